@@ -1,0 +1,1 @@
+//! Layered settings: defaults, one TOML file, the environment, secrets from files.

@@ -1,0 +1,1 @@
+//! One database seam for PostgreSQL and SQLite: connections, transactions, migrations.

@@ -1,0 +1,1 @@
+//! What the program of every service shares: settings, platform, command line, guard tasks.

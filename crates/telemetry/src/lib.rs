@@ -1,0 +1,1 @@
+//! Tracing, metrics registry, request and correlation ids.

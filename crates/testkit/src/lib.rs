@@ -1,0 +1,1 @@
+//! Test support: real PostgreSQL, RabbitMQ and Kafka, fresh databases, clients.

@@ -1,0 +1,1 @@
+//! The actix shell: problems, extractors, caller, health, server with drain, cheap websockets.

@@ -1,0 +1,2 @@
+//! Workspace tasks with logic: architecture rules, OpenAPI, benches.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Sealpost auth service.

@@ -1,0 +1,2 @@
+//! The Sealpost auth service.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The Sealpost keystore service.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The Sealpost mailbox service.
+fn main() {}

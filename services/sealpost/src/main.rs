@@ -1,0 +1,2 @@
+//! Sealpost in one process, and its command-line tools.
+fn main() {}

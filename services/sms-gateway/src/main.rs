@@ -1,0 +1,2 @@
+//! The Sealpost sms-gateway service.
+fn main() {}
