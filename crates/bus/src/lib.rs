@@ -1,1 +1,24 @@
-//! The event bus (Apache Kafka or the embedded log), the transactional outbox and the live fan-out.
+//! The event bus: durable topics with keys, partitions and consumer groups, behind one set of traits.
+//!
+//! In: [`Record`]s, through a [`Producer`]. Out: [`Event`]s of a [`Consumer`], usually through the worker loop,
+//! which alone turns a handler's outcome into offsets, later tries and dead letters. What must hold on every bus:
+//! a record is durable before `send` returns; records of one key keep their order; each group sees each record at
+//! least once; committed offsets survive a kill; keys, values and headers come out byte for byte.
+//!
+//! [`Bus`] opens either the embedded log (SQLite, one process) or Kafka (feature `kafka`).
+
+mod embedded;
+mod error;
+mod handle;
+#[cfg(feature = "kafka")]
+mod kafka;
+pub mod record;
+mod settings;
+pub mod topics;
+mod traits;
+
+pub use error::BusError;
+pub use handle::Bus;
+pub use record::{Delivered, Headers, Position, Record, TopicPartition};
+pub use settings::{BusKind, BusSettings, Password, RetentionSettings, SecurityProtocol, SecuritySettings};
+pub use traits::{Backend, Consumer, Event, PartitionLag, Producer};

@@ -1,0 +1,159 @@
+//! The `[bus]` section of the settings.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+/// Which bus carries the events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BusKind {
+    /// A durable log in the data directory of this process; no broker.
+    #[default]
+    Embedded,
+    /// Apache Kafka, or a broker that speaks its protocol.
+    Kafka,
+}
+
+/// Settings of the bus, whichever kind it is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BusSettings {
+    /// Embedded log or Kafka.
+    pub kind: BusKind,
+    /// Kafka: bootstrap servers, `host:port`, comma-separated.
+    pub brokers: String,
+    /// Kafka: how to reach them.
+    pub security: SecuritySettings,
+    /// Put before each consumer group's name, so that two installations can share one cluster.
+    pub group_prefix: String,
+    /// A group member that is silent for this long loses its partitions. A revoked partition is given away
+    /// after four fifths of it at the latest, drained or not.
+    #[serde(with = "humantime_serde")]
+    pub session_timeout: Duration,
+    /// A record that is not confirmed within this time is reported as [`crate::BusError::Timeout`].
+    #[serde(with = "humantime_serde")]
+    pub delivery_timeout: Duration,
+    /// Largest record in bytes: key, value and headers together.
+    pub max_record_bytes: usize,
+    /// Embedded: partitions of a topic that is made on first use. Existing topics keep theirs.
+    pub partitions: u32,
+    /// Embedded: how long and how much is kept. Kafka has settings of its own for this.
+    pub retention: RetentionSettings,
+}
+
+impl Default for BusSettings {
+    fn default() -> Self {
+        Self {
+            kind: BusKind::Embedded,
+            brokers: String::new(),
+            security: SecuritySettings::default(),
+            group_prefix: String::new(),
+            session_timeout: Duration::from_secs(10),
+            delivery_timeout: Duration::from_secs(30),
+            max_record_bytes: 1024 * 1024,
+            partitions: 4,
+            retention: RetentionSettings::default(),
+        }
+    }
+}
+
+impl BusSettings {
+    /// How long a revoked partition may be drained before it is given away regardless: shorter than the
+    /// session timeout, so that a slow drain costs this partition and not the whole membership.
+    pub fn drain_deadline(&self) -> Duration {
+        self.session_timeout * 4 / 5
+    }
+}
+
+/// What the embedded log keeps. As in Kafka, retention does not ask consumers: a record past its time or beyond
+/// the size goes, read or not, and a group that was behind continues at the oldest record that is left.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// Records older than this are removed.
+    #[serde(with = "humantime_serde")]
+    pub max_age: Duration,
+    /// The oldest records of a partition are removed while it holds more bytes than this.
+    pub max_partition_bytes: u64,
+    /// How often the log looks for records to remove.
+    #[serde(with = "humantime_serde")]
+    pub check_interval: Duration,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_secs(7 * 24 * 3600),
+            max_partition_bytes: 1024 * 1024 * 1024,
+            check_interval: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How a Kafka client identifies itself and its broker.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecuritySettings {
+    /// Transport.
+    pub protocol: SecurityProtocol,
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub sasl_mechanism: Option<String>,
+    /// SASL user.
+    pub username: Option<String>,
+    /// SASL password.
+    pub password: Option<Password>,
+    /// PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Kafka's `security.protocol`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecurityProtocol {
+    /// No encryption, no authentication.
+    #[default]
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// SASL without encryption.
+    SaslPlaintext,
+    /// SASL over TLS.
+    SaslSsl,
+}
+
+impl SecurityProtocol {
+    /// The name Kafka clients use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::Ssl => "ssl",
+            Self::SaslPlaintext => "sasl_plaintext",
+            Self::SaslSsl => "sasl_ssl",
+        }
+    }
+}
+
+/// A password from the settings; `Debug` does not show it.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    /// Gives the password itself, for the client's configuration only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Password {
+    fn from(password: String) -> Self {
+        Self(password)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
