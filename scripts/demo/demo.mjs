@@ -1,0 +1,135 @@
+// The main job, for real: two libsignal clients talk through the server, and an encrypted SMS goes to the SMSC and back.
+//
+//   node demo.mjs --server URL --sealpost PROGRAM --sms-client ID --sms-public-key FILE --sms-api-key FILE
+//                 [--brokers HOST:PORT]     produce the SMS with kcat instead of by HTTP, read the statuses from the topic
+//
+// Prints a transcript; exits 0 only if every step was seen to work.
+import { execFile, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { parseArgs, promisify } from 'node:util';
+import { randomBytes } from 'node:crypto';
+import { Device, within } from './device.mjs';
+
+const run = promisify(execFile);
+const { values: options } = parseArgs({
+  options: {
+    server: { type: 'string' },
+    sealpost: { type: 'string' },
+    'sms-client': { type: 'string' },
+    'sms-public-key': { type: 'string' },
+    'sms-api-key': { type: 'string' },
+    brokers: { type: 'string' },
+  },
+});
+
+const started = process.hrtime.bigint();
+const elapsed = () => `${(Number(process.hrtime.bigint() - started) / 1e9).toFixed(2).padStart(6)} s`;
+const say = (text) => console.log(`  ${elapsed()}  ${text}`);
+const section = (text) => console.log(`\n${text}`);
+
+function expect(condition, what) {
+  if (!condition) throw new Error(`expected ${what}`);
+}
+
+async function messages(server) {
+  section('An end-to-end-encrypted message, from one libsignal client to another');
+  const [alice, bob] = [new Device(server, 'alice'), new Device(server, 'bob')];
+  await alice.register();
+  await bob.register();
+  say(`${alice.username} and ${bob.username} registered, each with a device and 10 + 10 one-time prekeys`);
+
+  await Promise.all([alice.listen(), bob.listen()]);
+  say('both websockets are open and their queues are empty');
+
+  const devices = await alice.connectTo(bob.accountId);
+  const left = await bob.keyCounts();
+  expect(devices.length === 1 && left.count === 9 && left.pqCount === 9, 'one key of each kind to be used up');
+  say("alice fetched bob's bundle (PQXDH: X25519 + Kyber-1024); bob has 9 + 9 one-time keys left");
+
+  const question = 'Is this thing on?';
+  const size = await alice.send(bob.accountId, devices, question);
+  say(`alice sent "${question}" as ${size} bytes of ciphertext, stored durably`);
+  expect((await bob.receive()) === question, 'bob to read what alice wrote');
+  say('bob received it over the websocket, decrypted it and acked');
+
+  const reply = 'Loud and clear.';
+  await bob.send(alice.accountId, [alice.deviceId], reply);
+  expect((await alice.receive()) === reply, 'alice to read the reply');
+  say(`alice received bob's reply "${reply}" and acked`);
+
+  await within(5000, 'the acked envelopes to be gone', async (done) => {
+    while ((await alice.queued()) + (await bob.queued()) > 0) await new Promise((again) => setTimeout(again, 20));
+    done();
+  });
+  say('the server holds nothing for either of them any more');
+  alice.close();
+  bob.close();
+}
+
+async function sms(server) {
+  section('An encrypted SMS, from a producer to a phone number over SMPP');
+  const client = options['sms-client'];
+  const correlId = `demo-${randomBytes(6).toString('hex')}`;
+  const recipient = '+255712345678';
+  const { stdout: payload } = await run(options.sealpost, [
+    'sms', 'encrypt', '--to', recipient, '--sender', 'CLINIC', options['sms-public-key'], 'Your appointment is tomorrow at 9:00.',
+  ]);
+  expect(payload.startsWith('ENC'), 'an encrypted payload');
+  say(`the text is encrypted to the gateway's key (${payload.trim().length} characters of base64)`);
+
+  const request = JSON.stringify({ 'client-id': client, 'correl-id': correlId, deadline: '2100-01-01T00:00:00Z', payload: payload.trim() });
+  const statuses = options.brokers ? await overKafka(request, correlId) : await overHttp(server, request, correlId);
+  for (const { status, simulated } of statuses) say(`status ${status}${simulated ? ' (from the simulator)' : ''}`);
+  expect(statuses.map(({ status }) => status).join() === 'SENT,DELIVERED', 'SENT, then DELIVERED');
+  expect(statuses.every(({ simulated }) => simulated), 'each status of the simulator to say so');
+}
+
+async function overHttp(server, request, correlId) {
+  const headers = { Authorization: `Bearer ${(await readFile(options['sms-api-key'], 'utf8')).trim()}` };
+  const answer = await fetch(`${server}/v1/sms`, { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body: request });
+  expect(answer.status === 202, `202 from POST /v1/sms, not ${answer.status} ${await answer.clone().text()}`);
+  say('POST /v1/sms: accepted, durable on the bus');
+  const found = [];
+  const deadline = Date.now() + 20_000;
+  for (let after = 0; found.length < 2 && Date.now() < deadline;) {
+    const page = await (await fetch(`${server}/v1/sms/status?after=${after}&timeout=5`, { headers })).json();
+    found.push(...page.statuses.filter((status) => status['correl-id'] === correlId).map(shortened));
+    after = page.next;
+  }
+  return found;
+}
+
+async function overKafka(request, correlId) {
+  const producer = spawn('kcat', ['-b', options.brokers, '-P', '-t', 'send-sms', '-k', correlId]);
+  producer.stdin.end(request);
+  const status = await new Promise((resolve) => producer.on('close', resolve));
+  expect(status === 0, 'kcat to produce the record');
+  say('kcat produced the record to the topic send-sms');
+  const consumer = spawn('kcat', ['-b', options.brokers, '-C', '-q', '-u', '-t', 'sms-status', '-o', 'beginning', '-f', '%s\n']);
+  const found = [];
+  try {
+    await within(20_000, 'SENT and DELIVERED on the topic sms-status', (done) => {
+      let rest = '';
+      consumer.stdout.on('data', (data) => {
+        const lines = (rest + data).split('\n');
+        rest = lines.pop();
+        for (const record of lines.map((line) => JSON.parse(line)).filter((record) => record['correl-id'] === correlId)) found.push(shortened(record));
+        if (found.length >= 2) done();
+      });
+    });
+  } finally {
+    consumer.kill();
+  }
+  return found;
+}
+
+const shortened = (record) => ({ status: record['sms-status'], simulated: record.simulated === true });
+
+try {
+  await messages(options.server);
+  await sms(options.server);
+  section('Every step worked.');
+} catch (error) {
+  console.error(`\nThe demo failed: ${error.message}`);
+  process.exitCode = 1;
+}
