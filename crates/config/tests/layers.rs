@@ -1,5 +1,7 @@
 //! The layers as an operator meets them: files, variables, flags, secrets in files, and what errors say.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
