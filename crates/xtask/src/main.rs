@@ -3,11 +3,13 @@
 //! In: the workspace as cargo sees it. Out: findings on stderr and an exit status; nothing is changed unless a
 //! subcommand says so.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 mod deps;
+mod openapi;
+mod routes;
 
 /// Tasks of the Sealpost workspace.
 #[derive(Parser)]
@@ -21,11 +23,22 @@ struct Cli {
 enum Task {
     /// Checks the architecture rules: who may depend on whom, and which crates stay free of I/O
     Deps,
+    /// Checks proto/paths.toml against the paths that the services serve
+    Routes,
+    /// Writes proto/openapi/<service>.json from the code
+    Openapi {
+        /// Compare only; fail when a description has drifted
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let outcome = match Cli::parse().task {
         Task::Deps => deps::check(),
+        Task::Routes => routes::check(&root),
+        Task::Openapi { check } => openapi::run(&root, check),
     };
     match outcome {
         Ok(summary) => {
