@@ -12,6 +12,8 @@ mod error;
 mod handle;
 #[cfg(feature = "kafka")]
 mod kafka;
+pub mod live;
+mod partitioner;
 pub mod record;
 mod settings;
 pub mod topics;
