@@ -1,0 +1,201 @@
+//! The thread behind a [`Batcher`](super::Batcher).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::BatcherSettings;
+use crate::{Db, DbConn, DbError, Session};
+
+pub(super) type Reply<R, E> = oneshot::Sender<Result<R, E>>;
+
+pub(super) enum Message<J, R, E> {
+    Job(J, Reply<R, E>),
+    Stop,
+}
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+
+pub(super) struct Worker<F> {
+    db: Db,
+    settings: BatcherSettings,
+    work: F,
+    session: Option<Session>,
+    backoff: Duration,
+    /// Until then jobs are refused with the error of the last attempt instead of each waiting for another.
+    refused: Option<(Instant, DbError)>,
+}
+
+impl<F> Worker<F> {
+    pub(super) fn new(db: Db, settings: BatcherSettings, work: F) -> Self {
+        Self { db, settings, work, session: None, backoff: FIRST_BACKOFF, refused: None }
+    }
+
+    /// Serves until every sender is gone or a [`Message::Stop`] came, then what is still queued.
+    pub(super) fn run<J, R, E>(mut self, mut queue: mpsc::Receiver<Message<J, R, E>>)
+    where
+        E: From<DbError>,
+        F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E>,
+    {
+        let max = self.settings.max_batch.max(1);
+        let mut jobs = Vec::with_capacity(max);
+        let mut replies = Vec::with_capacity(max);
+        while let Some(first) = queue.blocking_recv() {
+            let mut next = Some(first);
+            while let Some(message) = next.take() {
+                match message {
+                    // Its caller has given up; storing it would only lengthen the queue for the others.
+                    Message::Job(_, reply) if reply.is_closed() => {}
+                    Message::Job(job, reply) => {
+                        jobs.push(job);
+                        replies.push(reply);
+                    }
+                    Message::Stop => queue.close(),
+                }
+                if jobs.len() < max {
+                    next = queue.try_recv().ok();
+                }
+            }
+            if !jobs.is_empty() {
+                self.serve(&jobs, replies.drain(..));
+                jobs.clear();
+            }
+        }
+    }
+
+    /// Answers every job: the batch as a whole when it commits, else each job on its own.
+    fn serve<J, R, E>(&mut self, jobs: &[J], replies: impl Iterator<Item = Reply<R, E>>)
+    where
+        E: From<DbError>,
+        F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E>,
+    {
+        match self.store(jobs) {
+            Stored::Committed(results) => {
+                for (reply, result) in replies.zip(results) {
+                    let _ = reply.send(Ok(result));
+                }
+            }
+            // Not again one by one: what may be stored must not be stored twice.
+            Stored::Unknown(error) | Stored::Unreachable(error) => {
+                for reply in replies {
+                    let _ = reply.send(Err(error.clone().into()));
+                }
+            }
+            Stored::Failed(error) => {
+                let mut alone = (jobs.len() == 1).then_some(error);
+                for (job, reply) in std::iter::zip(jobs, replies) {
+                    let answer = match alone.take() {
+                        Some(error) => Err(error),
+                        None => self.store_alone(job),
+                    };
+                    let _ = reply.send(answer);
+                }
+            }
+        }
+    }
+
+    fn store_alone<J, R, E>(&mut self, job: &J) -> Result<R, E>
+    where
+        E: From<DbError>,
+        F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E>,
+    {
+        match self.store(std::slice::from_ref(job)) {
+            Stored::Committed(results) => results.into_iter().next().ok_or_else(|| wrong_count(0, 1).into()),
+            Stored::Unknown(error) | Stored::Unreachable(error) => Err(error.into()),
+            Stored::Failed(error) => Err(error),
+        }
+    }
+
+    /// One transaction over `jobs`, begun anew once when the connection went before its commit.
+    fn store<J, R, E>(&mut self, jobs: &[J]) -> Stored<R, E>
+    where
+        E: From<DbError>,
+        F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E>,
+    {
+        let mut again = true;
+        loop {
+            let mut session = match self.session() {
+                Ok(session) => session,
+                Err(error) => return Stored::Unreachable(error),
+            };
+            let work = &mut self.work;
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                session.write(|conn| match work(conn, jobs).map_err(Failure::Work)? {
+                    results if results.len() == jobs.len() => Ok(results),
+                    results => Err(Failure::Db(wrong_count(results.len(), jobs.len()))),
+                })
+            }));
+            // After a panic the session is in an unknown state and is dropped here.
+            let Ok(done) = done else { return Stored::Failed(DbError::other("the batch panicked").into()) };
+            let lost = session.is_lost();
+            if !lost {
+                self.session = Some(session);
+            }
+            return match done {
+                Ok(results) => Stored::Committed(results),
+                Err(Failure::Db(error @ DbError::CommitUnknown(_))) => Stored::Unknown(error),
+                Err(_) if lost && std::mem::take(&mut again) => continue,
+                Err(Failure::Db(error)) => Stored::Failed(error.into()),
+                Err(Failure::Work(error)) => Stored::Failed(error),
+            };
+        }
+    }
+
+    /// The open session or a new one; at most one attempt per backoff.
+    fn session(&mut self) -> Result<Session, DbError> {
+        if let Some(session) = self.session.take() {
+            return Ok(session);
+        }
+        if let Some((until, error)) = &self.refused
+            && Instant::now() < *until
+        {
+            return Err(error.clone());
+        }
+        let opened = Session::open(&self.db).and_then(|mut session| {
+            session.plan_for_hot_statements()?;
+            Ok(session)
+        });
+        match opened {
+            Ok(session) => {
+                self.refused = None;
+                self.backoff = FIRST_BACKOFF;
+                Ok(session)
+            }
+            Err(error) => {
+                self.refused = Some((Instant::now() + self.backoff, error.clone()));
+                self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// How a transaction over a batch ended.
+enum Stored<R, E> {
+    /// All of it, one result per job.
+    Committed(Vec<R>),
+    /// Nothing, or all of it.
+    Unknown(DbError),
+    /// Nothing: there is no connection, so no job of the batch is to blame.
+    Unreachable(DbError),
+    /// Nothing: one of the jobs may be to blame.
+    Failed(E),
+}
+
+/// Keeps the errors of the transaction apart from those of the work, which the caller's type would join.
+enum Failure<E> {
+    Db(DbError),
+    Work(E),
+}
+
+impl<E> From<DbError> for Failure<E> {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+fn wrong_count(results: usize, jobs: usize) -> DbError {
+    DbError::other(format!("the batch returned {results} results for {jobs} jobs"))
+}
