@@ -1,0 +1,251 @@
+//! Access tokens: a compact JWS (RFC 7515) that knows one algorithm, EdDSA over Ed25519 (RFC 8037).
+//!
+//! In: claims and a signing key, or a token and the keys by `kid`. There is no algorithm to choose, no key inside the
+//! token and no `none`, hence nothing to confuse.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::secret::Secret;
+use super::token::{NoRandomness, random};
+use crate::models::{AccountId, DeviceId, SessionId, UnixMillis};
+
+/// No token of ours comes near this length in bytes.
+const MAX_TOKEN: usize = 2048;
+
+/// What an access token says; times are whole seconds since the epoch (RFC 7519 §2, NumericDate).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The account.
+    pub sub: AccountId,
+    /// The session.
+    pub sid: SessionId,
+    /// The device, once the session is bound to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub did: Option<DeviceId>,
+    /// When it was issued.
+    pub iat: i64,
+    /// When it expires: valid before, not at, this second.
+    pub exp: i64,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JwsError {
+    /// Not a token of ours: form, algorithm, or claims.
+    #[error("malformed token")]
+    Malformed,
+    /// Its `kid` is not known (yet): the keys may have to be fetched again.
+    #[error("token is signed by an unknown key")]
+    UnknownKey,
+    /// The signature is wrong.
+    #[error("wrong signature")]
+    BadSignature,
+    /// Its time is over.
+    #[error("token has expired")]
+    Expired,
+}
+
+/// A key that is not an Ed25519 key in the form asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an Ed25519 key")]
+pub struct InvalidKey;
+
+/// A public key as `/.well-known/jwks.json` shows it (RFC 7517, RFC 8037 §2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct Jwk {
+    /// `OKP`.
+    pub kty: String,
+    /// `Ed25519`.
+    pub crv: String,
+    /// The key's id.
+    pub kid: String,
+    /// The 32 octets of the key, base64url.
+    pub x: String,
+    /// `EdDSA`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alg: Option<String>,
+    /// `sig`.
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub usage: Option<String>,
+}
+
+/// The body of `/.well-known/jwks.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct JwkSet {
+    /// The keys that tokens may be signed with.
+    pub keys: Vec<Jwk>,
+}
+
+/// A public key that tokens are verified with; cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifyingKey {
+    kid: Arc<str>,
+    public: [u8; 32],
+}
+
+impl VerifyingKey {
+    /// Takes the 32 octets of a public key; its id is the thumbprint of RFC 7638.
+    pub fn from_octets(public: [u8; 32]) -> Self {
+        let x = URL_SAFE_NO_PAD.encode(public);
+        let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+        let kid = URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes()));
+        Self { kid: kid.into(), public }
+    }
+
+    /// Gives the key's id.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Gives the form for `/.well-known/jwks.json`.
+    pub fn to_jwk(&self) -> Jwk {
+        Jwk {
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            kid: self.kid.as_ref().to_owned(),
+            x: URL_SAFE_NO_PAD.encode(self.public),
+            alg: Some("EdDSA".to_owned()),
+            usage: Some("sig".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<&Jwk> for VerifyingKey {
+    type Error = InvalidKey;
+
+    /// Takes a key of a set, under the id that the set gives it.
+    fn try_from(jwk: &Jwk) -> Result<Self, InvalidKey> {
+        let for_us = jwk.kty == "OKP"
+            && jwk.crv == "Ed25519"
+            && jwk.alg.as_deref().is_none_or(|alg| alg == "EdDSA")
+            && jwk.usage.as_deref().is_none_or(|usage| usage == "sig");
+        let octets = URL_SAFE_NO_PAD.decode(&jwk.x).map_err(|_| InvalidKey)?;
+        let public = octets.try_into().map_err(|_| InvalidKey)?;
+        if for_us { Ok(Self { kid: jwk.kid.as_str().into(), public }) } else { Err(InvalidKey) }
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({})", self.kid)
+    }
+}
+
+/// The private key that tokens are signed with, kept as its 32-octet seed.
+pub struct SigningKey {
+    seed: Zeroizing<[u8; 32]>,
+    pair: Ed25519KeyPair,
+    public: VerifyingKey,
+}
+
+impl SigningKey {
+    /// Makes a fresh key.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] when the system has none.
+    pub fn generate() -> Result<Self, NoRandomness> {
+        Self::from_seed(&random::<32>()?).map_err(|_| NoRandomness)
+    }
+
+    /// Takes the 32 octets of a seed (RFC 8032 §5.1.5).
+    ///
+    /// # Errors
+    /// [`InvalidKey`] for another length.
+    pub fn from_seed(seed: &[u8]) -> Result<Self, InvalidKey> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| InvalidKey)?;
+        let public = pair.public_key().as_ref().try_into().map_err(|_| InvalidKey)?;
+        let seed = Zeroizing::new(seed.try_into().map_err(|_| InvalidKey)?);
+        Ok(Self { seed, pair, public: VerifyingKey::from_octets(public) })
+    }
+
+    /// Reads the text of [`SigningKey::to_text`]; blanks around it do not matter.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] for other text.
+    pub fn from_text(text: &str) -> Result<Self, InvalidKey> {
+        let seed = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| InvalidKey)?);
+        Self::from_seed(&seed)
+    }
+
+    /// Gives the seed as base64url, to be kept in a secret's file.
+    pub fn to_text(&self) -> Secret<String> {
+        Secret::new(URL_SAFE_NO_PAD.encode(self.seed.as_slice()))
+    }
+
+    /// Gives the public half.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.public
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.public.kid)
+    }
+}
+
+/// Signs claims; gives the compact form `header.claims.signature`.
+pub fn sign(key: &SigningKey, claims: &Claims) -> String {
+    let header = format!(r#"{{"alg":"EdDSA","typ":"JWT","kid":"{}"}}"#, key.public.kid);
+    // Ids and numbers only: writing them cannot fail.
+    let claims = serde_json::to_vec(claims).unwrap_or_default();
+    let mut token = URL_SAFE_NO_PAD.encode(header);
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+    let signature = key.pair.sign(token.as_bytes());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    token
+}
+
+/// Verifies a token at the time `now`; `find` gives the key for a `kid`.
+///
+/// # Errors
+/// [`JwsError`] by its variants; the signature is checked before the claims are believed, the time last.
+pub fn verify(
+    token: &str,
+    now: UnixMillis,
+    find: impl FnOnce(&str) -> Option<VerifyingKey>,
+) -> Result<Claims, JwsError> {
+    /// A header with `crit` asks for something that we do not know, so it is refused (RFC 7515 §4.1.11).
+    #[derive(Deserialize)]
+    struct Header {
+        alg: String,
+        kid: String,
+        #[serde(default)]
+        crit: Option<serde::de::IgnoredAny>,
+    }
+
+    if token.len() > MAX_TOKEN {
+        return Err(JwsError::Malformed);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
+    let (header, claims) = signed.split_once('.').ok_or(JwsError::Malformed)?;
+    let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| JwsError::Malformed)?;
+    if header.alg != "EdDSA" || header.crit.is_some() {
+        return Err(JwsError::Malformed);
+    }
+    let (claims, signature) = (decode(claims)?, decode(signature)?);
+
+    let key = find(&header.kid).ok_or(JwsError::UnknownKey)?;
+    UnparsedPublicKey::new(&ED25519, key.public)
+        .verify(signed.as_bytes(), &signature)
+        .map_err(|_| JwsError::BadSignature)?;
+
+    let claims: Claims = serde_json::from_slice(&claims).map_err(|_| JwsError::Malformed)?;
+    if now.as_secs() >= claims.exp { Err(JwsError::Expired) } else { Ok(claims) }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Malformed)
+}

@@ -1,0 +1,24 @@
+//! Data that travels: ids, times, bytes, numbers, problems, events, frames and SMS records.
+//!
+//! Every type checks itself where text or JSON becomes it, and is never looser afterwards.
+
+#[macro_use]
+mod sql;
+
+pub mod bytes;
+pub mod devices;
+pub mod events;
+pub mod ids;
+pub mod internal;
+pub mod phone;
+pub mod problem;
+pub mod sms;
+pub mod time;
+pub mod ws;
+
+pub use bytes::Base64Bytes;
+pub use devices::{DeviceId, KeyId, OutOfRange, RegistrationId};
+pub use ids::{AccountId, EnvelopeId, Generation, InvalidId, SessionId};
+pub use phone::E164;
+pub use problem::{AsProblem, FieldError, Problem, ProblemKind};
+pub use time::{Clock, SharedClock, SystemClock, UnixMillis};

@@ -1,0 +1,208 @@
+//! The request to send an SMS, topic `send-sms` and `POST /v1/sms`.
+
+use serde::ser::SerializeMap as _;
+
+use super::scan::{Scalar, members};
+use super::{ClientId, CorrelId, SmsState, parse_deadline};
+use crate::models::UnixMillis;
+
+/// What to do when an attempt's outcome stays unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SmsClass {
+    /// At most once: never sent again. The default.
+    #[default]
+    Bulk,
+    /// A one-time code: sent once more.
+    Otp,
+    /// A warning: sent once more.
+    Alert,
+}
+
+impl SmsClass {
+    /// Gives the word used on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bulk => "bulk",
+            Self::Otp => "otp",
+            Self::Alert => "alert",
+        }
+    }
+}
+
+impl std::str::FromStr for SmsClass {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "bulk" => Ok(Self::Bulk),
+            "otp" => Ok(Self::Otp),
+            "alert" => Ok(Self::Alert),
+            _ => Err(Refusal::ClassUnknown),
+        }
+    }
+}
+
+/// A record for which no status can be published: there is no one to tell. It belongs to the dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Not UTF-8, not a JSON object, or an object or array where a string belongs.
+    #[error("the record is not a request")]
+    Unparsable,
+    /// No `client-id`.
+    #[error("client-id is missing")]
+    ClientIdMissing,
+    /// No `correl-id`.
+    #[error("correl-id is missing")]
+    CorrelIdMissing,
+    /// An id that no table can hold: longer than 1024 bytes, or with a NUL.
+    #[error("client-id or correl-id is too long or holds a NUL")]
+    IdNotStorable,
+}
+
+/// Why a request will not be sent; `Display` is the status's `error-text`, and never holds payload content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The client is not on the allowed list.
+    #[error("client is unknown or not allowed")]
+    ClientNotAllowed,
+    /// No `payload`.
+    #[error("payload is missing")]
+    PayloadMissing,
+    /// No `deadline`.
+    #[error("deadline is missing")]
+    DeadlineMissing,
+    /// A `deadline` that is not an instant.
+    #[error("deadline is not an instant such as 2100-01-01T00:00:00Z: {0}")]
+    DeadlineInvalid(String),
+    /// A `class` that is none of ours.
+    #[error("class is none of bulk, otp, alert")]
+    ClassUnknown,
+    /// The deadline has passed; the status has no `error-text`.
+    #[error("deadline has passed")]
+    Expired,
+}
+
+impl Refusal {
+    /// Gives the state to publish.
+    pub fn state(&self) -> SmsState {
+        match self {
+            Self::Expired => SmsState::Expired,
+            _ => SmsState::Invalid,
+        }
+    }
+
+    /// Gives the `error-text` to publish; a request that expired on arrival has none.
+    pub fn error_text(&self) -> Option<String> {
+        (*self != Self::Expired).then(|| self.to_string())
+    }
+}
+
+/// A request as it came: its ids are there, all else is as the producer wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmsRequest {
+    /// The tenant.
+    pub client_id: ClientId,
+    /// The tenant's id of the request.
+    pub correl_id: CorrelId,
+    /// When it is too late to send; not checked yet.
+    pub deadline: Option<String>,
+    /// Base64 of the encrypted message; not checked yet.
+    pub payload: Option<String>,
+    /// What to do about an unknown outcome (an addition of ours); not checked yet.
+    pub class: Option<String>,
+}
+
+/// A request that may be sent, as far as can be told without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedSms {
+    /// The tenant.
+    pub client_id: ClientId,
+    /// The tenant's id of the request.
+    pub correl_id: CorrelId,
+    /// When it is too late to send.
+    pub deadline: UnixMillis,
+    /// Base64 of the encrypted message, not decoded yet.
+    pub payload: String,
+    /// What to do about an unknown outcome.
+    pub class: SmsClass,
+}
+
+impl SmsRequest {
+    /// The topic's default name.
+    pub const TOPIC: &'static str = "send-sms";
+
+    /// Reads a record's value.
+    ///
+    /// Names are case-sensitive and unknown ones ignored; numbers and booleans count as their text, `null` as absent;
+    /// of a repeated name the last counts; text after the object is ignored; an empty string is present.
+    ///
+    /// # Errors
+    /// [`RequestError`]: no status can be published.
+    pub fn parse(value: &[u8]) -> Result<Self, RequestError> {
+        const NAMES: [&str; 5] = ["client-id", "correl-id", "deadline", "payload", "class"];
+        let mut texts: [Option<String>; 5] = Default::default();
+        let mut composite = false;
+        members(
+            value,
+            |name| NAMES.contains(&name),
+            |name, value| {
+                let slot =
+                    texts.iter_mut().zip(NAMES).find_map(|(slot, known)| (known == name).then_some(slot));
+                if let Some(slot) = slot {
+                    composite |= value == Scalar::Composite;
+                    *slot = if let Scalar::Text(text) = value { Some(text) } else { None };
+                }
+            },
+        )
+        .map_err(|_| RequestError::Unparsable)?;
+        if composite {
+            return Err(RequestError::Unparsable);
+        }
+
+        let [client_id, correl_id, deadline, payload, class] = texts;
+        let client_id = ClientId::from(client_id.ok_or(RequestError::ClientIdMissing)?);
+        let correl_id = CorrelId::from(correl_id.ok_or(RequestError::CorrelIdMissing)?);
+        if !client_id.is_storable() || !correl_id.is_storable() {
+            return Err(RequestError::IdNotStorable);
+        }
+        Ok(Self { client_id, correl_id, deadline, payload, class })
+    }
+
+    /// Judges what can be judged without the vault: client, payload, deadline, class, and last whether it is too late.
+    /// A deadline equal to `now` is in time.
+    ///
+    /// # Errors
+    /// [`Refusal`]: publish its state and text.
+    pub fn check(self, allowed: bool, now: UnixMillis) -> Result<AcceptedSms, Refusal> {
+        let Self { client_id, correl_id, deadline, payload, class } = self;
+        let payload = payload.ok_or(Refusal::PayloadMissing)?;
+        let deadline = deadline.ok_or(Refusal::DeadlineMissing)?;
+        let Ok(deadline) = parse_deadline(&deadline) else {
+            return Err(Refusal::DeadlineInvalid(deadline.chars().take(64).collect()));
+        };
+        let class = class.as_deref().map(str::parse).transpose()?.unwrap_or_default();
+        if !allowed {
+            return Err(Refusal::ClientNotAllowed);
+        }
+        if deadline < now {
+            return Err(Refusal::Expired);
+        }
+        Ok(AcceptedSms { client_id, correl_id, deadline, payload, class })
+    }
+}
+
+impl serde::Serialize for SmsRequest {
+    /// Writes the fields that are there, in the order of the contract.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("client-id", &self.client_id)?;
+        object.serialize_entry("correl-id", &self.correl_id)?;
+        for (name, text) in [("deadline", &self.deadline), ("payload", &self.payload), ("class", &self.class)]
+        {
+            if let Some(text) = text {
+                object.serialize_entry(name, text)?;
+            }
+        }
+        object.end()
+    }
+}
