@@ -1,7 +1,10 @@
 //! Test support: real PostgreSQL, RabbitMQ and Kafka, fresh databases, clients.
-#![expect(clippy::expect_used, reason = "a test's harness fails its test by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test's harness fails its test by panicking")]
 
+pub mod clock;
+pub mod http;
 pub mod infra;
 pub mod kafka;
 pub mod process;
 pub mod rabbitmq;
+pub mod wait;
