@@ -1,0 +1,192 @@
+//! Produces records and waits until the brokers have confirmed them.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rdkafka::{
+    ClientConfig, ClientContext,
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+};
+use tokio::{sync::oneshot, time::Instant};
+
+use super::client::{self, Logs};
+use crate::{BusError, BusSettings, Producer, Record};
+
+/// Room for the framing of a record, on top of its bytes.
+const FRAMING_BYTES: usize = 16 * 1024;
+/// How long to wait before the next try when librdkafka's queue is full.
+const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
+
+pub(super) struct KafkaProducer {
+    config: ClientConfig,
+    limit: usize,
+    delivery_timeout: Duration,
+    client: Mutex<ThreadedProducer<Deliveries>>,
+}
+
+impl KafkaProducer {
+    pub(super) fn new(config: &ClientConfig, settings: &BusSettings) -> Result<Self, BusError> {
+        let limit = settings.max_record_bytes;
+        let mut config = config.clone();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "5")
+            .set("delivery.timeout.ms", settings.delivery_timeout.as_millis().to_string())
+            .set("message.max.bytes", (limit + FRAMING_BYTES).to_string())
+            .set("queue.buffering.max.kbytes", "131072")
+            // The Java client's default, so that a key lands in one partition whoever produces it.
+            .set("partitioner", "murmur2_random");
+        let client = Mutex::new(create(&config)?);
+        Ok(Self { config, limit, delivery_timeout: settings.delivery_timeout, client })
+    }
+
+    /// The client in use.
+    pub(super) fn current(&self) -> ThreadedProducer<Deliveries> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// An idempotent producer that has met a fatal error (the brokers lost its state) refuses every further record:
+    /// replaces it.
+    fn replace_if_fatal(&self) {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((code, _)) = client.client().fatal_error() else { return };
+        match create(&self.config) {
+            Ok(fresh) => {
+                tracing::warn!(error = %code, "Kafka producer failed for good and was replaced");
+                *client = fresh;
+            }
+            Err(error) => tracing::error!(%error, "Kafka producer failed for good and could not be replaced"),
+        }
+    }
+
+    async fn produce(&self, records: &[Record]) -> Result<(), BusError> {
+        let client = self.current();
+        let (call, confirmed) = Call::new(records.len());
+        let deadline = Instant::now() + self.delivery_timeout;
+        for record in records {
+            let mut attempt = kafka_record(record, &call);
+            while let Err((error, refused)) = client.send(attempt) {
+                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                    return Err(client::failed("produce", &error));
+                }
+                if Instant::now() >= deadline {
+                    return Err(BusError::Timeout);
+                }
+                attempt = refused;
+                tokio::time::sleep(QUEUE_FULL_PAUSE).await;
+            }
+        }
+        confirmed.await.unwrap_or(Err(BusError::Closed))
+    }
+}
+
+#[async_trait]
+impl Producer for KafkaProducer {
+    async fn send(&self, records: Vec<Record>) -> Result<(), BusError> {
+        if let Some(record) = records.iter().find(|record| record.size() > self.limit) {
+            let (topic, size) = (record.topic.clone(), record.size());
+            return Err(BusError::TooLarge { topic, size, limit: self.limit });
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let outcome = self.produce(&records).await;
+        if outcome.is_err() {
+            self.replace_if_fatal();
+        }
+        outcome.map_err(|error| match error {
+            // The callback knows neither topic nor size; a broker's own limit is lower than ours.
+            BusError::TooLarge { .. } => {
+                let largest = records.iter().max_by_key(|record| record.size());
+                let (topic, size) =
+                    largest.map(|record| (record.topic.clone(), record.size())).unwrap_or_default();
+                BusError::TooLarge { topic, size, limit: self.limit.min(size) }
+            }
+            other => other,
+        })
+    }
+}
+
+fn create(config: &ClientConfig) -> Result<ThreadedProducer<Deliveries>, BusError> {
+    config.create_with_context(Deliveries).map_err(|error| client::refused(&error))
+}
+
+fn kafka_record<'a>(record: &'a Record, call: &Arc<Call>) -> BaseRecord<'a, [u8], [u8], Arc<Call>> {
+    let mut produced = BaseRecord::with_opaque_to(&record.topic, call.clone());
+    produced.key = record.key.as_deref();
+    produced.payload = record.value.as_deref();
+    if !record.headers.is_empty() {
+        let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        let headers =
+            record.headers.iter().fold(headers, |all, (key, value)| all.insert(Header { key, value }));
+        produced.headers = Some(headers);
+    }
+    produced
+}
+
+/// One call of `send`, shared by its records: the last confirmation answers it.
+pub(super) struct Call(Mutex<Unconfirmed>);
+
+struct Unconfirmed {
+    records: usize,
+    failure: Option<BusError>,
+    answer: Option<oneshot::Sender<Result<(), BusError>>>,
+}
+
+impl Call {
+    fn new(records: usize) -> (Arc<Self>, oneshot::Receiver<Result<(), BusError>>) {
+        let (answer, confirmed) = oneshot::channel();
+        let unconfirmed = Unconfirmed { records, failure: None, answer: Some(answer) };
+        (Arc::new(Self(Mutex::new(unconfirmed))), confirmed)
+    }
+
+    fn confirm(&self, outcome: Result<(), BusError>) {
+        let mut call = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        call.records = call.records.saturating_sub(1);
+        if let Err(error) = outcome {
+            call.failure.get_or_insert(error);
+        }
+        if call.records == 0
+            && let Some(answer) = call.answer.take()
+        {
+            // The caller may have gone.
+            let _ = answer.send(call.failure.take().map_or(Ok(()), Err));
+        }
+    }
+}
+
+/// Receives the confirmations, on the thread that polls the client.
+pub(super) struct Deliveries;
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        Logs.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Logs.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Arc<Call>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, call: Arc<Call>) {
+        call.confirm(match result {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                    BusError::TooLarge { topic: String::new(), size: 0, limit: 0 }
+                }
+                _ => client::failed("produce", error),
+            }),
+        });
+    }
+}
