@@ -1,0 +1,42 @@
+//! `bus` on a real Apache Kafka: what only a broker can show, that is outages and foreign clients.
+//! What every bus must do is in the conformance suite.
+
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
+
+mod foreign_clients;
+mod outages;
+
+use std::time::Duration;
+
+use bus::{Bus, BusKind, BusSettings, Consumer, Delivered, Event};
+
+/// Long enough for a loaded machine; a test that works needs a fraction of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn settings(brokers: &str) -> BusSettings {
+    BusSettings {
+        kind: BusKind::Kafka,
+        brokers: brokers.to_owned(),
+        session_timeout: Duration::from_millis(1500),
+        delivery_timeout: Duration::from_secs(60),
+        ..BusSettings::default()
+    }
+}
+
+fn open(brokers: &str) -> Bus {
+    Bus::open(&settings(brokers), None).expect("settings of Kafka")
+}
+
+/// The next records; other events and transient errors are passed over.
+async fn next_records(consumer: &mut Box<dyn Consumer>) -> Vec<Delivered> {
+    let found = tokio::time::timeout(PATIENCE, async {
+        loop {
+            match consumer.next(500).await {
+                Ok(Event::Records(records)) => return records,
+                Ok(_) => {}
+                Err(error) => assert!(error.is_transient(), "{error}"),
+            }
+        }
+    });
+    found.await.expect("records before the deadline")
+}

@@ -1,0 +1,106 @@
+//! A broker that is killed in the middle of everything.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bus::{Bus, BusError, BusSettings, Producer, Record};
+use testkit::kafka::Kafka;
+
+use crate::{PATIENCE, next_records, open, settings};
+
+const CALLS: usize = 120;
+const RECORDS: usize = 25;
+
+/// Sends numbered records, 25 a call, each call again until it is confirmed; counts the confirmed calls.
+async fn produce(producer: Arc<dyn Producer>, confirmed: Arc<AtomicUsize>) {
+    for call in 0..CALLS {
+        let numbers = call * RECORDS..(call + 1) * RECORDS;
+        let records: Vec<Record> =
+            numbers.map(|n| Record::new("jobs", format!("key-{}", n % 7), n.to_string())).collect();
+        while let Err(error) = producer.send(records.clone()).await {
+            assert!(error.is_transient(), "{error}");
+        }
+        confirmed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_confirmed_is_lost_or_out_of_order_when_the_broker_is_killed() {
+    let mut kafka = Kafka::start().await.unwrap();
+    let bus = open(kafka.bootstrap());
+    let confirmed = Arc::new(AtomicUsize::new(0));
+    let producing = tokio::spawn(produce(bus.producer(), confirmed.clone()));
+    let mut consumer = bus.consumer("workers", &["jobs"]).unwrap();
+
+    let mut seen = HashSet::new();
+    let mut newest: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut kills = 0;
+    while seen.len() < CALLS * RECORDS {
+        let records = next_records(&mut consumer).await;
+        for record in &records {
+            let number: usize = std::str::from_utf8(record.bytes()).unwrap().parse().unwrap();
+            let newest = newest.entry(record.key.clone().unwrap()).or_default();
+            // A record that is new to us is newer than all we have seen of its key.
+            assert!(!seen.insert(number) || number >= *newest, "{number} came after {newest}");
+            *newest = number.max(*newest);
+        }
+        let done: Vec<_> = records.into_iter().map(|record| record.position).collect();
+        consumer.store(&done);
+        // While the broker is away this fails, and the offsets go with a later commit.
+        let _ = consumer.commit().await;
+        if kills < 2 && confirmed.load(Ordering::SeqCst) > (kills + 1) * CALLS / 4 {
+            kills += 1;
+            kafka.kill();
+            kafka.restart().await.unwrap();
+        }
+    }
+
+    assert_eq!(kills, 2);
+    tokio::time::timeout(PATIENCE, producing).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, async { while consumer.commit().await.is_err() {} }).await.unwrap();
+    let lag = bus.lag("workers", "jobs").await.unwrap();
+    assert_eq!(lag.iter().map(|partition| partition.lag).sum::<i64>(), 0, "{lag:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outage_is_reported_in_bounded_time_and_heals_without_opening_anything_again() {
+    let mut kafka = Kafka::start().await.unwrap();
+    let brief = BusSettings { delivery_timeout: Duration::from_secs(2), ..settings(kafka.bootstrap()) };
+    let bus = Bus::open(&brief, None).unwrap();
+    let mut consumer = bus.consumer("workers", &["jobs"]).unwrap();
+    let producer = bus.producer();
+    producer.send(vec![Record::new("jobs", "k", "before")]).await.unwrap();
+    assert_eq!(next_records(&mut consumer).await[0].bytes(), b"before");
+
+    kafka.kill();
+    let ping = tokio::time::timeout(Duration::from_secs(10), bus.ping()).await.expect("ping is bounded");
+    assert!(ping.is_err_and(|error| error.is_transient()));
+    let sent = producer.send(vec![Record::new("jobs", "k", "lost, and said so")]);
+    let sent = tokio::time::timeout(Duration::from_secs(10), sent).await.expect("send is bounded");
+    assert!(matches!(sent, Err(BusError::Timeout)), "{sent:?}");
+
+    kafka.restart().await.unwrap();
+    tokio::time::timeout(PATIENCE, async { while bus.ping().await.is_err() {} }).await.unwrap();
+    tokio::time::timeout(PATIENCE, async {
+        while producer.send(vec![Record::new("jobs", "k", "after")]).await.is_err() {}
+    })
+    .await
+    .unwrap();
+    while next_records(&mut consumer).await.iter().all(|record| record.bytes() != b"after") {}
+}
+
+#[tokio::test]
+async fn bus_opens_while_no_broker_is_there() {
+    let bus = open(&format!("127.0.0.1:{}", testkit::process::ports::free()));
+
+    let consumer = bus.consumer("workers", &["jobs"]).unwrap();
+
+    assert!(bus.ping().await.is_err_and(|error| error.is_transient()));
+    drop(consumer);
+}
