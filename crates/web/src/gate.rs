@@ -1,0 +1,170 @@
+//! Who may come in: access tokens, verified offline, and what has been revoked since they were issued.
+//!
+//! One gate serves a whole process. In: auth's public keys and revocations, which a task of the host keeps fresh. Out:
+//! a [`Caller`] for a token, and a [`Watch`] that tells a long-lived connection at once when its caller is revoked.
+//! What must hold: a revocation that is recorded refuses every token it covers from then on, cached or not.
+
+mod cache;
+mod revoked;
+mod watch;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use common::{
+    crypto::jws::{self, Claims, JwsError, VerifyingKey},
+    models::{AccountId, AsProblem, DeviceId, ProblemKind, SessionId, SharedClock, UnixMillis},
+};
+
+pub use self::watch::Watch;
+use self::{cache::Cache, revoked::Revoked, watch::Watches};
+use crate::Caller;
+
+/// Why a token lets nobody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GateError {
+    /// The token is missing, malformed, forged, expired or revoked; which of these is not told.
+    #[error("a valid access token is needed")]
+    Refused,
+    /// The keys are not known yet, so no token can be judged.
+    #[error("the keys of access tokens are not known yet")]
+    NotReady,
+}
+
+impl AsProblem for GateError {
+    fn kind(&self) -> ProblemKind {
+        match self {
+            Self::Refused => ProblemKind::Unauthenticated,
+            Self::NotReady => ProblemKind::Unavailable,
+        }
+    }
+}
+
+/// Judges access tokens. Shared by all services of a process, as `Arc<Gate>`.
+pub struct Gate {
+    clock: SharedClock,
+    keys: RwLock<HashMap<String, VerifyingKey>>,
+    revoked: RwLock<Revoked>,
+    cache: Mutex<Cache>,
+    watches: Arc<Watches>,
+}
+
+impl Gate {
+    /// Makes a gate that knows no keys yet.
+    pub fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            keys: RwLock::default(),
+            revoked: RwLock::default(),
+            cache: Mutex::new(Cache::default()),
+            watches: Arc::default(),
+        }
+    }
+
+    /// Replaces the keys. Tokens signed by a key that is gone are refused from now on.
+    pub fn set_keys(&self, keys: impl IntoIterator<Item = VerifyingKey>) {
+        let keys: HashMap<_, _> = keys.into_iter().map(|key| (key.kid().to_owned(), key)).collect();
+        let mut held = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if *held != keys {
+            *held = keys;
+            self.cache().clear();
+        }
+    }
+
+    /// Tells whether tokens can be judged.
+    pub fn ready(&self) -> bool {
+        !self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Refuses the tokens of a session. `until`: when the last of them expires by itself.
+    pub fn revoke_session(&self, session: SessionId, until: UnixMillis) {
+        self.revoke(|revoked| revoked.session(session, until));
+        self.watches.end_session(session);
+    }
+
+    /// Refuses all tokens of an account, as when it was deleted.
+    pub fn revoke_account(&self, account: AccountId, until: UnixMillis) {
+        self.revoke(|revoked| revoked.account(account, until));
+        self.watches.end_account(account, |_| true);
+    }
+
+    /// Refuses the tokens of a device that were issued up to `removed_at`. The same device id may be registered again:
+    /// tokens of a later second are fine.
+    pub fn revoke_device(&self, of: (AccountId, DeviceId), removed_at: UnixMillis, until: UnixMillis) {
+        self.revoke(|revoked| revoked.device(of, removed_at, until));
+        self.watches
+            .end_account(of.0, |caller| caller.device == Some(of.1) && caller.issued_at <= removed_at);
+    }
+
+    /// Judges an access token.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub fn check(&self, token: &str) -> Result<Caller, GateError> {
+        let now = self.clock.now();
+        let hash = cache::hash(token);
+        let known = self.cache().get(&hash);
+        let claims = match known {
+            Some(claims) if claims.exp > now.as_secs() => claims,
+            Some(_) => return Err(GateError::Refused),
+            None => self.verify(token, now)?,
+        };
+        let caller = Caller::from(claims);
+        if self.is_revoked(&caller) {
+            return Err(GateError::Refused);
+        }
+        if known.is_none() {
+            self.cache().put(hash, claims);
+        }
+        Ok(caller)
+    }
+
+    /// Watches over a caller that stays connected. A revocation that came between [`Gate::check`] and now counts.
+    pub fn watch(&self, caller: &Caller) -> Watch {
+        let watch = Watches::register(&self.watches, caller);
+        if self.is_revoked(caller) {
+            watch.end();
+        }
+        watch
+    }
+
+    fn verify(&self, token: &str, now: UnixMillis) -> Result<Claims, GateError> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        if keys.is_empty() {
+            return Err(GateError::NotReady);
+        }
+        jws::verify(token, now, |kid| keys.get(kid).cloned()).map_err(|error| {
+            if error == JwsError::UnknownKey {
+                tracing::debug!("an access token names an unknown key");
+            }
+            GateError::Refused
+        })
+    }
+
+    fn revoke(&self, record: impl FnOnce(&mut Revoked)) {
+        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
+        record(&mut revoked);
+        revoked.forget_expired(self.clock.now());
+    }
+
+    fn is_revoked(&self, caller: &Caller) -> bool {
+        self.revoked.read().unwrap_or_else(PoisonError::into_inner).covers(caller)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Gate").field("ready", &self.ready()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "gate/tests.rs"]
+mod tests;

@@ -1,0 +1,97 @@
+//! What a service hands to the server that hosts it.
+
+use std::{fmt, sync::Arc};
+
+use actix_web::App;
+use futures_util::future::BoxFuture;
+use prometheus::Registry;
+use tokio_util::sync::CancellationToken;
+use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
+
+use crate::health::Check;
+
+/// Adds a service's routes to an application; run once per worker thread and listener.
+pub type RoutesFn = Arc<dyn Fn(&mut ServiceConfig<'_>) + Send + Sync>;
+
+/// Any error, as a task may end with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A service without listeners of its own: what [`Server`](crate::Server) hosts, alone or beside others.
+pub struct Service {
+    /// Name of the service: `mailbox`, `sms-gateway`.
+    pub name: &'static str,
+    /// Routes of the public listener.
+    pub routes: RoutesFn,
+    /// Routes of the internal listener.
+    pub internal: RoutesFn,
+    /// Tasks that run for as long as the process does.
+    pub tasks: Vec<Task>,
+    /// Dependencies without which the service is not ready.
+    pub checks: Vec<Arc<dyn Check>>,
+    /// The service's series. On `/metrics` each gets the label `service`.
+    pub metrics: Registry,
+}
+
+impl Service {
+    /// Makes a service without routes, tasks and checks; set the fields it has.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            routes: routes(|_| {}),
+            internal: routes(|_| {}),
+            tasks: Vec::new(),
+            checks: Vec::new(),
+            metrics: Registry::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Wraps a function that adds routes.
+pub fn routes(configure: impl Fn(&mut ServiceConfig<'_>) + Send + Sync + 'static) -> RoutesFn {
+    Arc::new(configure)
+}
+
+type Run = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), BoxError>> + Send>;
+
+/// A background task. It runs until the token is cancelled; one that ends earlier, well or not, ends the process.
+pub struct Task {
+    pub(crate) name: &'static str,
+    pub(crate) run: Run,
+}
+
+impl Task {
+    /// Makes a task from a function of the token that tells it to stop.
+    pub fn new<F, E>(name: &'static str, run: impl FnOnce(CancellationToken) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        let run: Run = Box::new(move |cancel| {
+            let task = run(cancel);
+            Box::pin(async move { task.await.map_err(Into::into) })
+        });
+        Self { name, run }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Task").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Collects the interface description of the routes that [`ServiceConfig::service`] was given.
+///
+/// The same function feeds the server, so a description that is checked in can be compared in a test.
+pub fn openapi(title: &str, version: &str, routes: &RoutesFn) -> utoipa::openapi::OpenApi {
+    let app = App::new().into_utoipa_app().configure(|config| routes(config));
+    let (_, mut description) = app.split_for_parts();
+    description.info = utoipa::openapi::Info::new(title, version);
+    description
+}
