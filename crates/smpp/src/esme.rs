@@ -1,0 +1,390 @@
+//! An ESME that keeps itself bound: the tokio driver around [`crate::session`].
+//!
+//! In: submissions and queries through an [`Esme`] handle. Out: [`Event`]s on one bounded channel, the [`EsmeState`]
+//! to watch, counters. It connects, binds and, when the link is lost, tries again for ever: after 1 to 60 seconds
+//! with jitter, or slowly and in a visible alarm state when the SMSC refuses the credentials.
+//!
+//! The owner must keep reading events: while the channel is full nothing more is read from the SMSC, and in the end
+//! no submission is taken either. So never await [`Esme::submit`] or [`Esme::query`] in the task that reads events.
+
+mod backoff;
+mod driver;
+mod link;
+mod outgoing;
+mod pace;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::codec::{CommandStatus, DeliverSm, EncodeError, FrameError, QuerySm, QuerySmResp, SubmitSm};
+pub use crate::session::{BindKind, CloseReason, InFlight, QueryError, Response};
+use crate::session::{DeliveryId, SessionSettings};
+
+/// A password; its `Debug` is `[redacted]`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// Takes the text, at most 8 characters for SMPP 3.4.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// One bind to one SMSC.
+#[derive(Debug, Clone)]
+pub struct EsmeSettings {
+    /// Name of the SMSC in logs.
+    pub name: String,
+    /// Host name or address of the SMSC.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// Who binds, at most 15 characters.
+    pub system_id: String,
+    /// Its password.
+    pub password: Password,
+    /// Kind of ESME, at most 12 characters.
+    pub system_type: String,
+    /// Which bind.
+    pub kind: BindKind,
+    /// SMPP version spoken: 0x34 is 3.4.
+    pub interface_version: u8,
+    /// Type of number of the addresses served.
+    pub addr_ton: u8,
+    /// Numbering plan of the addresses served.
+    pub addr_npi: u8,
+    /// Addresses served, as a pattern.
+    pub address_range: String,
+    /// Most requests without a response.
+    pub window: usize,
+    /// Most submissions that wait for a slot; also the size of the event channel, at least.
+    pub queue: usize,
+    /// Most submissions a second; `None` for no limit.
+    pub tps: Option<f64>,
+    /// How long a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a response may take.
+    pub response_timeout: Duration,
+    /// How long the SMSC may be silent before it is asked whether it lives.
+    pub enquire_link: Duration,
+    /// First wait before a new connection; doubled at each failure, with jitter.
+    pub reconnect_min: Duration,
+    /// Longest wait before a new connection.
+    pub reconnect_max: Duration,
+    /// Wait before a new try after refused credentials.
+    pub alarm_retry: Duration,
+    /// How long responses are waited for at [`Esme::shutdown`].
+    pub drain: Duration,
+}
+
+impl Default for EsmeSettings {
+    fn default() -> Self {
+        Self {
+            name: "smsc".into(),
+            host: "127.0.0.1".into(),
+            port: 2775,
+            system_id: String::new(),
+            password: Password::default(),
+            system_type: String::new(),
+            kind: BindKind::Transceiver,
+            interface_version: 0x34,
+            addr_ton: 0,
+            addr_npi: 0,
+            address_range: String::new(),
+            window: 10,
+            queue: 1000,
+            tps: None,
+            connect_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_secs(10),
+            enquire_link: Duration::from_secs(30),
+            reconnect_min: Duration::from_secs(1),
+            reconnect_max: Duration::from_secs(60),
+            alarm_retry: Duration::from_secs(60),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl EsmeSettings {
+    fn session(&self) -> SessionSettings {
+        SessionSettings {
+            kind: self.kind,
+            bind: crate::codec::Bind {
+                system_id: self.system_id.clone(),
+                password: self.password.expose().to_owned(),
+                system_type: self.system_type.clone(),
+                interface_version: self.interface_version,
+                addr_ton: self.addr_ton,
+                addr_npi: self.addr_npi,
+                address_range: self.address_range.clone(),
+            },
+            window: self.window,
+            response_timeout: self.response_timeout,
+            enquire_link: self.enquire_link,
+        }
+    }
+}
+
+/// One submit_sm to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// The owner's name for it; repeated in the events about it.
+    pub token: u64,
+    /// The message.
+    pub pdu: SubmitSm,
+}
+
+/// What an ESME tells its owner. Every submission that [`Esme::submit`] took gets exactly one of `Responded`,
+/// `NotSent`, `Invalid`, `Unknown` (which a `LateResponse` may follow), or a place in `Unbound`'s list.
+#[derive(Debug)]
+pub enum Event {
+    /// The bind stands.
+    Bound {
+        /// The SMSC's name for itself.
+        system_id: String,
+    },
+    /// The bind is gone; a new one is on its way unless the ESME was shut down.
+    Unbound {
+        /// Why.
+        reason: LinkError,
+        /// Submissions without a response: their outcome is unknown (those with `reported` had their `Unknown`).
+        in_flight: Vec<InFlight>,
+    },
+    /// A submission was answered.
+    Responded(Response),
+    /// A submission was answered after its `Unknown`.
+    LateResponse(Response),
+    /// No response in time: the SMSC may or may not have the message.
+    Unknown {
+        /// The submission.
+        token: u64,
+    },
+    /// Certainly not sent, as there is no bind or the link was lost before the write; it may be submitted again.
+    NotSent {
+        /// The submission.
+        token: u64,
+    },
+    /// The message does not fit a submit_sm; nothing was sent.
+    Invalid {
+        /// The submission.
+        token: u64,
+        /// Why.
+        error: EncodeError,
+    },
+    /// The SMSC brings a message or a receipt.
+    Deliver(Delivery),
+}
+
+/// A deliver_sm or data_sm. Dropped without an answer, it stays unanswered, and the SMSC will bring it again.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What it brings; the text is [`DeliverSm::text`].
+    pub message: DeliverSm,
+    id: DeliveryId,
+    link: u64,
+    answers: Arc<Answers>,
+}
+
+impl Delivery {
+    /// Answers it: [`CommandStatus::ROK`] once it is kept, [`CommandStatus::RX_T_APPN`] to have it brought again.
+    /// Without effect when the link it came over is gone.
+    pub fn answer(self, status: CommandStatus) {
+        let answer = Answer { link: self.link, id: self.id, status };
+        self.answers.given.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+        self.answers.wake.notify_one();
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    link: u64,
+    id: DeliveryId,
+    status: CommandStatus,
+}
+
+/// Answers on their way to the driver: at most one for each delivery handed out, and so bounded by the event channel.
+#[derive(Debug, Default)]
+struct Answers {
+    given: Mutex<Vec<Answer>>,
+    wake: Notify,
+}
+
+impl Answers {
+    fn take(&self) -> Vec<Answer> {
+        std::mem::take(&mut *self.given.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Why there is no link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// No connection.
+    #[error("cannot connect: {0}")]
+    Connect(std::io::ErrorKind),
+    /// The connection broke, or the peer closed it.
+    #[error("connection lost: {0}")]
+    Lost(std::io::ErrorKind),
+    /// What came in was not SMPP.
+    #[error("out of step: {0}")]
+    Framing(FrameError),
+    /// The session ended.
+    #[error(transparent)]
+    Closed(CloseReason),
+}
+
+/// What an ESME is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EsmeState {
+    /// Connecting or binding.
+    Connecting,
+    /// Bound: submissions are sent.
+    Bound,
+    /// Waiting before the next connection.
+    Waiting {
+        /// What ended the last one.
+        error: LinkError,
+    },
+    /// The SMSC refuses the credentials: somebody must look. It still tries, slowly.
+    Alarm {
+        /// What the SMSC said.
+        status: CommandStatus,
+    },
+    /// Shut down.
+    Closed,
+}
+
+/// Counters of one ESME since it was spawned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EsmeStats {
+    /// Requests without a response now.
+    pub in_flight: usize,
+    /// Submissions that wait for a slot now.
+    pub queued: usize,
+    /// Binds that stood.
+    pub binds: u64,
+    /// PDUs that could not be read, or that nobody waited for.
+    pub unexpected: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    in_flight: AtomicUsize,
+    binds: AtomicU64,
+    unexpected: AtomicU64,
+}
+
+enum Control {
+    Query { pdu: QuerySm, reply: oneshot::Sender<Result<QuerySmResp, QueryError>> },
+    Pause(Duration),
+}
+
+/// The ESME was shut down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the ESME was shut down")]
+pub struct Closed;
+
+/// A handle to a running ESME; clones are the same one. It ends at [`Esme::shutdown`], or when the last handle or the
+/// receiver of its events is dropped.
+#[derive(Debug, Clone)]
+pub struct Esme {
+    submissions: mpsc::Sender<Submission>,
+    control: mpsc::Sender<Control>,
+    state: watch::Receiver<EsmeState>,
+    counters: Arc<Counters>,
+    stop: CancellationToken,
+}
+
+impl Esme {
+    /// Starts one on the current tokio runtime.
+    pub fn spawn(settings: EsmeSettings) -> (Self, mpsc::Receiver<Event>) {
+        let queue = settings.queue.max(1);
+        let (submissions, submissions_in) = mpsc::channel(queue);
+        let (control, control_in) = mpsc::channel(64);
+        let (events, events_out) = mpsc::channel(queue.max(settings.window));
+        let (state_in, state) = watch::channel(EsmeState::Connecting);
+        let counters = Arc::new(Counters::default());
+        let stop = CancellationToken::new();
+        let inputs = driver::Inputs {
+            submissions: submissions_in,
+            control: control_in,
+            answers: Arc::default(),
+            stop: stop.clone(),
+        };
+        let outputs = driver::Outputs::new(events, state_in, Arc::clone(&counters));
+        tokio::spawn(driver::run(settings, inputs, outputs));
+        (Self { submissions, control, state, counters, stop }, events_out)
+    }
+
+    /// Hands over submissions, in their order; waits while the queue is full. Without a bind each comes back as
+    /// [`Event::NotSent`].
+    ///
+    /// # Errors
+    /// [`Closed`] when the ESME has ended; the submissions for which there will be no event were not sent.
+    pub async fn submit(&self, submissions: Vec<Submission>) -> Result<(), Closed> {
+        for submission in submissions {
+            self.submissions.send(submission).await.map_err(|_| Closed)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the SMSC for the state of a message. It takes a slot of the window while it waits.
+    ///
+    /// # Errors
+    /// [`QueryError`], see its variants.
+    pub async fn query(&self, pdu: QuerySm) -> Result<QuerySmResp, QueryError> {
+        let (reply, answer) = oneshot::channel();
+        self.control.send(Control::Query { pdu, reply }).await.map_err(|_| QueryError::NotSent)?;
+        answer.await.unwrap_or(Err(QueryError::NoAnswer))
+    }
+
+    /// Sends no submission for a while, as an SMSC asks for by "throttled" or "queue full".
+    pub async fn pause(&self, duration: Duration) {
+        // Whoever pauses an ESME that has ended has what he wants.
+        let _ = self.control.send(Control::Pause(duration)).await;
+    }
+
+    /// Gives the state now.
+    pub fn state(&self) -> EsmeState {
+        *self.state.borrow()
+    }
+
+    /// Gives the state to watch.
+    pub fn watch(&self) -> watch::Receiver<EsmeState> {
+        self.state.clone()
+    }
+
+    /// Gives the counters.
+    pub fn stats(&self) -> EsmeStats {
+        EsmeStats {
+            in_flight: self.counters.in_flight.load(Ordering::Relaxed),
+            queued: self.submissions.max_capacity() - self.submissions.capacity(),
+            binds: self.counters.binds.load(Ordering::Relaxed),
+            unexpected: self.counters.unexpected.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends it: what is queued comes back as `NotSent`, responses are waited for, the bind is undone. Returns when the
+    /// last event is in the channel, so events must be read meanwhile.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        let mut state = self.state.clone();
+        // An error says that the driver is gone, which is the same.
+        let _ = state.wait_for(|state| *state == EsmeState::Closed).await;
+    }
+}

@@ -1,0 +1,195 @@
+//! The life of an ESME between connections: connect, run a link, wait, again.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::link::{self, LinkEnd};
+use super::pace::Pace;
+use super::{
+    Answers, CloseReason, Control, Counters, EsmeSettings, EsmeState, Event, LinkError, QueryError,
+    Submission,
+};
+
+/// What comes from the owner.
+pub(super) struct Inputs {
+    pub(super) submissions: mpsc::Receiver<Submission>,
+    pub(super) control: mpsc::Receiver<Control>,
+    pub(super) answers: Arc<Answers>,
+    pub(super) stop: CancellationToken,
+}
+
+/// What goes to the owner. Events wait in a backlog while the channel is full; whoever fills it must stop taking
+/// input until [`Outputs::is_clear`], which bounds it.
+pub(super) struct Outputs {
+    events: mpsc::Sender<Event>,
+    backlog: VecDeque<Event>,
+    state: watch::Sender<EsmeState>,
+    pub(super) counters: Arc<Counters>,
+}
+
+/// The receiver of the events is gone.
+pub(super) struct OwnerGone;
+
+impl Outputs {
+    pub(super) fn new(
+        events: mpsc::Sender<Event>,
+        state: watch::Sender<EsmeState>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { events, backlog: VecDeque::new(), state, counters }
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(event);
+        } else if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+            self.backlog.push_back(event);
+        }
+    }
+
+    pub(super) fn is_clear(&self) -> bool {
+        self.backlog.is_empty()
+    }
+
+    /// Waits until the channel has taken the backlog. May be dropped at any point without loss.
+    pub(super) async fn flush(&mut self) -> Result<(), OwnerGone> {
+        while !self.backlog.is_empty() {
+            let permit = self.events.reserve().await.map_err(|_| OwnerGone)?;
+            if let Some(event) = self.backlog.pop_front() {
+                permit.send(event);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_state(&self, state: EsmeState) {
+        self.state.send_replace(state);
+    }
+
+    fn owner_is_gone(&self) -> bool {
+        self.events.is_closed()
+    }
+
+    /// For waiting until the owner has dropped the receiver, while `self` is in use.
+    pub(super) fn owner(&self) -> mpsc::Sender<Event> {
+        self.events.clone()
+    }
+}
+
+pub(super) async fn run(settings: EsmeSettings, mut inputs: Inputs, mut outputs: Outputs) {
+    let smsc = settings.name.clone();
+    let mut backoff = Backoff::new(settings.reconnect_min, settings.reconnect_max);
+    let mut pace = Pace::new(settings.tps, now());
+    let mut link_number = 0;
+    loop {
+        outputs.set_state(EsmeState::Connecting);
+        let Some(connected) = meanwhile(connect(&settings), &mut inputs, &mut outputs).await else { break };
+        let error = match connected {
+            Ok(stream) => {
+                link_number += 1;
+                let end =
+                    link::run(stream, &settings, link_number, &mut pace, &mut inputs, &mut outputs).await;
+                outputs.counters.in_flight.store(0, Ordering::Relaxed);
+                let LinkEnd { error, was_bound } = end;
+                if was_bound {
+                    backoff.reset();
+                }
+                error
+            }
+            Err(error) => error,
+        };
+        if inputs.stop.is_cancelled() || outputs.owner_is_gone() {
+            break;
+        }
+        let wait = match error {
+            LinkError::Closed(CloseReason::Refused(status)) if status.is_refused_bind() => {
+                tracing::error!(smsc = %smsc, status = %status, "SMSC refuses the credentials");
+                outputs.set_state(EsmeState::Alarm { status });
+                backoff.jittered(settings.alarm_retry)
+            }
+            _ => {
+                tracing::warn!(smsc = %smsc, error = %error, "no link to the SMSC");
+                outputs.set_state(EsmeState::Waiting { error });
+                backoff.wait()
+            }
+        };
+        if meanwhile(tokio::time::sleep(wait), &mut inputs, &mut outputs).await.is_none() {
+            break;
+        }
+    }
+    end(inputs, outputs).await;
+}
+
+/// The time as sessions want it; follows tokio's paused clock in tests.
+pub(super) fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn connect(settings: &EsmeSettings) -> Result<TcpStream, LinkError> {
+    let connecting = TcpStream::connect((settings.host.as_str(), settings.port));
+    let stream = match tokio::time::timeout(settings.connect_timeout, connecting).await {
+        Ok(connected) => connected.map_err(|error| LinkError::Connect(error.kind()))?,
+        Err(_) => return Err(LinkError::Connect(std::io::ErrorKind::TimedOut)),
+    };
+    // Our own batches are better than Nagle's.
+    stream.set_nodelay(true).map_err(|error| LinkError::Connect(error.kind()))?;
+    Ok(stream)
+}
+
+/// Runs `work` while there is no bind: submissions come back at once. `None` when the ESME is to end.
+async fn meanwhile<T>(
+    work: impl Future<Output = T>,
+    inputs: &mut Inputs,
+    outputs: &mut Outputs,
+) -> Option<T> {
+    tokio::pin!(work);
+    let owner = outputs.owner();
+    loop {
+        tokio::select! {
+            done = &mut work => return Some(done),
+            () = inputs.stop.cancelled() => return None,
+            () = owner.closed() => return None,
+            flushed = outputs.flush(), if !outputs.is_clear() => {
+                if flushed.is_err() {
+                    return None;
+                }
+            }
+            submission = inputs.submissions.recv(), if outputs.is_clear() => match submission {
+                Some(Submission { token, .. }) => outputs.tell(Event::NotSent { token }),
+                None => return None,
+            },
+            control = inputs.control.recv() => match control {
+                Some(Control::Query { reply, .. }) => {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(Err(QueryError::NotSent));
+                }
+                Some(Control::Pause(_)) => {}
+                None => return None,
+            },
+            // Answers to deliveries of a link that is gone.
+            () = inputs.answers.wake.notified() => drop(inputs.answers.take()),
+        }
+    }
+}
+
+/// Gives back what is still queued.
+async fn end(mut inputs: Inputs, mut outputs: Outputs) {
+    inputs.submissions.close();
+    inputs.control.close();
+    while let Some(Submission { token, .. }) = inputs.submissions.recv().await {
+        outputs.tell(Event::NotSent { token });
+        if outputs.flush().await.is_err() {
+            break;
+        }
+    }
+    // Nobody to tell is as good as told.
+    let _ = outputs.flush().await;
+    outputs.set_state(EsmeState::Closed);
+}

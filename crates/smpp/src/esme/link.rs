@@ -1,0 +1,284 @@
+//! One connection: moves octets between the socket and a [`Session`], and events to the owner.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::oneshot;
+
+use super::driver::{Inputs, Outputs, now};
+use super::outgoing::Outgoing;
+use super::pace::Pace;
+use super::{CloseReason, Control, Delivery, EsmeSettings, EsmeState, Event, LinkError, QueryError};
+use crate::codec::{DEFAULT_MAX_FRAME, Pdu, QuerySmResp, split_frame};
+use crate::session::{Input, Output, Session};
+
+/// No more is read while so many octets wait to be written: a peer that asks but does not read gets no memory of ours.
+const OUTGOING_LIMIT: usize = 256 * 1024;
+/// How long the last octets of a closing link may take.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+
+/// How a link ended.
+pub(super) struct LinkEnd {
+    pub(super) error: LinkError,
+    pub(super) was_bound: bool,
+}
+
+struct Link<'a> {
+    session: Session,
+    number: u64,
+    inbox: BytesMut,
+    outgoing: Outgoing,
+    /// Filled by the session, emptied by [`Link::act`].
+    todo: Vec<Output>,
+    queries: HashMap<u64, oneshot::Sender<Result<QuerySmResp, QueryError>>>,
+    next_query: u64,
+    end: Option<LinkError>,
+    was_bound: bool,
+    smsc: &'a str,
+    inputs: &'a mut Inputs,
+    outputs: &'a mut Outputs,
+}
+
+/// Runs a session over `stream` until it ends.
+pub(super) async fn run(
+    mut stream: TcpStream,
+    settings: &EsmeSettings,
+    number: u64,
+    pace: &mut Pace,
+    inputs: &mut Inputs,
+    outputs: &mut Outputs,
+) -> LinkEnd {
+    let mut link = Link {
+        session: Session::new(settings.session(), now()),
+        number,
+        inbox: BytesMut::with_capacity(64 * 1024),
+        outgoing: Outgoing::default(),
+        todo: Vec::new(),
+        queries: HashMap::new(),
+        next_query: 0,
+        end: None,
+        was_bound: false,
+        smsc: &settings.name,
+        inputs,
+        outputs,
+    };
+    let (mut reader, mut writer) = stream.split();
+    link.step(Input::Connected);
+    link.turns(&mut reader, &mut writer, settings.drain, pace).await;
+    link.finish(&mut writer).await
+}
+
+impl Link<'_> {
+    /// Takes turns until the link has ended. Every branch may be dropped unfinished without losing anything.
+    async fn turns(
+        &mut self,
+        reader: &mut ReadHalf<'_>,
+        writer: &mut WriteHalf<'_>,
+        drain: Duration,
+        pace: &mut Pace,
+    ) {
+        let mut taken = Vec::new();
+        let mut stopping = false;
+        let owner = self.outputs.owner();
+        while self.end.is_none() {
+            let time = now();
+            let clear = self.outputs.is_clear();
+            let wanted = if clear { self.session.room() } else { 0 };
+            let room = if wanted == 0 { 0 } else { pace.allowance(time, wanted) };
+            let paced = if wanted > room { pace.next_due(time) } else { None };
+            let deadline = [self.session.next_deadline(), paced].into_iter().flatten().min();
+            tokio::select! {
+                wrote = writer.write(self.outgoing.unwritten_octets()), if !self.outgoing.is_empty() => match wrote {
+                    Ok(count) => self.outgoing.wrote(count),
+                    Err(error) => self.end = Some(LinkError::Lost(error.kind())),
+                },
+                read = reader.read_buf(&mut self.inbox),
+                    if clear && self.outgoing.unwritten_octets().len() < OUTGOING_LIMIT => self.received(read),
+                // If it fails, the next branch is ready too.
+                _ = self.outputs.flush(), if !clear => {}
+                () = owner.closed() => self.end = Some(LinkError::Closed(CloseReason::Requested)),
+                count = self.inputs.submissions.recv_many(&mut taken, room), if room > 0 => {
+                    // No handle is left to submit by.
+                    stopping |= count == 0;
+                    pace.spend(time, count);
+                    for submission in taken.drain(..) {
+                        let input = Input::Submit { token: submission.token, pdu: submission.pdu };
+                        self.session.step(time, input, &mut self.todo);
+                    }
+                    self.act();
+                    if count == 0 {
+                        self.step(Input::Unbind { patience: drain });
+                    }
+                }
+                Some(control) = self.inputs.control.recv() => self.control(control, pace),
+                () = self.inputs.answers.wake.notified() => self.answer(),
+                () = sleep_until(deadline), if clear => self.tick(reader).await,
+                () = self.inputs.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.step(Input::Unbind { patience: drain });
+                }
+            }
+            self.outputs.counters.in_flight.store(self.session.in_flight(), Ordering::Relaxed);
+        }
+    }
+
+    /// One input, and all that follows from it.
+    fn step(&mut self, input: Input) {
+        self.session.step(now(), input, &mut self.todo);
+        self.act();
+    }
+
+    fn act(&mut self) {
+        let mut todo = std::mem::take(&mut self.todo);
+        while !todo.is_empty() {
+            for output in todo.drain(..) {
+                self.act_on(output);
+            }
+            // What could not be encoded goes back to the session, which may have more to say.
+            std::mem::swap(&mut todo, &mut self.todo);
+        }
+        self.todo = todo;
+    }
+
+    fn act_on(&mut self, output: Output) {
+        match output {
+            Output::Send(pdu) => {
+                if let Err(error) = self.outgoing.push(&pdu) {
+                    let input = Input::Unsendable { sequence: pdu.sequence, error };
+                    self.session.step(now(), input, &mut self.todo);
+                }
+            }
+            Output::Close(reason) => self.end = Some(LinkError::Closed(reason)),
+            Output::Bound(resp) => {
+                self.was_bound = true;
+                self.outputs.counters.binds.fetch_add(1, Ordering::Relaxed);
+                self.outputs.set_state(EsmeState::Bound);
+                tracing::info!(smsc = %self.smsc, system_id = %resp.system_id, "bound");
+                self.outputs.tell(Event::Bound { system_id: resp.system_id });
+            }
+            Output::Responded(response) => self.outputs.tell(Event::Responded(response)),
+            Output::LateResponse(response) => self.outputs.tell(Event::LateResponse(response)),
+            Output::Unknown { token } => self.outputs.tell(Event::Unknown { token }),
+            Output::NotSent { token } => self.outputs.tell(Event::NotSent { token }),
+            Output::Invalid { token, error } => self.outputs.tell(Event::Invalid { token, error }),
+            Output::Queried { token, result } => {
+                if let Some(reply) = self.queries.remove(&token) {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(result);
+                }
+            }
+            Output::Deliver { id, message } => {
+                let answers = self.inputs.answers.clone();
+                self.outputs.tell(Event::Deliver(Delivery { message, id, link: self.number, answers }));
+            }
+            Output::Unexpected { what } => {
+                self.outputs.counters.unexpected.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(smsc = %self.smsc, what, "unexpected PDU");
+            }
+            Output::Ended { in_flight } => {
+                if self.was_bound {
+                    let reason = self.end.unwrap_or(LinkError::Lost(io::ErrorKind::UnexpectedEof));
+                    self.outputs.tell(Event::Unbound { reason, in_flight });
+                }
+            }
+        }
+    }
+
+    fn received(&mut self, read: io::Result<usize>) {
+        match read {
+            Ok(0) => self.end = Some(LinkError::Lost(io::ErrorKind::UnexpectedEof)),
+            Ok(_) => self.read_frames(),
+            Err(error) => self.end = Some(LinkError::Lost(error.kind())),
+        }
+    }
+
+    fn read_frames(&mut self) {
+        let time = now();
+        while self.end.is_none() {
+            let input = match split_frame(&mut self.inbox, DEFAULT_MAX_FRAME) {
+                Ok(Some(frame)) => Pdu::decode(&frame).map_or_else(Input::Malformed, Input::Received),
+                Ok(None) => break,
+                Err(error) => {
+                    self.end = Some(LinkError::Framing(error));
+                    break;
+                }
+            };
+            self.session.step(time, input, &mut self.todo);
+            self.act();
+        }
+    }
+
+    fn control(&mut self, control: Control, pace: &mut Pace) {
+        match control {
+            Control::Query { pdu, reply } => {
+                let token = self.next_query;
+                self.next_query += 1;
+                self.queries.insert(token, reply);
+                self.step(Input::Query { token, pdu });
+            }
+            Control::Pause(duration) => pace.pause(now() + duration),
+        }
+    }
+
+    fn answer(&mut self) {
+        for answer in self.inputs.answers.take() {
+            if answer.link == self.number {
+                self.step(Input::Answer { id: answer.id, status: answer.status });
+            }
+        }
+    }
+
+    /// Lets time pass, but only after all that has come in already: a response that waits in the socket is not late.
+    async fn tick(&mut self, reader: &mut ReadHalf<'_>) {
+        loop {
+            let read = tokio::select! {
+                biased;
+                read = reader.read_buf(&mut self.inbox) => Some(read),
+                () = std::future::ready(()) => None,
+            };
+            match read {
+                Some(read) => self.received(read),
+                None => break,
+            }
+            if self.end.is_some() || !self.outputs.is_clear() {
+                return;
+            }
+        }
+        self.step(Input::Tick);
+    }
+
+    async fn finish(mut self, writer: &mut WriteHalf<'_>) -> LinkEnd {
+        let last = async {
+            while !self.outgoing.is_empty() {
+                match writer.write(self.outgoing.unwritten_octets()).await {
+                    Ok(count) if count > 0 => self.outgoing.wrote(count),
+                    Ok(_) | Err(_) => break,
+                }
+            }
+            // The peer may have closed first.
+            let _ = writer.shutdown().await;
+        };
+        if matches!(self.end, Some(LinkError::Closed(_))) {
+            // What it could not write counts as not written.
+            let _ = tokio::time::timeout(LAST_WRITE, last).await;
+        }
+        let error = self.end.unwrap_or(LinkError::Lost(io::ErrorKind::UnexpectedEof));
+        let unwritten = self.outgoing.unwritten();
+        self.step(Input::Disconnected { unwritten });
+        LinkEnd { error, was_bound: self.was_bound }
+    }
+}
+
+/// Sleeps until then, or for ever.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,542 @@
+//! One SMPP session of an ESME as a state machine: no socket, no clock of its own.
+//!
+//! In: [`Input`]s, each with the time. Out: [`Output`]s, appended in the order in which they are to be acted on. The
+//! driver sends what it is told to, calls again at [`Session::next_deadline`], and ends with
+//! [`Input::Disconnected`].
+//!
+//! What must hold:
+//! - Every accepted submission gets exactly one of: `Responded`; `NotSent`; `Invalid`; `Unknown`, which a
+//!   `LateResponse` may follow; or a place in the list of `Ended`.
+//! - A slot of the window stays taken until its response or the end of the session, also after a timeout: the SMSC
+//!   still holds the request, and a freed slot would make the real window wider than the agreed one.
+//! - A request whose outcome is unknown is never repeated here.
+
+mod window;
+
+use std::time::{Duration, Instant};
+
+use crate::codec::{
+    BadPdu, Bind, BindResp, Body, CommandStatus, DataSmResp, DeliverSm, EncodeError, Pdu, QuerySm,
+    QuerySmResp, SubmitSm,
+};
+use window::{Answered, Request, Window};
+
+/// Which way messages may go (SMPP 3.4 §2.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BindKind {
+    /// Only submits.
+    Transmitter,
+    /// Only receives.
+    Receiver,
+    /// Both.
+    #[default]
+    Transceiver,
+}
+
+impl BindKind {
+    fn request(self, bind: Bind) -> Body {
+        match self {
+            Self::Transmitter => Body::BindTransmitter(bind),
+            Self::Receiver => Body::BindReceiver(bind),
+            Self::Transceiver => Body::BindTransceiver(bind),
+        }
+    }
+}
+
+/// What a session is told once.
+#[derive(Debug, Clone)]
+pub struct SessionSettings {
+    /// Which bind.
+    pub kind: BindKind,
+    /// Its parameters.
+    pub bind: Bind,
+    /// Most requests without a response, at least 1.
+    pub window: usize,
+    /// How long a response may take.
+    pub response_timeout: Duration,
+    /// How long the peer may be silent before it is asked whether it lives.
+    pub enquire_link: Duration,
+}
+
+/// Names a deliver_sm or data_sm that waits for its response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryId {
+    sequence: u32,
+    data_sm: bool,
+}
+
+/// What happens to a session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The connection is there.
+    Connected,
+    /// A PDU came in.
+    Received(Pdu),
+    /// A PDU came in that could not be read.
+    Malformed(BadPdu),
+    /// The owner submits; `token` is its name for the outcome.
+    Submit {
+        /// Repeated in the outcome.
+        token: u64,
+        /// The message.
+        pdu: SubmitSm,
+    },
+    /// The owner asks for a message's state.
+    Query {
+        /// Repeated in the outcome.
+        token: u64,
+        /// The question.
+        pdu: QuerySm,
+    },
+    /// The owner answers what was delivered.
+    Answer {
+        /// Which one.
+        id: DeliveryId,
+        /// How it went; [`CommandStatus::RX_T_APPN`] makes the SMSC try again.
+        status: CommandStatus,
+    },
+    /// A PDU given out by `Send` did not fit its fields, so nothing was written.
+    Unsendable {
+        /// Its sequence number.
+        sequence: u32,
+        /// Why.
+        error: EncodeError,
+    },
+    /// Time has passed.
+    Tick,
+    /// The owner wants to end: no more submissions, wait for responses, unbind.
+    Unbind {
+        /// How long responses are waited for.
+        patience: Duration,
+    },
+    /// The connection is gone.
+    Disconnected {
+        /// Sequence numbers given out by `Send` of which not all octets were written: the peer cannot have read them.
+        unwritten: Vec<u32>,
+    },
+}
+
+/// What a session wants done, or tells its owner.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Write this.
+    Send(Pdu),
+    /// Close the connection once everything is written, then say [`Input::Disconnected`].
+    Close(CloseReason),
+    /// The session is bound.
+    Bound(BindResp),
+    /// A submission was answered in time.
+    Responded(Response),
+    /// A submission was answered after its `Unknown`.
+    LateResponse(Response),
+    /// No response in time: the SMSC may or may not have the message.
+    Unknown {
+        /// The submission.
+        token: u64,
+    },
+    /// Certainly not sent: there was no room, no bind, or no write.
+    NotSent {
+        /// The submission.
+        token: u64,
+    },
+    /// The message does not fit its PDU; it cannot be sent as it is.
+    Invalid {
+        /// The submission.
+        token: u64,
+        /// Why.
+        error: EncodeError,
+    },
+    /// A question was answered.
+    Queried {
+        /// The question.
+        token: u64,
+        /// The answer.
+        result: Result<QuerySmResp, QueryError>,
+    },
+    /// The SMSC brings a message or a receipt; it waits for [`Input::Answer`].
+    Deliver {
+        /// For the answer.
+        id: DeliveryId,
+        /// What it brings; a data_sm has its text in message_payload.
+        message: DeliverSm,
+    },
+    /// The peer sent something that nobody waits for. Only for logs and counters.
+    Unexpected {
+        /// The name or nature of it.
+        what: &'static str,
+    },
+    /// The session is over; the submissions still without a response.
+    Ended {
+        /// In the order of their sequence numbers.
+        in_flight: Vec<InFlight>,
+    },
+}
+
+/// The SMSC's answer to a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The submission.
+    pub token: u64,
+    /// How it went.
+    pub status: CommandStatus,
+    /// The SMSC's id; empty when the status is an error, and from some SMSCs.
+    pub message_id: String,
+}
+
+/// A submission that had no response when its session ended: its outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFlight {
+    /// The submission.
+    pub token: u64,
+    /// Whether an `Unknown` has already said so.
+    pub reported: bool,
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CloseReason {
+    /// The SMSC refused the bind.
+    #[error("bind refused: {0}")]
+    Refused(CommandStatus),
+    /// The bind was not answered in time.
+    #[error("bind not answered")]
+    BindTimeout,
+    /// The peer unbound.
+    #[error("unbound by the SMSC")]
+    PeerUnbound,
+    /// The peer answers no enquire_link.
+    #[error("enquire_link not answered")]
+    LinkDead,
+    /// Every slot of the window waits for a response that is overdue.
+    #[error("no slot of the window is answered any more")]
+    WindowStuck,
+    /// The owner wanted it.
+    #[error("unbound")]
+    Requested,
+}
+
+/// Why a query has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// There is no bind that may ask, or no room in its window.
+    #[error("not bound, or the window is full")]
+    NotSent,
+    /// No response in time, or the connection was lost.
+    #[error("no answer")]
+    NoAnswer,
+    /// The SMSC refused.
+    #[error("refused: {0}")]
+    Refused(CommandStatus),
+    /// The question does not fit its PDU.
+    #[error(transparent)]
+    Invalid(#[from] EncodeError),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Before `Connected`.
+    Fresh,
+    Binding {
+        sequence: u32,
+        deadline: Instant,
+    },
+    Bound,
+    /// Waits for responses; nothing new is submitted.
+    Draining {
+        deadline: Instant,
+    },
+    Unbinding {
+        deadline: Instant,
+    },
+    /// `Close` has been said.
+    Closed,
+}
+
+/// One session, from its connection to its end.
+#[derive(Debug)]
+pub struct Session {
+    settings: SessionSettings,
+    phase: Phase,
+    window: Window,
+    last_received: Instant,
+    /// When an enquire_link that is under way must have been answered.
+    probe: Option<Instant>,
+}
+
+impl Session {
+    /// Makes the session of one connection.
+    pub fn new(settings: SessionSettings, now: Instant) -> Self {
+        let window = Window::new(settings.window.max(1), settings.response_timeout);
+        Self { settings, phase: Phase::Fresh, window, last_received: now, probe: None }
+    }
+
+    /// Gives the number of submissions that would find a slot now.
+    pub fn room(&self) -> usize {
+        match self.phase {
+            Phase::Bound if self.settings.kind != BindKind::Receiver => self.window.room(),
+            _ => 0,
+        }
+    }
+
+    /// Gives the number of taken slots.
+    pub fn in_flight(&self) -> usize {
+        self.window.len()
+    }
+
+    /// Gives the time at which [`Input::Tick`] is due; `None` when nothing is waited for.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let of_phase = match self.phase {
+            Phase::Binding { deadline, .. }
+            | Phase::Draining { deadline }
+            | Phase::Unbinding { deadline } => Some(deadline),
+            Phase::Fresh | Phase::Bound | Phase::Closed => None,
+        };
+        let of_link =
+            self.is_up().then(|| self.probe.unwrap_or(self.last_received + self.settings.enquire_link));
+        let of_window = self.window.next_deadline().filter(|_| self.phase != Phase::Closed);
+        [of_phase, of_link, of_window].into_iter().flatten().min()
+    }
+
+    fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Bound | Phase::Draining { .. })
+    }
+
+    /// Makes one transition. Every input has an answer in every phase; what does not belong there changes nothing.
+    pub fn step(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Connected => self.bind(now, out),
+            Input::Received(pdu) => self.receive(now, pdu, out),
+            Input::Malformed(bad) => self.receive_malformed(now, bad, out),
+            Input::Submit { token, pdu } => match self.open(Request::Submit { token }, now) {
+                Some(sequence) => out.push(Output::Send(Pdu::ok(sequence, Body::SubmitSm(pdu)))),
+                None => out.push(Output::NotSent { token }),
+            },
+            Input::Query { token, pdu } => match self.open(Request::Query { token }, now) {
+                Some(sequence) => out.push(Output::Send(Pdu::ok(sequence, Body::QuerySm(pdu)))),
+                None => out.push(Output::Queried { token, result: Err(QueryError::NotSent) }),
+            },
+            Input::Answer { id, status } => self.answer(id, status, out),
+            Input::Unsendable { sequence, error } => self.unsendable(sequence, error, out),
+            Input::Tick => self.tick(now, out),
+            Input::Unbind { patience } => self.unbind(now, patience, out),
+            Input::Disconnected { unwritten } => self.end(&unwritten, out),
+        }
+        self.finish_drain(now, out);
+    }
+
+    fn bind(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.phase != Phase::Fresh {
+            return;
+        }
+        let sequence = self.window.next_sequence();
+        self.phase = Phase::Binding { sequence, deadline: now + self.settings.response_timeout };
+        self.last_received = now;
+        out.push(Output::Send(Pdu::ok(sequence, self.settings.kind.request(self.settings.bind.clone()))));
+    }
+
+    fn open(&mut self, request: Request, now: Instant) -> Option<u32> {
+        if self.room() == 0 { None } else { self.window.open(request, now) }
+    }
+
+    fn receive(&mut self, now: Instant, pdu: Pdu, out: &mut Vec<Output>) {
+        if matches!(self.phase, Phase::Fresh | Phase::Closed) {
+            return;
+        }
+        self.last_received = now;
+        self.probe = None;
+        let Pdu { status, sequence, body } = pdu;
+        match body {
+            Body::BindReceiverResp(resp)
+            | Body::BindTransmitterResp(resp)
+            | Body::BindTransceiverResp(resp) => {
+                self.bind_answered(sequence, status, resp, out);
+            }
+            Body::SubmitSmResp(resp) => match self.window.answer_submit(sequence) {
+                Some(answered) => respond(answered, status, resp.message_id, out),
+                None => out.push(Output::Unexpected { what: "submit_sm_resp" }),
+            },
+            Body::QuerySmResp(resp) => match self.window.answer_query(sequence) {
+                Some(Answered { token, late: false }) if status.is_ok() => {
+                    out.push(Output::Queried { token, result: Ok(resp) });
+                }
+                Some(Answered { token, late: false }) => {
+                    out.push(Output::Queried { token, result: Err(QueryError::Refused(status)) });
+                }
+                Some(Answered { late: true, .. }) | None => {
+                    out.push(Output::Unexpected { what: "query_sm_resp" })
+                }
+            },
+            Body::GenericNack => self.nacked(sequence, status, out),
+            Body::DeliverSm(message) => {
+                out.push(Output::Deliver { id: DeliveryId { sequence, data_sm: false }, message });
+            }
+            Body::DataSm(data) => {
+                out.push(Output::Deliver {
+                    id: DeliveryId { sequence, data_sm: true },
+                    message: data.into(),
+                });
+            }
+            Body::EnquireLink => out.push(Output::Send(Pdu::ok(sequence, Body::EnquireLinkResp))),
+            Body::Unbind => {
+                out.push(Output::Send(Pdu::ok(sequence, Body::UnbindResp)));
+                self.close(CloseReason::PeerUnbound, out);
+            }
+            Body::UnbindResp if matches!(self.phase, Phase::Unbinding { .. }) => {
+                self.close(CloseReason::Requested, out);
+            }
+            Body::EnquireLinkResp | Body::AlertNotification(_) => {}
+            Body::Outbind(_) | Body::UnbindResp | Body::DeliverSmResp | Body::DataSmResp(_) => {
+                out.push(Output::Unexpected { what: body_name(&body) });
+            }
+            Body::BindReceiver(_)
+            | Body::BindTransmitter(_)
+            | Body::BindTransceiver(_)
+            | Body::SubmitSm(_)
+            | Body::QuerySm(_) => {
+                out.push(Output::Unexpected { what: body_name(&body) });
+                let nack = Pdu { status: CommandStatus::RINVCMDID, sequence, body: Body::GenericNack };
+                out.push(Output::Send(nack));
+            }
+        }
+    }
+
+    fn bind_answered(&mut self, sequence: u32, status: CommandStatus, resp: BindResp, out: &mut Vec<Output>) {
+        match self.phase {
+            Phase::Binding { sequence: own, .. } if own == sequence => {
+                if status.is_ok() {
+                    self.phase = Phase::Bound;
+                    out.push(Output::Bound(resp));
+                } else {
+                    self.close(CloseReason::Refused(status), out);
+                }
+            }
+            _ => out.push(Output::Unexpected { what: "bind response" }),
+        }
+    }
+
+    /// A generic_nack with the number of a request is its answer (SMPP 3.4 §3.3).
+    fn nacked(&mut self, sequence: u32, status: CommandStatus, out: &mut Vec<Output>) {
+        // A nack is a refusal whatever its status says.
+        let status = if status.is_ok() { CommandStatus::RUNKNOWNERR } else { status };
+        if matches!(self.phase, Phase::Binding { sequence: own, .. } if own == sequence) {
+            self.close(CloseReason::Refused(status), out);
+        } else if let Some(answered) = self.window.answer_submit(sequence) {
+            respond(answered, status, String::new(), out);
+        } else if let Some(answered) = self.window.answer_query(sequence) {
+            if !answered.late {
+                let result = Err(QueryError::Refused(status));
+                out.push(Output::Queried { token: answered.token, result });
+            }
+        } else {
+            out.push(Output::Unexpected { what: "generic_nack" });
+        }
+    }
+
+    fn receive_malformed(&mut self, now: Instant, bad: BadPdu, out: &mut Vec<Output>) {
+        if matches!(self.phase, Phase::Fresh | Phase::Closed) {
+            return;
+        }
+        self.last_received = now;
+        self.probe = None;
+        out.push(Output::Unexpected { what: "malformed PDU" });
+        out.extend(bad.nack().map(Output::Send));
+    }
+
+    fn answer(&mut self, id: DeliveryId, status: CommandStatus, out: &mut Vec<Output>) {
+        if matches!(self.phase, Phase::Fresh | Phase::Closed) {
+            return;
+        }
+        let body = if id.data_sm { Body::DataSmResp(DataSmResp::default()) } else { Body::DeliverSmResp };
+        out.push(Output::Send(Pdu { status, sequence: id.sequence, body }));
+    }
+
+    fn unsendable(&mut self, sequence: u32, error: EncodeError, out: &mut Vec<Output>) {
+        if let Some(Answered { token, .. }) = self.window.answer_submit(sequence) {
+            out.push(Output::Invalid { token, error });
+        } else if let Some(Answered { token, .. }) = self.window.answer_query(sequence) {
+            out.push(Output::Queried { token, result: Err(QueryError::Invalid(error)) });
+        }
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut Vec<Output>) {
+        match self.phase {
+            Phase::Fresh | Phase::Closed => return,
+            Phase::Binding { deadline, .. } if now >= deadline => self.close(CloseReason::BindTimeout, out),
+            Phase::Unbinding { deadline } if now >= deadline => self.close(CloseReason::Requested, out),
+            Phase::Draining { deadline } if now >= deadline => self.send_unbind(now, out),
+            Phase::Binding { .. } | Phase::Bound | Phase::Draining { .. } | Phase::Unbinding { .. } => {}
+        }
+        self.window.expire(now, |request| {
+            out.push(match request {
+                Request::Submit { token } => Output::Unknown { token },
+                Request::Query { token } => Output::Queried { token, result: Err(QueryError::NoAnswer) },
+            });
+        });
+        if !self.is_up() {
+            return;
+        }
+        if self.window.is_stuck(now) {
+            self.close(CloseReason::WindowStuck, out);
+            return;
+        }
+        match self.probe {
+            Some(deadline) if now >= deadline => self.close(CloseReason::LinkDead, out),
+            None if now >= self.last_received + self.settings.enquire_link => {
+                self.probe = Some(now + self.settings.response_timeout);
+                out.push(Output::Send(Pdu::ok(self.window.next_sequence(), Body::EnquireLink)));
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn unbind(&mut self, now: Instant, patience: Duration, out: &mut Vec<Output>) {
+        match self.phase {
+            Phase::Fresh | Phase::Binding { .. } => self.close(CloseReason::Requested, out),
+            Phase::Bound => self.phase = Phase::Draining { deadline: now + patience },
+            Phase::Draining { .. } | Phase::Unbinding { .. } | Phase::Closed => {}
+        }
+    }
+
+    fn finish_drain(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if matches!(self.phase, Phase::Draining { .. }) && self.window.nothing_awaited() {
+            self.send_unbind(now, out);
+        }
+    }
+
+    fn send_unbind(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.phase = Phase::Unbinding { deadline: now + self.settings.response_timeout };
+        out.push(Output::Send(Pdu::ok(self.window.next_sequence(), Body::Unbind)));
+    }
+
+    fn close(&mut self, reason: CloseReason, out: &mut Vec<Output>) {
+        self.phase = Phase::Closed;
+        out.push(Output::Close(reason));
+    }
+
+    fn end(&mut self, unwritten: &[u32], out: &mut Vec<Output>) {
+        self.phase = Phase::Closed;
+        let mut in_flight = Vec::new();
+        for (sequence, request, reported) in self.window.drain() {
+            match request {
+                Request::Submit { token } if unwritten.contains(&sequence) && !reported => {
+                    out.push(Output::NotSent { token });
+                }
+                Request::Submit { token } => in_flight.push(InFlight { token, reported }),
+                Request::Query { token } if !reported => {
+                    out.push(Output::Queried { token, result: Err(QueryError::NoAnswer) });
+                }
+                Request::Query { .. } => {}
+            }
+        }
+        out.push(Output::Ended { in_flight });
+    }
+}
+
+fn respond(answered: Answered, status: CommandStatus, message_id: String, out: &mut Vec<Output>) {
+    let response = Response { token: answered.token, status, message_id };
+    out.push(if answered.late { Output::LateResponse(response) } else { Output::Responded(response) });
+}
+
+fn body_name(body: &Body) -> &'static str {
+    body.command_id().as_str()
+}
