@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
+use common::models::problem::{AsProblem, ProblemKind};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 /// The original error, shared because one failure can answer many callers of a batch.
@@ -25,7 +27,7 @@ pub enum DbError {
     #[error("database overloaded: {0}")]
     Overloaded(&'static str),
     /// A unique index or primary key refused the row; nothing was stored.
-    #[error("unique constraint {constraint} violated")]
+    #[error("the same entry exists already")]
     UniqueViolation {
         /// PostgreSQL: the name of the constraint. SQLite: `table.column`, comma-separated for several.
         constraint: String,
@@ -42,6 +44,24 @@ impl DbError {
 
     pub(crate) fn other(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Other(Arc::from(cause.into()))
+    }
+}
+
+impl AsProblem for DbError {
+    fn kind(&self) -> ProblemKind {
+        match self {
+            Self::Unavailable(_) | Self::CommitUnknown(_) | Self::Overloaded(_) => ProblemKind::Unavailable,
+            Self::UniqueViolation { .. } => ProblemKind::Conflict("already-exists"),
+            Self::Settings(_) | Self::Other(_) => ProblemKind::Internal,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable(_) | Self::CommitUnknown(_) => Some(Duration::from_secs(2)),
+            Self::Overloaded(_) => Some(Duration::from_secs(1)),
+            Self::Settings(_) | Self::UniqueViolation { .. } | Self::Other(_) => None,
+        }
     }
 }
 

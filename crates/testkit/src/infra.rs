@@ -2,6 +2,7 @@
 //! the environment.
 
 use crate::kafka::{self, Kafka};
+use crate::postgres::{self, Postgres};
 use crate::process::InfraError;
 use crate::rabbitmq::{self, RabbitMq};
 
@@ -9,6 +10,7 @@ use crate::rabbitmq::{self, RabbitMq};
 #[derive(Debug)]
 pub struct Infra {
     kafka: Kafka,
+    postgres: Postgres,
     rabbitmq: RabbitMq,
 }
 
@@ -18,8 +20,9 @@ impl Infra {
     /// # Errors
     /// The first [`InfraError`]; what had started is stopped.
     pub async fn start() -> Result<Self, InfraError> {
-        let (kafka, rabbitmq) = tokio::try_join!(Kafka::start(), RabbitMq::start())?;
-        Ok(Self { kafka, rabbitmq })
+        let (kafka, postgres, rabbitmq) =
+            tokio::try_join!(Kafka::start(), Postgres::start(), RabbitMq::start())?;
+        Ok(Self { kafka, postgres, rabbitmq })
     }
 
     /// The variables by which the tests' handles find the servers.
@@ -27,6 +30,7 @@ impl Infra {
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         vec![
             (kafka::SHARED, self.kafka.bootstrap().to_owned()),
+            (postgres::SHARED, self.postgres.url()),
             (rabbitmq::SHARED, self.rabbitmq.url()),
             (rabbitmq::SHARED_MANAGEMENT, self.rabbitmq.management_url()),
         ]

@@ -2,9 +2,11 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's harness fails its test by panicking")]
 
 pub mod clock;
+pub mod database;
 pub mod http;
 pub mod infra;
 pub mod kafka;
+pub mod postgres;
 pub mod process;
 pub mod rabbitmq;
 pub mod wait;

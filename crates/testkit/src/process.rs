@@ -157,15 +157,20 @@ impl Daemon {
     /// [`InfraError::Io`] when the signal cannot be sent.
     pub async fn stop(&mut self, limit: Duration) -> Result<(), InfraError> {
         self.signal("TERM")?;
+        self.wait(limit).await;
+        Ok(())
+    }
+
+    /// Waits until the process has ended; after `limit` it is killed.
+    pub async fn wait(&mut self, limit: Duration) {
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
             if let Ok(Some(_)) = self.child.try_wait() {
-                return Ok(());
+                return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.kill();
-        Ok(())
     }
 }
 
