@@ -23,8 +23,13 @@ pub struct TestDb {
 #[derive(Debug)]
 enum Home {
     /// Only kept: the folder goes with it.
-    File { _folder: TempDir },
-    Server { url: String, name: String },
+    File {
+        _folder: TempDir,
+    },
+    Server {
+        url: String,
+        name: String,
+    },
 }
 
 impl TestDb {
@@ -185,6 +190,7 @@ macro_rules! on_both {
             #[allow(unused_imports, reason = "a short body may need nothing from outside")]
             use super::*;
 
+            #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
             async fn body($test: $crate::database::TestDb) $body
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

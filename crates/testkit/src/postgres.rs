@@ -91,8 +91,8 @@ impl Postgres {
         for setting in [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
+            // Commits stay synchronous: they must survive Postgres::crash, if not a power cut.
             "fsync=off",
-            "synchronous_commit=off",
             "full_page_writes=off",
             "max_connections=500",
         ] {
@@ -148,7 +148,16 @@ fn as_owner(program: &Path) -> Command {
     }
     let mut command = process::mortal("setpriv");
     // The signal again: the kernel forgets it when the user changes.
-    command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--pdeathsig", "KILL", "--"]);
+    command.args([
+        "--reuid",
+        "postgres",
+        "--regid",
+        "postgres",
+        "--clear-groups",
+        "--pdeathsig",
+        "KILL",
+        "--",
+    ]);
     command.arg(program);
     command
 }

@@ -1,0 +1,145 @@
+//! A database that is away, refuses, or goes while it is used.
+
+use std::time::Instant;
+
+use testkit::database::{TestDb, administer};
+use testkit::postgres::Postgres;
+
+use super::*;
+
+#[tokio::test]
+async fn wrong_password_gives_the_true_error_soon() {
+    let test = TestDb::postgres().await;
+    let role = format!("guarded_{}", uuid::Uuid::new_v4().simple());
+    administer(&test.settings().url, &format!("CREATE ROLE {role} LOGIN PASSWORD 'right'")).unwrap();
+    let mut url = url::Url::parse(&test.settings().url).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("wr0ng")).unwrap();
+    let mut settings = test.settings().clone();
+    settings.url = url.to_string();
+    let started = Instant::now();
+
+    let refused = Db::new(&settings, "test").unwrap().ping().await.unwrap_err();
+
+    let text = format!("{refused} {refused:?}");
+    assert!(matches!(refused, DbError::Unavailable(_)));
+    assert!(text.contains("password authentication failed"), "{text}");
+    assert!(!text.contains("wr0ng"), "{text}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+    url.set_password(Some("right")).unwrap();
+    settings.url = url.to_string();
+    Db::new(&settings, "test").unwrap().ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn missing_database_folder_gives_the_true_error() {
+    let db = Db::new(&db::DbSettings::new("sqlite:/proc/nowhere/x.sqlite"), "test").unwrap();
+
+    let error = db.ping().await.unwrap_err();
+
+    assert!(matches!(error, DbError::Unavailable(_)), "{error:?}");
+    assert!(error.to_string().contains("cannot create the database file"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handle_made_while_the_server_is_down_works_once_it_is_up_and_again_after_a_crash() {
+    let mut server = Postgres::start().await.unwrap();
+    let url = server.url();
+    administer(&url, "CREATE SCHEMA test").unwrap();
+    server.crash().await.unwrap();
+    let db = Db::new(&db::DbSettings::new(url), "test").unwrap();
+    let down = db.ping().await.unwrap_err();
+    assert!(matches!(down, DbError::Unavailable(_)), "{down:?}");
+    assert!(down.to_string().contains("refused"), "{down}");
+
+    server.restart().await.unwrap();
+    eventually(async || db.ping().await.ok()).await;
+    db.migrate(&MIGRATIONS).await.unwrap();
+    db.write(|conn| insert(conn, "before", 1)).await.unwrap();
+    fill_pool(&db).await;
+    server.crash().await.unwrap();
+    assert!(matches!(db.ping().await, Err(DbError::Unavailable(_))));
+    server.restart().await.unwrap();
+
+    eventually(async || db.write(|conn| insert(conn, "after", 1)).await.ok()).await;
+    assert_eq!(value(&db, "before").await, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_connections_that_died_are_replaced_without_an_error() {
+    let test = TestDb::postgres().await;
+    let db = migrated(&test).await;
+    fill_pool(&db).await;
+
+    terminate_all(&test.settings().url);
+
+    for _ in 0..8 {
+        db.ping().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connection_cut_inside_a_transaction_is_unavailable_and_nothing_is_stored() {
+    let test = TestDb::postgres().await;
+    let db = migrated(&test).await;
+    let url = test.settings().url.clone();
+
+    let cut = db
+        .write(move |conn| {
+            insert(conn, "a", 1)?;
+            terminate_all(&url);
+            insert(conn, "b", 1)
+        })
+        .await;
+
+    assert!(matches!(cut, Err(DbError::Unavailable(_))), "{cut:?}");
+    assert_eq!(count(&db).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connection_cut_before_the_commit_is_never_reported_as_stored() {
+    let test = TestDb::postgres().await;
+    let db = migrated(&test).await;
+    let url = test.settings().url.clone();
+
+    let cut = db
+        .write(move |conn| {
+            insert(conn, "a", 1)?;
+            terminate_all(&url);
+            Ok::<_, DbError>(())
+        })
+        .await;
+
+    assert!(matches!(cut, Err(DbError::CommitUnknown(_))), "{cut:?}");
+    assert_eq!(count(&db).await, 0);
+}
+
+/// Ends every connection to the database of `url` but its own, and waits until they are gone.
+pub(crate) fn terminate_all(url: &str) {
+    administer(
+        url,
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    .unwrap();
+}
+
+/// Has all connections of the pool open at once.
+async fn fill_pool(db: &Db) {
+    let all_here = std::sync::Arc::new(std::sync::Barrier::new(8));
+    let held: Vec<_> = (0..8)
+        .map(|_| {
+            let (db, all_here) = (db.clone(), all_here.clone());
+            tokio::spawn(async move {
+                db.read(move |_| {
+                    all_here.wait();
+                    Ok::<_, DbError>(())
+                })
+                .await
+            })
+        })
+        .collect();
+    for one in held {
+        one.await.unwrap().unwrap();
+    }
+}

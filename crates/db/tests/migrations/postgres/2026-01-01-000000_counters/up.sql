@@ -1,0 +1,4 @@
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY NOT NULL,
+    n BIGINT NOT NULL CHECK (n >= 0)
+);
