@@ -3,8 +3,13 @@
 //! Pure functions over bytes. Errors never tell secrets, and tell no more about a failed check than that it failed.
 
 pub mod jws;
+pub mod keys;
 pub mod password;
 pub mod secret;
+pub mod sms_envelope;
+pub mod sms_payload;
 pub mod token;
+pub mod vault;
+pub mod xeddsa;
 
 pub use secret::Secret;

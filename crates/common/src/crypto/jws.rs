@@ -249,3 +249,6 @@ pub fn verify(
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Malformed)
 }
+
+#[cfg(test)]
+mod tests;

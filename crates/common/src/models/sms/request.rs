@@ -206,3 +206,136 @@ impl serde::Serialize for SmsRequest {
         object.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(4_102_444_800_000);
+
+    fn parse(text: &str) -> Result<SmsRequest, RequestError> {
+        SmsRequest::parse(text.as_bytes())
+    }
+
+    fn request(deadline: Option<&str>, payload: Option<&str>) -> SmsRequest {
+        SmsRequest {
+            client_id: "test".into(),
+            correl_id: "C1".into(),
+            deadline: deadline.map(str::to_owned),
+            payload: payload.map(str::to_owned),
+            class: None,
+        }
+    }
+
+    #[test]
+    fn numbers_booleans_repeats_and_tails_are_tolerated() {
+        let text = r#" {"correl-id":1.50,"client-id":"x","payload":true,"client-id":"test","deadline":4102444800,
+            "extra":{"client-id":"no"},"Client-Id":"no"} tail"#;
+
+        let read = parse(text).unwrap();
+
+        assert_eq!((read.client_id.as_str(), read.correl_id.as_str()), ("test", "1.50"));
+        assert_eq!((read.deadline.as_deref(), read.payload.as_deref()), (Some("4102444800"), Some("true")));
+    }
+
+    #[test]
+    fn null_is_absent_and_empty_is_present() {
+        let read =
+            parse(r#"{"client-id":"","correl-id":"","payload":"x","payload":null,"deadline":""}"#).unwrap();
+
+        assert_eq!((read.client_id.as_str(), read.correl_id.as_str()), ("", ""));
+        assert_eq!((read.payload, read.deadline.as_deref()), (None, Some("")));
+    }
+
+    #[test]
+    fn requests_without_ids_have_no_one_to_tell() {
+        for (text, error) in [
+            ("", RequestError::Unparsable),
+            ("null", RequestError::Unparsable),
+            ("[]", RequestError::Unparsable),
+            ("\u{feff}{}", RequestError::Unparsable),
+            (r#"{"client-id":"a","correl-id":"b""#, RequestError::Unparsable),
+            (r#"{"client-id":{},"correl-id":"b"}"#, RequestError::Unparsable),
+            (r#"{"client-id":"a","correl-id":"b","payload":[],"payload":"x"}"#, RequestError::Unparsable),
+            (r#"{"client-id":"\ud800","correl-id":"b"}"#, RequestError::Unparsable),
+            ("{}", RequestError::ClientIdMissing),
+            (r#"{"client-id":null,"correl-id":"b"}"#, RequestError::ClientIdMissing),
+            (r#"{"client-id":"a"}"#, RequestError::CorrelIdMissing),
+            (r#"{"client-id":"a","correl-id":"\u0000"}"#, RequestError::IdNotStorable),
+        ] {
+            assert_eq!(parse(text), Err(error), "{text:?}");
+        }
+        let long = format!(r#"{{"client-id":"a","correl-id":"{}"}}"#, "x".repeat(1025));
+        assert_eq!(parse(&long), Err(RequestError::IdNotStorable));
+        assert_eq!(
+            SmsRequest::parse(b"{\"client-id\":\"\xff\",\"correl-id\":\"b\"}"),
+            Err(RequestError::Unparsable)
+        );
+    }
+
+    #[test]
+    fn a_deadline_equal_to_now_is_in_time() {
+        let at = "2100-01-01T00:00:00Z";
+
+        let accepted = request(Some(at), Some("x")).check(true, NOW).unwrap();
+        let late = request(Some(at), Some("x")).check(true, UnixMillis(NOW.as_i64() + 1)).unwrap_err();
+
+        assert_eq!((accepted.deadline, accepted.class), (NOW, SmsClass::Bulk));
+        assert_eq!((late.state(), late.error_text()), (SmsState::Expired, None));
+    }
+
+    #[test]
+    fn every_other_fault_is_invalid_even_when_late() {
+        let late = Some("1970-01-01T00:00:00Z");
+        let unknown_class = SmsRequest { class: Some("now".to_owned()), ..request(late, Some("x")) };
+        for (request, allowed, expected) in [
+            (request(late, Some("x")), false, Refusal::ClientNotAllowed),
+            (request(late, None), true, Refusal::PayloadMissing),
+            (request(None, Some("x")), true, Refusal::DeadlineMissing),
+            (request(Some("soon"), Some("x")), false, Refusal::DeadlineInvalid("soon".to_owned())),
+            (unknown_class, true, Refusal::ClassUnknown),
+        ] {
+            let refusal = request.check(allowed, NOW).unwrap_err();
+            assert_eq!(refusal, expected);
+            assert_eq!(refusal.state(), SmsState::Invalid);
+            assert!(refusal.error_text().is_some_and(|text| !text.is_empty()));
+        }
+    }
+
+    #[test]
+    fn fields_are_written_in_the_order_of_the_contract() {
+        let request = SmsRequest { class: Some("otp".to_owned()), ..request(Some("d"), Some("p")) };
+
+        assert_eq!(
+            serde_json::to_string(&request).unwrap(),
+            r#"{"client-id":"test","correl-id":"C1","deadline":"d","payload":"p","class":"otp"}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_read_without_panic(octets: Vec<u8>, text in "[{}\\[\\]\",:\\\\a-z0-9. -]{0,80}") {
+            let _ = SmsRequest::parse(&octets);
+            let _ = parse(&text);
+            let _ = parse(&format!(r#"{{"client-id":{text},"correl-id":{text}}}"#));
+        }
+
+        #[test]
+        fn what_is_written_is_read(
+            ids in ("[^\0]{0,40}", "[^\0]{0,40}"),
+            rest: (Option<String>, Option<String>, Option<String>),
+        ) {
+            let request = SmsRequest {
+                client_id: ids.0.into(),
+                correl_id: ids.1.into(),
+                deadline: rest.0,
+                payload: rest.1,
+                class: rest.2,
+            };
+
+            prop_assert_eq!(parse(&serde_json::to_string(&request).unwrap()), Ok(request));
+        }
+    }
+}

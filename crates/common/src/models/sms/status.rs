@@ -114,3 +114,74 @@ fn read_timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixMill
     let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
     parse_timestamp(&text).map_err(serde::de::Error::custom)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> SmsStatus {
+        SmsStatus {
+            client_id: "test".into(),
+            correl_id: "C1".into(),
+            timestamp: UnixMillis(1_707_568_496_789),
+            sms_status: SmsState::Sent,
+            recall_id: None,
+            error_text: None,
+            simulated: false,
+        }
+    }
+
+    #[test]
+    fn fields_are_written_in_the_order_of_the_contract() {
+        let bare = status();
+        let full = SmsStatus {
+            sms_status: SmsState::Failed,
+            recall_id: Some("7f".to_owned()),
+            error_text: Some("why".to_owned()),
+            simulated: true,
+            ..status()
+        };
+
+        assert_eq!(
+            serde_json::to_string(&bare).unwrap(),
+            r#"{"client-id":"test","correl-id":"C1","timestamp":"2024-02-10T12:34:56Z","sms-status":"SENT"}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&full).unwrap(),
+            r#"{"client-id":"test","correl-id":"C1","timestamp":"2024-02-10T12:34:56Z","sms-status":"FAILED","recall-id":"7f","error-text":"why","simulated":true}"#
+        );
+        assert_eq!(bare.key(), "test:C1");
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out_but_for_the_ids() {
+        let empty = Some(String::new());
+        let status =
+            SmsStatus { client_id: "".into(), recall_id: empty.clone(), error_text: empty, ..status() };
+
+        assert_eq!(
+            serde_json::to_string(&status).unwrap(),
+            r#"{"client-id":"","correl-id":"C1","timestamp":"2024-02-10T12:34:56Z","sms-status":"SENT"}"#
+        );
+    }
+
+    #[test]
+    fn statuses_of_other_writers_are_read() {
+        let text = r#"{"sms-status":"DELIVERED","timestamp":"2024-02-10T14:34:56+0200","client-id":"test",
+            "correl-id":"C1","error-text":null,"extra":1}"#;
+
+        let read: SmsStatus = serde_json::from_str(text).unwrap();
+
+        assert_eq!(read.timestamp, UnixMillis(1_707_568_496_000));
+        assert_eq!((read.sms_status, read.error_text), (SmsState::Delivered, None));
+    }
+
+    #[test]
+    fn states_are_spelled_in_one_way() {
+        for state in SmsState::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+            assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{state}\""));
+        }
+        assert_eq!("sent".parse::<SmsState>(), Err(UnknownState));
+    }
+}

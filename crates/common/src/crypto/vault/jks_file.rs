@@ -1,0 +1,59 @@
+//! JKS in and out, with the store's one password for every key.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use jks::{Certificate, KeyStore, KeyStoreError, PrivateKeyEntry};
+use zeroize::Zeroizing;
+
+use super::{Entry, Vault, VaultError, VaultFormat};
+use crate::models::UnixMillis;
+
+pub(super) fn read(file: &[u8], password: &str) -> Result<Vault, VaultError> {
+    let mut store = KeyStore::new();
+    // The store's digest over file and password is checked here, so that what follows is as its writer left it.
+    store.load(file, password.as_bytes()).map_err(refused)?;
+    let mut aliases = store.aliases();
+    aliases.sort_unstable();
+    let mut vault = Vault::new(VaultFormat::Jks);
+    for alias in aliases {
+        if !store.is_private_key_entry(&alias) {
+            vault.others = true;
+            continue;
+        }
+        let entry = store.get_private_key_entry(&alias, password.as_bytes()).map_err(refused)?;
+        let age = entry.creation_time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        vault.entries.push(Entry {
+            alias,
+            pkcs8: Zeroizing::new(entry.private_key),
+            chain: entry.certificate_chain.into_iter().map(|certificate| certificate.content).collect(),
+            created: UnixMillis(0) + age,
+        });
+    }
+    Ok(vault)
+}
+
+fn refused(error: KeyStoreError) -> VaultError {
+    match error {
+        KeyStoreError::InvalidDigest => VaultError::WrongPassword,
+        _ => VaultError::Unreadable,
+    }
+}
+
+pub(super) fn write(vault: &Vault, password: &str) -> Result<Vec<u8>, VaultError> {
+    let mut store = KeyStore::new();
+    for entry in &vault.entries {
+        let millis = u64::try_from(entry.created.as_i64()).unwrap_or(0);
+        let certificate = |der: &Vec<u8>| Certificate { cert_type: "X.509".to_owned(), content: der.clone() };
+        let record = PrivateKeyEntry {
+            creation_time: UNIX_EPOCH + Duration::from_millis(millis),
+            private_key: entry.pkcs8.to_vec(),
+            certificate_chain: entry.chain.iter().map(certificate).collect(),
+        };
+        store
+            .set_private_key_entry(&entry.alias, record, password.as_bytes())
+            .map_err(|_| VaultError::NotWritable)?;
+    }
+    let mut file = Vec::new();
+    store.store(&mut file, password.as_bytes()).map_err(|_| VaultError::NotWritable)?;
+    Ok(file)
+}

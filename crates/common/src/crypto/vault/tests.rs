@@ -1,0 +1,93 @@
+use super::*;
+
+const PASSWORD: &str = "correct horse";
+
+fn made(format: VaultFormat, clients: &[&str]) -> Vault {
+    let mut vault = Vault::new(format);
+    for client in clients {
+        vault.add(client, DEFAULT_BITS, UnixMillis(1_700_000_000_000)).unwrap();
+    }
+    vault
+}
+
+fn lines(vault: &Vault, client: &str) -> Vec<String> {
+    vault.keys(client).iter().map(|key| key.sealing_key().unwrap().to_line().unwrap()).collect()
+}
+
+#[test]
+fn both_formats_give_back_what_was_added() {
+    for format in [VaultFormat::Pkcs12, VaultFormat::Jks] {
+        let vault = made(format, &["test", "acme", "acme"]);
+
+        let read = Vault::open(&vault.to_bytes(PASSWORD).unwrap(), PASSWORD).unwrap();
+
+        assert_eq!(read.format(), format);
+        assert_eq!(read.aliases(), ["acme", "acme#2", "test"]);
+        assert_eq!(lines(&read, "acme"), lines(&vault, "acme"), "{format:?}");
+        assert_eq!(lines(&read, "test"), lines(&vault, "test"), "{format:?}");
+    }
+}
+
+#[test]
+fn a_clients_newest_key_comes_first() {
+    let mut vault = made(VaultFormat::Pkcs12, &["acme"]);
+    let old = lines(&vault, "acme");
+
+    assert_eq!(vault.add("ACME", DEFAULT_BITS, UnixMillis(0)).unwrap(), "ACME#2");
+
+    let both = lines(&vault, "Acme");
+    assert_eq!((both.len(), &both[1]), (2, &old[0]));
+    assert_eq!(vault.sealing_key("acme").unwrap().to_line().unwrap(), both[0]);
+    assert!(both[0].starts_with("MIIBIjAN") && both[0].len() == 392, "{}", both[0]);
+}
+
+#[test]
+fn clients_do_not_get_each_others_keys() {
+    let vault = made(VaultFormat::Pkcs12, &["acme"]);
+
+    for client in ["", "acm", "acme2", "acme#1", "#", "other"] {
+        assert!(vault.keys(client).is_empty(), "{client}");
+    }
+    assert_eq!(vault.sealing_key("other").map(|_| ()), Err(VaultError::NoSuchKey));
+}
+
+#[test]
+fn wrong_passwords_and_foreign_files_are_refused() {
+    for format in [VaultFormat::Pkcs12, VaultFormat::Jks] {
+        let file = made(format, &["test"]).to_bytes(PASSWORD).unwrap();
+
+        assert_eq!(Vault::open(&file, "wrong one").map(|_| ()), Err(VaultError::WrongPassword));
+        assert!(Vault::open(&file[..file.len() / 2], PASSWORD).is_err());
+    }
+    assert_eq!(Vault::open(b"", PASSWORD).map(|_| ()), Err(VaultError::Unreadable));
+    assert_eq!(Vault::open(&JCEKS_MAGIC, PASSWORD).map(|_| ()), Err(VaultError::Jceks));
+}
+
+#[test]
+fn bad_aliases_and_keys_are_refused() {
+    let mut vault = Vault::new(VaultFormat::Pkcs12);
+
+    for client in ["", "acme#2", "a\nb", "\u{1f600}"] {
+        assert_eq!(vault.add(client, DEFAULT_BITS, UnixMillis(0)), Err(VaultError::BadAlias), "{client:?}");
+    }
+    assert_eq!(vault.add("acme", 1024, UnixMillis(0)), Err(VaultError::BadKey));
+    assert_eq!(vault.import("acme", b"junk", UnixMillis(0)), Err(VaultError::BadKey));
+    assert!(vault.aliases().is_empty());
+}
+
+#[test]
+fn an_imported_key_keeps_its_public_half() {
+    let key = PKey::from_rsa(Rsa::generate(DEFAULT_BITS).unwrap()).unwrap();
+    let mut vault = Vault::new(VaultFormat::Pkcs12);
+
+    vault.import("clinic-ä", &key.private_key_to_pkcs8().unwrap(), UnixMillis(5)).unwrap();
+
+    let read = Vault::open(&vault.to_bytes(PASSWORD).unwrap(), PASSWORD).unwrap();
+    let expected = SealingKey::from_der(&key.public_key_to_der().unwrap()).unwrap();
+    assert_eq!(read.sealing_key("Clinic-Ä").unwrap().to_line().unwrap(), expected.to_line().unwrap());
+}
+
+#[test]
+fn debug_shows_no_key() {
+    assert_eq!(format!("{:?}", made(VaultFormat::Pkcs12, &["test"])), "Vault(Pkcs12, 1 keys)");
+}

@@ -1,0 +1,85 @@
+//! The golden records in `proto/bus/examples` are what our types read and write, and name what the schemas name.
+
+use common::models::UnixMillis;
+use common::models::events::{AccountEvent, MailboxEvent};
+use common::models::sms::{SmsRequest, SmsStatus};
+use serde_json::{Value, json};
+
+macro_rules! proto {
+    ($file:literal) => {
+        serde_json::from_str::<Value>(include_str!(concat!("../../../../proto/bus/", $file))).unwrap()
+    };
+}
+
+fn examples(file: Value) -> Vec<Value> {
+    file.as_array().unwrap().clone()
+}
+
+/// Asserts that every member of an example is described, and every required one is there.
+fn assert_described(example: &Value, schema: &Value) {
+    let kind = &example["type"];
+    let branch = schema["oneOf"]
+        .as_array()
+        .and_then(|all| all.iter().find(|one| one["properties"]["type"]["const"] == *kind));
+    let parts: Vec<&Value> = std::iter::once(schema).chain(branch).collect();
+    assert_eq!(schema["oneOf"].is_array(), branch.is_some(), "{kind} has a branch");
+    for name in example.as_object().unwrap().keys() {
+        assert!(parts.iter().any(|part| !part["properties"][name].is_null()), "{name} is not described");
+    }
+    for name in parts.iter().filter_map(|part| part["required"].as_array()).flatten() {
+        assert!(!example[name.as_str().unwrap()].is_null(), "{name} is missing");
+    }
+}
+
+#[test]
+fn account_events_are_read_and_written() {
+    let schema = proto!("account-events.schema.json");
+    let examples = examples(proto!("examples/account-events.1.json"));
+
+    assert_eq!(schema["title"], AccountEvent::SCHEMA);
+    assert_eq!(schema["oneOf"].as_array().unwrap().len(), examples.len(), "an example of each type");
+    for example in examples {
+        assert_described(&example, &schema);
+        let event = AccountEvent::decode(example.to_string().as_bytes()).unwrap();
+        assert_eq!(serde_json::to_value(&event).unwrap(), example);
+    }
+}
+
+#[test]
+fn mailbox_events_are_read_and_written() {
+    let schema = proto!("mailbox-events.schema.json");
+
+    assert_eq!(schema["title"], MailboxEvent::SCHEMA);
+    for example in examples(proto!("examples/mailbox-events.1.json")) {
+        assert_described(&example, &schema);
+        let event = MailboxEvent::decode(example.to_string().as_bytes()).unwrap();
+        assert_eq!(serde_json::to_value(&event).unwrap(), example);
+    }
+}
+
+#[test]
+fn requests_are_read_accepted_and_written() {
+    let schema = proto!("send-sms.schema.json");
+
+    for example in examples(proto!("examples/send-sms.json")) {
+        assert_described(&example, &schema);
+        let request = SmsRequest::parse(example.to_string().as_bytes()).unwrap();
+        assert_eq!(serde_json::to_value(&request).unwrap(), example);
+        assert!(request.check(true, UnixMillis(1_707_568_496_789)).is_ok());
+    }
+}
+
+#[test]
+fn statuses_are_read_and_written() {
+    let schema = proto!("sms-status.schema.json");
+
+    let examples = examples(proto!("examples/sms-status.json"));
+
+    for example in &examples {
+        assert_described(example, &schema);
+        let status: SmsStatus = serde_json::from_value(example.clone()).unwrap();
+        assert_eq!(&serde_json::to_value(&status).unwrap(), example);
+    }
+    let states: Vec<&Value> = examples.iter().map(|example| &example["sms-status"]).collect();
+    assert_eq!(json!(states), schema["properties"]["sms-status"]["enum"], "an example of each state");
+}
