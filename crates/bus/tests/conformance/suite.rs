@@ -1,0 +1,7 @@
+//! The suite. Each function takes a rig and checks one behaviour through the traits alone.
+
+mod groups;
+mod records;
+
+pub(crate) use groups::*;
+pub(crate) use records::*;
