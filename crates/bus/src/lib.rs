@@ -13,6 +13,7 @@ mod handle;
 #[cfg(feature = "kafka")]
 mod kafka;
 pub mod live;
+pub mod outbox;
 mod partitioner;
 pub mod record;
 mod settings;

@@ -42,7 +42,8 @@ impl DbError {
         Self::Unavailable(Arc::new(cause))
     }
 
-    pub(crate) fn other(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    /// Wraps a failure that no caller can act on.
+    pub fn other(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Other(Arc::from(cause.into()))
     }
 }

@@ -34,6 +34,18 @@ impl Session {
         transaction::finish(&mut self.conn, Mode::Write, work)
     }
 
+    /// Runs `work` on one snapshot, as [`Db::read`] does.
+    ///
+    /// # Errors
+    /// As [`Db::read`]; ask [`Session::is_lost`] whether to open another session.
+    pub fn read<T, E: From<DbError>>(
+        &mut self,
+        work: impl FnOnce(&mut DbConn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        transaction::begin(&mut self.conn, Mode::Read).map_err(DbError::from)?;
+        transaction::finish(&mut self.conn, Mode::Read, work)
+    }
+
     /// Tells whether the connection is gone; a lost session never comes back.
     pub fn is_lost(&mut self) -> bool {
         transaction::is_lost(&mut self.conn)

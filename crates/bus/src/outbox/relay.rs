@@ -1,0 +1,224 @@
+//! Moves committed outbox rows to the bus.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::models::SharedClock;
+use db::{Db, DbError};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::seat::{Row, Seat};
+use super::{Backlog, backlog};
+use crate::{BusError, Producer, Record};
+
+mod seat;
+
+/// How a [`Relay`] works; the default is right for production.
+#[derive(Debug, Clone)]
+pub struct RelaySettings {
+    /// Rows of one batch at most.
+    pub batch: usize,
+    /// How often to look without having been woken: for rows of other pods, and for the seat of a relay that died.
+    pub poll: Duration,
+    /// How long published rows are kept, for [`republish_since`](super::republish_since).
+    pub retention: Duration,
+    /// How often to look for rows to prune; they go in bounded batches, between the batches that are published.
+    pub prune_every: Duration,
+    /// The first pause after a failure; it doubles up to `longest_backoff`.
+    pub first_backoff: Duration,
+    /// The longest pause after a failure.
+    pub longest_backoff: Duration,
+}
+
+impl Default for RelaySettings {
+    fn default() -> Self {
+        Self {
+            batch: 512,
+            poll: Duration::from_millis(200),
+            retention: Duration::from_secs(24 * 60 * 60),
+            prune_every: Duration::from_secs(5),
+            first_backoff: Duration::from_millis(100),
+            longest_backoff: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Publishes one service's outbox. Clones are handles on the same relay; one of them [runs](Relay::run).
+///
+/// On PostgreSQL all relays of a service, in whatever pods, agree by an advisory lock that one of them works; the
+/// others wait and one takes over when its connection ends. A relay killed between publishing and marking has its batch
+/// published again: consumers see a record at least once.
+#[derive(Clone)]
+pub struct Relay(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    producer: Arc<dyn Producer>,
+    clock: SharedClock,
+    settings: RelaySettings,
+    wake: Notify,
+}
+
+/// What a turn of the relay found.
+enum Turn {
+    /// More may wait.
+    Full,
+    /// All that was visible is published.
+    Idle,
+    /// Another relay of this service works.
+    Follower,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+impl Relay {
+    /// Makes a relay from the outbox in `db` to `producer`; nothing is read before [`Relay::run`].
+    pub fn new(db: Db, producer: Arc<dyn Producer>, clock: SharedClock, settings: RelaySettings) -> Self {
+        Self(Arc::new(Inner { db, producer, clock, settings, wake: Notify::new() }))
+    }
+
+    /// Tells the relay that rows were committed. Never blocks; too many calls do no harm, and neither does none.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    /// Measures what waits for publication, for a gauge.
+    ///
+    /// # Errors
+    /// [`DbError`] of the query.
+    pub async fn backlog(&self) -> Result<Backlog, DbError> {
+        self.0.db.read(backlog).await
+    }
+
+    /// Publishes until `cancel`; a batch that is being published is finished first. Failures of the database or the bus
+    /// are logged and tried again, with growing pauses. Rows that the bus will never take for their size are logged
+    /// as errors and left aside, unpublished.
+    pub async fn run(&self, cancel: CancellationToken) {
+        let settings = &self.0.settings;
+        let mut work = Work { relay: &self.0, seat: None, refused: BTreeSet::new(), pruned: Instant::now() };
+        let mut backoff = settings.first_backoff;
+        while !cancel.is_cancelled() {
+            match work.turn().await {
+                Ok(Turn::Full) => backoff = settings.first_backoff,
+                Ok(turn) => {
+                    backoff = settings.first_backoff;
+                    let woken = async {
+                        match turn {
+                            Turn::Follower => std::future::pending().await,
+                            _ => self.0.wake.notified().await,
+                        }
+                    };
+                    tokio::select! {
+                        () = cancel.cancelled() => {}
+                        () = woken => {}
+                        () = tokio::time::sleep(settings.poll) => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        db.schema = self.0.db.schema(),
+                        %error,
+                        retry_ms = backoff.as_millis(),
+                        "outbox records wait: publishing failed"
+                    );
+                    tokio::select! {
+                        () = cancel.cancelled() => {}
+                        () = tokio::time::sleep(backoff) => {}
+                    }
+                    backoff = (backoff * 2).min(settings.longest_backoff);
+                }
+            }
+        }
+    }
+}
+
+/// The running half of a relay.
+struct Work<'a> {
+    relay: &'a Inner,
+    /// The connection, and with it the right to publish, while there is one.
+    seat: Option<Seat>,
+    /// Rows that the bus refused for good; tried again by the next process.
+    refused: BTreeSet<i64>,
+    pruned: Instant,
+}
+
+impl Work<'_> {
+    async fn turn(&mut self) -> Result<Turn, RelayError> {
+        let settings = &self.relay.settings;
+        if !self.on_seat(Seat::lead).await? {
+            return Ok(Turn::Follower);
+        }
+        let (limit, refused) = (settings.batch, self.refused.clone());
+        let rows = self.on_seat(move |seat| seat.pending(limit, &refused)).await?;
+        let found = rows.len();
+        let (ids, records): (Vec<i64>, Vec<Record>) = rows.into_iter().map(Row::split).unzip();
+        if found > 0 {
+            self.publish(&ids, records).await?;
+        }
+        if self.pruned.elapsed() >= settings.prune_every {
+            let before = self.relay.clock.now() - settings.retention;
+            if !self.on_seat(move |seat| seat.prune(before)).await? {
+                self.pruned = Instant::now();
+            }
+        }
+        Ok(if found == limit { Turn::Full } else { Turn::Idle })
+    }
+
+    async fn publish(&mut self, ids: &[i64], records: Vec<Record>) -> Result<(), RelayError> {
+        let producer = &self.relay.producer;
+        match producer.send(records.clone()).await {
+            Ok(()) => return self.mark(ids.to_vec()).await,
+            // Nothing of the call was written: find out which ones it is about.
+            Err(BusError::TooLarge { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        for (id, record) in std::iter::zip(ids, records) {
+            match producer.send(vec![record]).await {
+                Ok(()) => self.mark(vec![*id]).await?,
+                Err(error @ BusError::TooLarge { .. }) => {
+                    let schema = self.relay.db.schema();
+                    tracing::error!(db.schema = schema, outbox.id = id, %error, "outbox record can never be published");
+                    self.refused.insert(*id);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn mark(&mut self, ids: Vec<i64>) -> Result<(), RelayError> {
+        let now = self.relay.clock.now();
+        Ok(self.on_seat(move |seat| seat.mark(&ids, now)).await?)
+    }
+
+    /// Runs a blocking step on the seat, which is taken first if there is none and given up when its connection is
+    /// lost.
+    async fn on_seat<T: Send + 'static>(
+        &mut self,
+        step: impl FnOnce(&mut Seat) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let seat = self.seat.take();
+        let db = self.relay.db.clone();
+        let (seat, result) = tokio::task::spawn_blocking(move || {
+            let mut seat = match seat.map_or_else(|| Seat::open(&db), Ok) {
+                Ok(seat) => seat,
+                Err(error) => return (None, Err(error)),
+            };
+            let result = step(&mut seat);
+            ((!seat.is_lost()).then_some(seat), result)
+        })
+        .await
+        .map_err(DbError::other)?;
+        self.seat = seat;
+        result
+    }
+}
