@@ -1,0 +1,93 @@
+//! The end of a process, in its order.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use futures_util::StreamExt;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use web::{HttpSettings, Service, Task};
+
+use crate::{
+    harness::{DEADLINE, Host, settings},
+    toy::toy,
+};
+
+#[tokio::test]
+async fn open_sockets_get_a_close_frame_and_the_end_is_quick() {
+    let host = Host::start([toy().0]);
+    let mut sockets = Vec::new();
+    for _ in 0..50 {
+        sockets.push(host.connect("/v1/echo", None).await);
+    }
+    host.until_metric("websockets_open 50").await;
+
+    let started = Instant::now();
+    host.begin_stop();
+    for mut socket in sockets {
+        let message = timeout(DEADLINE, socket.next()).await.unwrap().unwrap().unwrap();
+        let Message::Close(Some(frame)) = message else { panic!("{message:?} instead of a close frame") };
+        assert_eq!(u16::from(frame.code), 1012);
+        while timeout(DEADLINE, socket.next()).await.unwrap().is_some() {}
+    }
+
+    host.ended().await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_request_that_waits_is_told_and_answered() {
+    let host = Host::start([toy().0]);
+    let waiting = tokio::spawn(host.get("/v1/wait").send());
+    // The request is in the server's hands once a later one on another connection is answered after it.
+    host.until_metric("http_requests_total{method=\"GET\",route=\"/metrics\",status=\"200\"} 3").await;
+
+    host.begin_stop();
+
+    assert_eq!(waiting.await.unwrap().unwrap().text().await.unwrap(), "finished");
+    host.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn readiness_goes_first_and_service_goes_on_through_the_delay() {
+    let http = HttpSettings { drain_delay: Duration::from_millis(1500), ..settings() };
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&order);
+    let mut tasked = Service::new("tasked");
+    tasked.tasks = vec![Task::new("consumer", move |cancel| async move {
+        cancel.cancelled().await;
+        // Work in hand is finished after the signal.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        noted.lock().unwrap().push("task finished");
+        Ok::<(), std::io::Error>(())
+    })];
+    let host = Host::start_with(&http, [toy().0, tasked]);
+    assert_eq!(host.get_internal("/health/ready").send().await.unwrap().status(), 200);
+
+    host.begin_stop();
+
+    let draining = async {
+        while host.get_internal("/health/ready").send().await.unwrap().status() != 503 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(1), draining).await.unwrap();
+    assert!(order.lock().unwrap().is_empty());
+    assert_eq!(host.get("/v1/things/1").send().await.unwrap().status(), 200);
+    host.ended().await.unwrap();
+    assert_eq!(*order.lock().unwrap(), ["task finished"]);
+}
+
+#[tokio::test]
+async fn a_task_that_does_not_end_cannot_hold_the_process() {
+    let http = HttpSettings { drain_timeout: Duration::from_secs(1), ..settings() };
+    let mut stuck = Service::new("stuck");
+    stuck.tasks = vec![Task::new("stuck", |_| std::future::pending::<Result<(), std::io::Error>>())];
+    let host = Host::start_with(&http, [stuck]);
+
+    host.begin_stop();
+
+    host.ended().await.unwrap();
+}
