@@ -5,6 +5,8 @@
 //! receives an event or is told that it missed some, and then reads its state anew. Keys are hashed to 256
 //! shards, which is what a transport between pods subscribes to.
 
+#[cfg(feature = "amqp")]
+mod amqp;
 mod hub;
 
 use std::sync::Arc;

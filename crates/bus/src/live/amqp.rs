@@ -1,0 +1,135 @@
+//! Live fan-out between pods over RabbitMQ: one topic exchange, one exclusive queue per pod, bound to the shards in
+//! which the pod has subscribers and to the broadcasts.
+//!
+//! One task owns the connection. It makes a new one for as long as it takes, binds what is wanted by then, and tells
+//! the subscribers that they may have missed something. What *we* failed to send (a full queue, a connection that broke
+//! before the confirm) is made known to all pods by a [`Frame::Gap`], so that their subscribers read their state anew.
+
+mod frame;
+mod session;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use lapin::uri::AMQPUri;
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, mpsc},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::{frame::Frame, session::Session};
+use super::{Hub, Live, LiveEvent, LiveTransport, Route};
+use crate::BusError;
+
+/// Events that wait for the connection; more are dropped, and the drop is made known.
+const QUEUE: usize = 4096;
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LAST_BACKOFF: Duration = Duration::from_secs(5);
+
+impl Live {
+    /// Makes a fan-out over the RabbitMQ at `url` (`amqp://` or `amqps://`, with user, password and virtual host). It
+    /// need not be reachable yet. Called within a tokio runtime, where its connection lives.
+    ///
+    /// # Errors
+    /// [`BusError::Settings`] when `url` is not one, or there is no runtime.
+    pub fn amqp(url: &str) -> Result<Self, BusError> {
+        let mut uri: AMQPUri =
+            url.parse().map_err(|_| BusError::Settings("[live] url is not an AMQP URL".into()))?;
+        // A peer that is gone without a word is noticed within twice this.
+        uri.query.heartbeat.get_or_insert(10);
+        uri.query.connection_timeout.get_or_insert(5000);
+        let runtime = Handle::try_current()
+            .map_err(|_| BusError::Settings("live events over AMQP need a tokio runtime".into()))?;
+        let hub = Hub::new();
+        let transport = AmqpTransport::start(uri, hub.clone(), &runtime);
+        Ok(Self::over(hub, Arc::new(transport)))
+    }
+}
+
+/// The sending side; the task ends when it is dropped.
+struct AmqpTransport {
+    shared: Arc<Shared>,
+    outgoing: mpsc::Sender<Frame>,
+    _stop: DropGuard,
+}
+
+/// What the task and the sending side share.
+struct Shared {
+    hub: Arc<Hub>,
+    /// By which a pod knows its own frames when they come back.
+    origin: [u8; 16],
+    interest: Notify,
+    connected: AtomicBool,
+    /// Something of ours may not have reached the others, and they do not know yet.
+    gap: AtomicBool,
+    dropped: AtomicU64,
+}
+
+impl AmqpTransport {
+    fn start(uri: AMQPUri, hub: Arc<Hub>, runtime: &Handle) -> Self {
+        let (outgoing, frames) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared {
+            hub,
+            origin: frame::new_origin(),
+            interest: Notify::new(),
+            connected: AtomicBool::new(false),
+            gap: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+        });
+        let stop = CancellationToken::new();
+        let connecting = keep_connected(uri, shared.clone(), frames);
+        let stopped = stop.clone();
+        runtime.spawn(async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = connecting => {}
+            }
+        });
+        Self { shared, outgoing, _stop: stop.drop_guard() }
+    }
+}
+
+impl LiveTransport for AmqpTransport {
+    fn publish(&self, route: Route, event: &LiveEvent) {
+        if self.outgoing.try_send(Frame::Event(route, event.clone())).is_err() {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            self.shared.gap.store(true, Ordering::Release);
+        }
+    }
+
+    // The task asks the hub what is wanted by the time it looks.
+    fn set_interest(&self, _shard: u8, _wanted: bool) {
+        self.shared.interest.notify_one();
+    }
+
+    fn is_connected(&self) -> bool {
+        self.shared.connected.load(Ordering::Acquire)
+    }
+}
+
+async fn keep_connected(uri: AMQPUri, shared: Arc<Shared>, mut frames: mpsc::Receiver<Frame>) {
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        match Session::open(&uri, &shared).await {
+            Ok(mut session) => {
+                tracing::info!("live events: connected to the broker");
+                backoff = FIRST_BACKOFF;
+                let Err(error) = session.run(&mut frames).await;
+                shared.connected.store(false, Ordering::Release);
+                if session.has_unconfirmed() {
+                    shared.gap.store(true, Ordering::Release);
+                }
+                tracing::warn!(%error, "live events: lost the broker; trying again");
+            }
+            Err(error) => tracing::warn!(%error, retry_in_ms = backoff.as_millis(), "live events: no broker"),
+        }
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LAST_BACKOFF);
+    }
+}
