@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use crate::process::{self, Daemon, InfraError, ports};
 
 mod jars;
-mod metadata;
+mod wire;
 
 pub use jars::fetch;
 
@@ -44,11 +44,18 @@ pub fn unique(name: &str) -> String {
     format!("{name}-{}", uuid::Uuid::new_v4().simple())
 }
 
+/// Makes a topic on the broker at `bootstrap`, with one replica, unless it exists.
+///
+/// # Errors
+/// [`InfraError::Io`] when the broker is away or refuses.
+pub async fn create_topic(bootstrap: &str, name: &str, partitions: u16) -> Result<(), InfraError> {
+    wire::create_topic(bootstrap, name, partitions).await.map_err(|error| InfraError::Io("a topic", error))
+}
+
 /// A private broker. Dropped, it is killed and its data is removed.
 #[derive(Debug)]
 pub struct Kafka {
     bootstrap: String,
-    port: u16,
     jars: PathBuf,
     running: Option<Daemon>,
     // Last, so that the folder goes after the process that writes to it.
@@ -69,7 +76,7 @@ impl Kafka {
         let settings = data.path().join("server.properties");
         std::fs::write(&settings, properties(port, ports::free(), &data.path().join("log")))
             .map_err(|error| InfraError::Io("server.properties", error))?;
-        let mut kafka = Self { bootstrap, port, jars, running: None, data };
+        let mut kafka = Self { bootstrap, jars, running: None, data };
         kafka.format(settings).await?;
         kafka.restart().await?;
         Ok(kafka)
@@ -111,8 +118,7 @@ impl Kafka {
             .arg("kafka.Kafka")
             .arg(self.data.path().join("server.properties"));
         let mut broker = Daemon::start("Kafka", java, self.data.path().join("broker.log"))?;
-        let port = self.port;
-        broker.wait_ready(READY_WITHIN, async || metadata::answers(port).await).await?;
+        broker.wait_ready(READY_WITHIN, async || wire::answers(&self.bootstrap).await).await?;
         self.running = Some(broker);
         Ok(())
     }
@@ -179,13 +185,13 @@ mod tests {
     async fn killed_broker_is_gone_and_answers_again_on_the_same_port_after_a_restart() {
         let mut kafka = Kafka::start().await.unwrap();
         let address = kafka.bootstrap().to_owned();
-        assert!(metadata::answers(kafka.port).await);
+        assert!(wire::answers(kafka.bootstrap()).await);
 
         kafka.kill();
-        assert!(!metadata::answers(kafka.port).await);
+        assert!(!wire::answers(kafka.bootstrap()).await);
 
         kafka.restart().await.unwrap();
         assert_eq!(kafka.bootstrap(), address);
-        assert!(metadata::answers(kafka.port).await);
+        assert!(wire::answers(kafka.bootstrap()).await);
     }
 }

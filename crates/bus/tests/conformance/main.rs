@@ -6,4 +6,6 @@
 #[macro_use]
 mod rig;
 mod embedded;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod suite;
