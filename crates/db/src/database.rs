@@ -1,5 +1,6 @@
 //! The handle a service holds: a pool, and transactions as closures.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,5 +174,14 @@ impl Db {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db")
+            .field("backend", &self.backend())
+            .field("schema", &self.schema())
+            .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ use db::{Batcher, BatcherSettings};
 use testkit::database::TestDb;
 use testkit::on_both;
 use testkit::postgres::Postgres;
+use testkit::wait::wait_until;
 
 use super::recovery::terminate_all;
 use super::*;
@@ -130,7 +131,7 @@ on_both! {
         let first = submit(1);
         starts.recv().await.unwrap();
         let queued = [submit(2), submit(3)];
-        eventually(async || (batcher.queued() == 2).then_some(())).await;
+        wait_until("two queued jobs", || async { batcher.queued() == 2 }).await;
         assert!(matches!(batcher.submit(4).await, Err(DbError::Overloaded(_))));
         for _ in 0..3 {
             release.send(()).unwrap();
@@ -164,7 +165,7 @@ on_both! {
         let first = submit(1);
         starts.recv().await.unwrap();
         let withdrawn = submit(2);
-        eventually(async || (batcher.queued() == 1).then_some(())).await;
+        wait_until("a queued job", || async { batcher.queued() == 1 }).await;
         withdrawn.abort();
         assert!(withdrawn.await.unwrap_err().is_cancelled());
         drop(release);
@@ -234,6 +235,6 @@ async fn server_that_is_down_is_told_at_once_and_healed_when_it_is_back() {
 
     assert!(matches!(down, Err(DbError::Unavailable(_))), "{down:?}");
     server.restart().await.unwrap();
-    eventually(async || batcher.submit(3).await.ok()).await;
+    wait_until("the server again", || async { batcher.submit(3).await.is_ok() }).await;
     assert_eq!(stored(&db).await, BTreeSet::from([1, 3]));
 }

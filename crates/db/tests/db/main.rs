@@ -48,16 +48,3 @@ async fn value(db: &Db, name: &'static str) -> Option<i64> {
     let find = counters::table.find(name).select(counters::n);
     db.read(move |conn| Ok::<_, DbError>(find.first(conn).optional()?)).await.unwrap()
 }
-
-/// Repeats `attempt` until it answers, for at most ten seconds.
-async fn eventually<T>(attempt: impl AsyncFn() -> Option<T>) -> T {
-    let waiting = async {
-        loop {
-            if let Some(value) = attempt().await {
-                return value;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("within ten seconds")
-}

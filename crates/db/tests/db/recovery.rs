@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use testkit::database::{TestDb, administer};
 use testkit::postgres::Postgres;
+use testkit::wait::wait_until;
 
 use super::*;
 
@@ -53,7 +54,7 @@ async fn handle_made_while_the_server_is_down_works_once_it_is_up_and_again_afte
     assert!(down.to_string().contains("refused"), "{down}");
 
     server.restart().await.unwrap();
-    eventually(async || db.ping().await.ok()).await;
+    wait_until("the server", || async { db.ping().await.is_ok() }).await;
     db.migrate(&MIGRATIONS).await.unwrap();
     db.write(|conn| insert(conn, "before", 1)).await.unwrap();
     fill_pool(&db).await;
@@ -61,7 +62,8 @@ async fn handle_made_while_the_server_is_down_works_once_it_is_up_and_again_afte
     assert!(matches!(db.ping().await, Err(DbError::Unavailable(_))));
     server.restart().await.unwrap();
 
-    eventually(async || db.write(|conn| insert(conn, "after", 1)).await.ok()).await;
+    wait_until("the server again", || async { db.write(|conn| insert(conn, "after", 1)).await.is_ok() })
+        .await;
     assert_eq!(value(&db, "before").await, Some(1));
 }
 

@@ -48,7 +48,7 @@ impl Seat {
     /// Reads the next rows to publish, in order.
     pub(super) fn pending(&mut self, limit: usize, refused: &BTreeSet<i64>) -> Result<Vec<Row>, DbError> {
         self.session.read(|conn| {
-            let rows: Vec<(i64, String, Option<Vec<u8>>, Option<Vec<u8>>, String)> = outbox::table
+            let rows: Vec<Columns> = outbox::table
                 .filter(outbox::published_at.is_null())
                 .filter(outbox::id.ne_all(refused))
                 .order(outbox::id)
@@ -101,6 +101,9 @@ impl Seat {
         })
     }
 }
+
+/// Id, topic, key, value and headers.
+type Columns = (i64, String, Option<Vec<u8>>, Option<Vec<u8>>, String);
 
 /// A row as it is published.
 pub(super) struct Row {
