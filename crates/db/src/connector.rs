@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -22,10 +23,18 @@ struct Inner {
     target: Target,
     schema: String,
     synchronous: Synchronous,
-    /// Why the latest attempt failed, `None` after a success. r2d2 keeps only its text.
-    failure: Mutex<Option<Cause>>,
+    /// `None` after a success.
+    outage: Mutex<Option<Outage>>,
     /// The first connections to a new SQLite file all want to switch it to WAL, which does not wait.
     opening: Mutex<()>,
+}
+
+/// Attempts that failed one after the other.
+struct Outage {
+    /// Why the latest one failed; r2d2 keeps only its text.
+    cause: Cause,
+    since: Instant,
+    latest: Instant,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +46,7 @@ pub(crate) enum ConnectError {
     #[error("cannot create the database file: {0}")]
     File(#[from] io::Error),
     #[error("{0}")]
-    Earlier(Cause),
+    Noted(Cause),
 }
 
 impl Connector {
@@ -51,7 +60,7 @@ impl Connector {
             target: settings.target()?,
             schema: schema.to_owned(),
             synchronous: settings.sqlite_synchronous,
-            failure: Mutex::new(None),
+            outage: Mutex::new(None),
             opening: Mutex::new(()),
         })))
     }
@@ -74,10 +83,20 @@ impl Connector {
 
     /// What to tell a caller who waited for a connection in vain.
     pub(crate) fn unavailable(&self) -> DbError {
-        match lock(&self.0.failure).clone() {
-            Some(cause) => DbError::Unavailable(cause),
+        match &*lock(&self.0.outage) {
+            Some(outage) => DbError::Unavailable(outage.cause.clone()),
             None => DbError::unavailable(io::Error::from(io::ErrorKind::TimedOut)),
         }
+    }
+
+    /// The error of an outage that is older than `patience` and was seen again within it: a short one is worth
+    /// waiting for, a long one is not. The second condition keeps the answer honest: the pool retries at least
+    /// twice in that time while anybody asks it, and if nobody did, the next caller has to find out.
+    pub(crate) fn long_outage(&self, patience: Duration) -> Option<DbError> {
+        let outage = lock(&self.0.outage);
+        let known =
+            outage.as_ref().filter(|o| o.since.elapsed() > patience && o.latest.elapsed() < patience)?;
+        Some(DbError::Unavailable(known.cause.clone()))
     }
 
     fn try_open(&self) -> Result<DbConn, ConnectError> {
@@ -90,21 +109,25 @@ impl Connector {
         };
         match opened {
             Ok(conn) => {
-                if lock(&self.0.failure).take().is_some() {
+                if lock(&self.0.outage).take().is_some() {
                     tracing::info!(db.schema = self.0.schema, "database reachable again");
                 }
                 Ok(conn)
             }
-            Err(error) => {
-                let cause: Cause = Arc::new(error);
-                let earlier = lock(&self.0.failure).replace(cause.clone());
-                // Every connection of the pool retries about once a second: say it once, not each time.
-                if earlier.is_none_or(|earlier| earlier.to_string() != cause.to_string()) {
-                    tracing::warn!(db.schema = self.0.schema, error = %cause, "cannot connect to the database");
-                }
-                Err(ConnectError::Earlier(cause))
-            }
+            Err(error) => Err(ConnectError::Noted(self.note(Arc::new(error)))),
         }
+    }
+
+    fn note(&self, cause: Cause) -> Cause {
+        let now = Instant::now();
+        let mut outage = lock(&self.0.outage);
+        // Every connection of the pool retries about once a second: say it once, not each time.
+        if outage.as_ref().is_none_or(|outage| outage.cause.to_string() != cause.to_string()) {
+            tracing::warn!(db.schema = self.0.schema, error = %cause, "cannot connect to the database");
+        }
+        let since = outage.as_ref().map_or(now, |outage| outage.since);
+        *outage = Some(Outage { cause: cause.clone(), since, latest: now });
+        cause
     }
 }
 

@@ -162,12 +162,25 @@ impl Db {
             .unwrap_or(Err(DbError::Overloaded("no connection free")))
     }
 
+    fn connection(&self) -> Result<PooledConnection<Connector>, DbError> {
+        let Inner { pool, connector, checkout_timeout, .. } = &*self.0;
+        if let Some(conn) = pool.try_get() {
+            return Ok(conn);
+        }
+        if pool.state().connections == 0
+            && let Some(error) = connector.long_outage(*checkout_timeout)
+        {
+            return Err(error);
+        }
+        pool.get().map_err(|_| connector.unavailable())
+    }
+
     /// Takes a connection and begins the transaction on it. A connection that died while idle (a restarted
     /// server) shows here, before any work was done, so the next one is tried.
     fn checkout(&self, mode: Mode) -> Result<PooledConnection<Connector>, DbError> {
         let mut tries = self.0.pool.max_size();
         loop {
-            let mut conn = self.0.pool.get().map_err(|_| self.0.connector.unavailable())?;
+            let mut conn = self.connection()?;
             match transaction::begin(&mut conn, mode) {
                 Ok(()) => return Ok(conn),
                 Err(_) if tries > 0 && transaction::is_lost(&mut conn) => tries -= 1,

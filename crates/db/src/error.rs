@@ -113,3 +113,42 @@ fn failure(kind: &DatabaseErrorKind, message: &str) -> Failure {
         _ => Failure::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_database(kind: DatabaseErrorKind, message: &str) -> DbError {
+        DieselError::DatabaseError(kind, Box::new(message.to_owned())).into()
+    }
+
+    #[test]
+    fn database_errors_become_what_a_caller_can_act_on() {
+        use DatabaseErrorKind as Kind;
+        let cases = [
+            (Kind::ClosedConnection, "FATAL", 503, true),
+            (Kind::UnableToSendCommand, "no connection", 503, true),
+            (Kind::Unknown, "terminating connection due to administrator command", 503, true),
+            (Kind::Unknown, "database or disk is full", 503, true),
+            (Kind::Unknown, "database is locked", 503, true),
+            (Kind::Unknown, "deadlock detected", 503, true),
+            (Kind::SerializationFailure, "could not serialize access", 503, true),
+            (Kind::UniqueViolation, "UNIQUE constraint failed: names.name", 409, false),
+            (Kind::CheckViolation, "CHECK constraint failed: n >= 0", 500, false),
+            (Kind::Unknown, "no such table: t", 500, false),
+        ];
+        for (kind, message, status, again) in cases {
+            let error = from_database(kind, message);
+            assert_eq!(error.kind().status(), status, "{message}");
+            assert_eq!(error.retry_after().is_some(), again, "{message}");
+        }
+    }
+
+    #[test]
+    fn text_for_callers_names_no_constraint() {
+        let error = from_database(DatabaseErrorKind::UniqueViolation, "UNIQUE constraint failed: names.name");
+
+        assert_eq!(error.to_string(), "the same entry exists already");
+        assert!(matches!(error, DbError::UniqueViolation { constraint } if constraint == "names.name"));
+    }
+}

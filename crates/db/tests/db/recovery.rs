@@ -42,6 +42,26 @@ async fn missing_database_folder_gives_the_true_error() {
     assert!(error.to_string().contains("cannot create the database file"), "{error}");
 }
 
+#[tokio::test]
+async fn long_outage_is_told_at_once_and_its_end_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocked = folder.path().join("blocked");
+    std::fs::write(&blocked, "a file where a folder has to be").unwrap();
+    let mut settings = db::DbSettings::new(format!("sqlite:{}", blocked.join("x.sqlite").display()));
+    settings.checkout_timeout = Duration::from_secs(1);
+    let db = Db::new(&settings, "test").unwrap();
+    wait_until("a prompt refusal", || async {
+        let started = Instant::now();
+        let refused = matches!(db.ping().await, Err(DbError::Unavailable(_)));
+        refused && started.elapsed() < Duration::from_millis(300)
+    })
+    .await;
+
+    std::fs::remove_file(&blocked).unwrap();
+
+    wait_until("the database", || async { db.ping().await.is_ok() }).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handle_made_while_the_server_is_down_works_once_it_is_up_and_again_after_a_crash() {
     let mut server = Postgres::start().await.unwrap();
