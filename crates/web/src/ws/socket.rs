@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::coop::poll_proceed};
 
 use super::{
     CloseCode,
@@ -209,6 +209,9 @@ impl Socket {
                 return Poll::Ready(None);
             }
             if matches!(self.state, State::Open | State::Closing { .. }) {
+                // A read buffer full of small frames must not keep the worker's other sockets waiting.
+                let Poll::Ready(coop) = poll_proceed(context) else { return Poll::Pending };
+                coop.made_progress();
                 match self.reader.next() {
                     Ok(Some(Incoming::Message(message))) if self.state == State::Open => {
                         return Poll::Ready(Some(message));
