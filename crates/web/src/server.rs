@@ -124,6 +124,9 @@ impl Server {
     /// Serves until `shutdown` resolves, then drains: not ready, `drain_delay`, sockets closed and tasks told, both
     /// awaited, requests finished.
     ///
+    /// Tasks run on the calling runtime, so give it several threads; requests and sockets have worker threads of their
+    /// own.
+    ///
     /// # Errors
     /// [`ServerError::Task`] when a task ends before it is told to, [`ServerError::Http`] when the HTTP server fails,
     /// [`ServerError::Metrics`].
@@ -166,8 +169,8 @@ impl Server {
         if let Some(workers) = self.http.workers {
             builder = builder.workers(workers.get());
         }
-        let builder = serve(builder, self.public_listener, (public, self.http.clone()))?;
-        let builder = serve(builder, self.internal_listener, (internal, self.http.clone()))?;
+        let builder = serve(builder, self.public_listener, public, &self.http)?;
+        let builder = serve(builder, self.internal_listener, internal, &self.http)?;
         let server = builder.run();
 
         let running = drain::Running {
@@ -201,16 +204,18 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError>
 fn serve(
     builder: ServerBuilder,
     listener: TcpListener,
-    (site, http): (Arc<Site>, HttpSettings),
+    site: Arc<Site>,
+    http: &HttpSettings,
 ) -> Result<ServerBuilder, ServerError> {
     let stopping = builder.graceful_shutdown_signal();
+    let (keep_alive, request_timeout) = (http.keep_alive, http.request_timeout);
     builder
         .listen(site.name(), listener, move || {
             let stopping = stopping.clone();
             let app = application(Arc::clone(&site));
             HttpService::build()
-                .keep_alive(http.keep_alive)
-                .client_request_timeout(http.request_timeout)
+                .keep_alive(keep_alive)
+                .client_request_timeout(request_timeout)
                 .tcp_nodelay(true)
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();

@@ -7,7 +7,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
 use super::ServerError;
@@ -38,7 +38,7 @@ pub(super) fn start(services: Vec<Service>, cancel: &CancellationToken) -> JoinS
     let mut tasks = JoinSet::new();
     for service in services {
         for task in service.tasks {
-            let running = tokio::spawn((task.run)(cancel.clone()));
+            let running = AbortOnDropHandle::new(tokio::spawn((task.run)(cancel.clone())));
             tasks.spawn(async move {
                 // A task of its own, so that a panic keeps the name of who panicked.
                 let result = running.await.unwrap_or_else(|error| Err(error.into()));
@@ -59,7 +59,7 @@ impl Running {
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
             Some(Ok(ended)) = self.tasks.join_next() => Err(early(ended)),
-            result = &mut self.server => return Err(ServerError::Http(server_end(result))),
+            result = &mut self.server => Err(ServerError::Http(server_end(result))),
         };
         // There is nothing to wait for when the process is failing: its balancer finds out by itself.
         let delay = if outcome.is_ok() { self.delay } else { Duration::ZERO };

@@ -83,6 +83,21 @@ async fn every_failure_is_a_problem_with_the_request_id() {
 }
 
 #[tokio::test]
+async fn a_bad_request_is_told_what_is_wrong() {
+    let host = Host::start([toy().0]);
+
+    for (path, word) in
+        [("/v1/search?limits=1", "`limits`"), ("/v1/search?limit=x", "digit"), ("/v1/things/x", "u32")]
+    {
+        let problem = problem(host.get(path).send().await.unwrap()).await;
+
+        let detail = problem["errors"][0]["detail"].as_str().unwrap();
+        assert!(detail.contains(word), "{path}: {detail}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones() {
     let host = Host::start([toy().0]);
 

@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use common::models::UnixMillis;
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::tungstenite::{
     Message,
     protocol::frame::{
@@ -78,6 +82,32 @@ async fn a_session_that_just_ends_leaves_a_close_frame() {
     socket.send(Message::text("leave")).await.unwrap();
 
     assert_eq!(close_code(&mut socket).await, 1000);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn frames_that_come_with_the_handshake_are_not_lost() {
+    let host = Host::start([toy().0]);
+    let mut stream = TcpStream::connect(host.http).await.unwrap();
+    let handshake = "GET /v1/echo HTTP/1.1\r\nHost: toy\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    let frame = [0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
+    // A request before it on the same connection, too: its answer must come first, and whole.
+    let before = "GET /v1/things/7 HTTP/1.1\r\nHost: toy\r\n\r\n";
+
+    stream.write_all(&[before.as_bytes(), handshake.as_bytes(), &frame].concat()).await.unwrap();
+
+    let mut answer = Vec::new();
+    let read = async {
+        while !answer.ends_with(&[0x81, 2, b'h', b'i']) {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        }
+    };
+    timeout(DEADLINE, read).await.unwrap();
+    let text = String::from_utf8_lossy(&answer);
+    let (first, second) = (text.find("HTTP/1.1 200 OK").unwrap(), text.find("HTTP/1.1 101").unwrap());
+    assert!(first < second, "{text}");
+    drop(stream);
     host.stop().await;
 }
 

@@ -117,7 +117,8 @@ async fn device(caller: DeviceCaller) -> String {
 
 #[utoipa::path(responses((status = 200)))]
 #[get("/v1/wait")]
-async fn wait(shutdown: Shutdown) -> &'static str {
+async fn wait(shutdown: Shutdown, told: actix::Data<watch::Sender<usize>>) -> &'static str {
+    told.send_replace(1);
     shutdown.wait().await;
     "finished"
 }
@@ -200,7 +201,7 @@ async fn for_operators(_: AdminCaller) -> &'static str {
     "operator"
 }
 
-/// Makes the service; the receiver tells how many bytes a flooded socket queued.
+/// Makes the service; the receiver tells how many bytes a flooded socket queued, or that a request waits.
 pub(crate) fn toy() -> (Service, watch::Receiver<usize>) {
     let (told, queued) = watch::channel(0);
     let told = actix::Data::new(told);
