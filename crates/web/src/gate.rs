@@ -18,6 +18,7 @@ use common::{
     crypto::jws::{self, Claims, JwsError, VerifyingKey},
     models::{AccountId, AsProblem, DeviceId, ProblemKind, SessionId, SharedClock, UnixMillis},
 };
+use tokio::sync::Notify;
 
 pub use self::watch::Watch;
 use self::{cache::Cache, revoked::Revoked, watch::Watches};
@@ -50,6 +51,7 @@ pub struct Gate {
     revoked: RwLock<Revoked>,
     cache: Mutex<Cache>,
     watches: Arc<Watches>,
+    unknown_key: Notify,
 }
 
 impl Gate {
@@ -61,6 +63,7 @@ impl Gate {
             revoked: RwLock::default(),
             cache: Mutex::new(Cache::default()),
             watches: Arc::default(),
+            unknown_key: Notify::new(),
         }
     }
 
@@ -77,6 +80,12 @@ impl Gate {
     /// Tells whether tokens can be judged.
     pub fn ready(&self) -> bool {
         !self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Waits for a token that names a key which is not known: perhaps a new one of auth's. One that came since the last
+    /// call counts. Anybody can cause it, so do not act on it without a pause.
+    pub async fn unknown_key(&self) {
+        self.unknown_key.notified().await;
     }
 
     /// Refuses the tokens of a session. `until`: when the last of them expires by itself.
@@ -139,6 +148,7 @@ impl Gate {
         jws::verify(token, now, |kid| keys.get(kid).cloned()).map_err(|error| {
             if error == JwsError::UnknownKey {
                 tracing::debug!("an access token names an unknown key");
+                self.unknown_key.notify_one();
             }
             GateError::Refused
         })

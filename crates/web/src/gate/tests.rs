@@ -86,6 +86,21 @@ fn forged_and_foreign_tokens_are_refused() {
 }
 
 #[test]
+fn an_unknown_key_is_told_and_a_bad_signature_is_not() {
+    let bench = Bench::new();
+    let mut forged = bench.token(&bench.claims());
+    forged.replace_range(forged.len() - 4..forged.len() - 2, "AA");
+    let told = || bench.gate.unknown_key().now_or_never().is_some();
+
+    let _ = bench.gate.check(&forged);
+    assert!(!told());
+
+    let _ = bench.gate.check(&sign(&SigningKey::generate().unwrap(), &bench.claims()));
+    assert!(told());
+    assert!(!told(), "told once");
+}
+
+#[test]
 fn a_key_that_is_gone_takes_its_cached_tokens_along() {
     let bench = Bench::new();
     let token = bench.token(&bench.claims());
