@@ -1,1 +1,36 @@
-//! What the program of every service shares: settings, platform, command line, guard tasks.
+//! What the program of every service shares: settings, handles, command line, and the tasks that each process needs.
+//!
+//! In: an [`App`] (a service's settings, migrations, routes and how it is put together) and the settings from file,
+//! environment and flags. Out: a process that serves it.
+//!
+//! - [`main`] is the whole `main` of a service's program; [`Host`] serves any number of services in one process, for
+//!   the standalone and tests.
+//! - [`Platform`] holds what services share: bus, live fan-out, gate, clients, clock.
+//! - The guard keeps the gate's keys and revocations up to date; [`handle_account_events`] gives a service its consumer
+//!   of `account-events` and its nudge.
+//!
+//! What must hold: nothing outside the process is needed to start; what is away makes the process not ready, and heals
+//! without a restart. Without its secrets a process refuses to start.
+
+mod account_events;
+mod app;
+mod checks;
+mod error;
+mod guard;
+mod host;
+mod outbox;
+mod platform;
+mod program;
+mod revocations;
+mod settings;
+
+pub use account_events::{AccountEvents, handle_account_events};
+pub use app::App;
+pub use checks::{BusCheck, DatabaseCheck};
+pub use error::StartError;
+pub use host::{Host, Ready, Surroundings, migrate};
+pub use outbox::publish_outbox;
+pub use platform::Platform;
+pub use program::{Options, environment, main, migrate as migrate_one, openapi, report, serve};
+pub use revocations::{ACCOUNT_EVENT_KIND, MAX_ACCESS_TTL};
+pub use settings::{CommonSettings, DatabaseSection, InternalSection, LimitSection, LiveSection, SECTIONS};

@@ -1,0 +1,38 @@
+//! What a service is to the program that runs it.
+
+use std::fmt;
+
+use db::Migrations;
+use serde::de::DeserializeOwned;
+use web::{RoutesFn, Service};
+
+use crate::error::StartError;
+use crate::platform::Platform;
+
+/// A service: its settings, tables and routes, and how it is put together.
+pub trait App: 'static {
+    /// Its name, as in `sealpost-<name>`, paths and metrics: `mailbox`, `sms-gateway`.
+    const NAME: &'static str;
+
+    /// Its section of the settings; `Debug` is safe to log. Derives `Deserialize` with `#[serde(default,
+    /// deny_unknown_fields)]`.
+    type Settings: DeserializeOwned + fmt::Debug;
+
+    /// Its migrations; none for a service without tables.
+    fn migrations() -> Option<&'static Migrations>;
+
+    /// Its public routes, for the interface description; the same function as in the [`Service`].
+    fn routes() -> RoutesFn;
+
+    /// Puts it together. Opens no listener, and needs no other service, database or broker to be there: what is away
+    /// shows in a check. Runs within the runtime, and must not block.
+    ///
+    /// # Errors
+    /// Settings that cannot work ([`StartError::Config`]), or what else cannot change by itself.
+    fn build(settings: Self::Settings, platform: &Platform) -> Result<Service, StartError>;
+
+    /// The name of its section and of its schema: its name with `_` for `-`.
+    fn section() -> String {
+        Self::NAME.replace('-', "_")
+    }
+}

@@ -1,0 +1,225 @@
+//! The command line that every service's program has: `serve` (default), `migrate`, `openapi`.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use config::{Config, ConfigError};
+use db::Db;
+
+use crate::app::App;
+use crate::error::StartError;
+use crate::host::{Host, Surroundings, migrate_database};
+use crate::settings::CommonSettings;
+
+/// The options that all programs share; flatten it into a program's own arguments.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// Address of the public listener, such as 0.0.0.0:8080; port 0 takes a free one
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Address of the internal listener (health, metrics, calls between services, operators)
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub internal: Option<SocketAddr>,
+    /// Settings file (TOML); SEALPOST__SECTION__FIELD in the environment overrides it
+    #[arg(long, global = true, value_name = "FILE", env = "SEALPOST_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Directory for SQLite files and the embedded bus
+    #[arg(long, global = true, value_name = "DIR", env = "SEALPOST_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Options {
+    /// Loads the settings: file, then `env`, then these options.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(&self, env: impl IntoIterator<Item = (String, String)>) -> Result<Config, ConfigError> {
+        let overrides = [("http.listen", self.listen), ("internal.listen", self.internal)];
+        let overrides = overrides.into_iter().filter_map(|(path, address)| Some((path, address?)));
+        let overrides = overrides.map(|(path, address)| (path.to_owned(), address.to_string()));
+        Config::load(self.config.as_deref(), env, overrides)
+    }
+}
+
+/// The environment as far as it is Unicode; settings are.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+#[derive(Debug, Parser)]
+#[command(version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Clone, Copy, Debug, Default, Subcommand)]
+enum Command {
+    /// Serve (the default)
+    #[default]
+    Serve,
+    /// Apply pending migrations and exit
+    Migrate,
+    /// Print the interface description (OpenAPI 3.1, JSON) and exit
+    Openapi,
+}
+
+/// The whole `main` of a service's program. Exits with 0 when it was asked to stop, 2 for arguments and settings that
+/// cannot work, 1 for everything else.
+#[must_use]
+pub fn main<A: App>() -> ExitCode {
+    let name = format!("sealpost-{}", A::NAME);
+    let command = Arguments::command().display_name(name.clone()).bin_name(name);
+    let arguments = match command.try_get_matches().and_then(|found| Arguments::from_arg_matches(&found)) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let result = actix_web::rt::System::new().block_on(run::<A>(arguments));
+    report(result)
+}
+
+/// Turns the end of a program into its exit code, and tells on stderr why it failed.
+#[must_use]
+pub fn report(result: Result<(), StartError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not through the log: wrong settings may have kept it from being set up.
+            let _ = writeln!(std::io::stderr(), "error: {}", chain(&error));
+            error.exit_code()
+        }
+    }
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // A transparent wrapper repeats what it wraps.
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+async fn run<A: App>(arguments: Arguments) -> Result<(), StartError> {
+    let Arguments { command, options } = arguments;
+    let config = || options.load(environment());
+    let mut out = std::io::stdout();
+    match command.unwrap_or_default() {
+        Command::Serve => {
+            let surroundings = Surroundings { data_dir: options.data_dir.clone(), ..Surroundings::default() };
+            let shutdown = web::shutdown_signal()?;
+            serve::<A>(&config()?, surroundings, &mut out, shutdown).await
+        }
+        Command::Migrate => {
+            for version in migrate::<A>(&config()?, options.data_dir.clone()).await? {
+                writeln!(out, "applied {version}")?;
+            }
+            Ok(())
+        }
+        Command::Openapi => Ok(writeln!(out, "{}", openapi::<A>()?)?),
+    }
+}
+
+/// Serves one service until `shutdown` resolves; writes the ready line to `out`.
+///
+/// # Errors
+/// Any [`StartError`].
+pub async fn serve<A: App>(
+    config: &Config,
+    surroundings: Surroundings,
+    out: &mut impl Write,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), StartError> {
+    let settings = CommonSettings::load(config, &[&A::section()])?;
+    telemetry::init(&settings.telemetry)?;
+    let mut host = Host::bind(settings, &[A::NAME], surroundings)?;
+    host.add::<A>(config).await?;
+    let announce = |ready: &crate::host::Ready| {
+        writeln!(out, "{ready}")?;
+        Ok(out.flush()?)
+    };
+    host.run_until(announce, shutdown).await
+}
+
+/// Applies the pending migrations of one service, and returns their versions. Needs no secret but the database's.
+///
+/// # Errors
+/// [`StartError::Config`] or [`StartError::Db`].
+pub async fn migrate<A: App>(config: &Config, data_dir: Option<PathBuf>) -> Result<Vec<String>, StartError> {
+    telemetry::init(&config.section("telemetry")?)?;
+    let database: crate::settings::DatabaseSection = config.section("database")?;
+    let schema = A::section();
+    let db = Db::new(&database.of(&schema, data_dir.as_deref())?, &schema)?;
+    migrate_database::<A>(&db).await
+}
+
+/// The interface description of one service, as JSON.
+///
+/// # Errors
+/// [`StartError::Service`] if it cannot be written as JSON.
+pub fn openapi<A: App>() -> Result<String, StartError> {
+    let title = format!("Sealpost {}", A::NAME);
+    web::openapi(&title, env!("CARGO_PKG_VERSION"), &A::routes())
+        .to_pretty_json()
+        .map_err(|error| StartError::service(A::NAME, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Arguments {
+        Arguments::try_parse_from([&["sealpost-toy"], arguments].concat()).unwrap()
+    }
+
+    #[test]
+    fn the_options_are_accepted_before_and_after_the_command() {
+        for arguments in [
+            &["--listen", "127.0.0.1:0", "migrate", "--internal", "[::1]:1"][..],
+            &["migrate", "--listen", "127.0.0.1:0", "--internal", "[::1]:1"],
+        ] {
+            let parsed = parse(arguments);
+
+            assert!(matches!(parsed.command, Some(Command::Migrate)));
+            assert_eq!(parsed.options.listen, Some("127.0.0.1:0".parse().unwrap()));
+            assert_eq!(parsed.options.internal, Some("[::1]:1".parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn serve_is_the_default() {
+        assert!(matches!(parse(&[]).command.unwrap_or_default(), Command::Serve));
+    }
+
+    #[test]
+    fn flags_override_the_environment() {
+        let options = parse(&["--listen", "127.0.0.1:7"]).options;
+        let env = [("SEALPOST__HTTP__LISTEN".to_owned(), "127.0.0.1:8".to_owned())];
+
+        let http: web::HttpSettings = options.load(env).unwrap().section("http").unwrap();
+
+        assert_eq!(http.listen, "127.0.0.1:7".parse().unwrap());
+    }
+
+    #[test]
+    fn settings_that_cannot_work_exit_with_2() {
+        let config = StartError::from(ConfigError::invalid("x.y", "wrong"));
+        let db = StartError::from(db::DbError::Overloaded("busy"));
+
+        assert_eq!(format!("{:?}", config.exit_code()), format!("{:?}", ExitCode::from(2)));
+        assert_eq!(format!("{:?}", db.exit_code()), format!("{:?}", ExitCode::FAILURE));
+    }
+}

@@ -1,0 +1,83 @@
+//! The commands beside `serve`, and settings that stop a start.
+
+use config::Config;
+use service::{StartError, Surroundings, migrate_one, openapi, serve};
+
+use crate::fake_auth::FakeAuth;
+use crate::harness::{Output, Running, settings};
+use crate::toy::Toy;
+
+fn load(pairs: &[(&str, &str)]) -> Config {
+    let pairs = pairs.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned()));
+    Config::load(None, [], pairs).unwrap()
+}
+
+async fn start(config: &Config) -> StartError {
+    let data = tempfile::tempdir().unwrap();
+    let surroundings = Surroundings { data_dir: Some(data.path().to_owned()), ..Surroundings::default() };
+    serve::<Toy>(config, surroundings, &mut Output::default(), std::future::pending()).await.unwrap_err()
+}
+
+#[actix_web::test]
+async fn migrate_applies_what_is_pending_and_needs_no_other_setting() {
+    let data = tempfile::tempdir().unwrap();
+    let config = load(&[]);
+
+    let first = migrate_one::<Toy>(&config, Some(data.path().to_owned())).await.unwrap();
+    let second = migrate_one::<Toy>(&config, Some(data.path().to_owned())).await.unwrap();
+
+    assert_eq!(first, ["20260101000000"]);
+    assert!(second.is_empty());
+    assert!(data.path().join("toy_box.sqlite").exists());
+}
+
+#[actix_web::test]
+async fn serve_migrates_only_where_a_setting_says_so() {
+    let auth = FakeAuth::start();
+    for (migrates, pending) in [("true", 0), ("false", 1)] {
+        let toy = Running::start(settings(&auth.internal, &[("database.migrate_on_start", migrates)]));
+        toy.ready().await;
+
+        let applied = migrate_one::<Toy>(&load(&[]), Some(toy.data_dir().to_owned())).await.unwrap();
+
+        assert_eq!(applied.len(), pending, "migrate_on_start = {migrates}");
+    }
+}
+
+#[test]
+fn openapi_describes_the_public_routes() {
+    let description = openapi::<Toy>().unwrap();
+
+    assert!(description.contains("\"title\": \"Sealpost toy-box\""), "{description}");
+    assert!(description.contains("\"/v1/whoami\""), "{description}");
+    assert!(!description.contains("/internal/"), "{description}");
+}
+
+#[actix_web::test]
+async fn a_fault_in_the_services_own_section_stops_the_start() {
+    let auth = "http://127.0.0.1:9".parse().unwrap();
+
+    let unknown = start(&settings(&auth, &[("toy_box.greetings", "hi")])).await;
+    let invalid = start(&settings(&auth, &[("toy_box.greeting", "")])).await;
+
+    assert!(unknown.to_string().starts_with("toy_box.greetings (command line): unknown field"), "{unknown}");
+    assert!(matches!(invalid, StartError::Config(_)), "{invalid}");
+}
+
+#[actix_web::test]
+async fn a_missing_secret_stops_the_start() {
+    let error = start(&load(&[("toy_box.greeting", "hi")])).await;
+
+    assert!(error.to_string().contains("internal.token"), "{error}");
+}
+
+#[actix_web::test]
+async fn a_taken_address_stops_the_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let auth = "http://127.0.0.1:9".parse().unwrap();
+
+    let error = start(&settings(&auth, &[("http.listen", &address)])).await;
+
+    assert!(matches!(error, StartError::Server(_)), "{error}");
+}
