@@ -19,6 +19,7 @@ pub mod record;
 mod settings;
 pub mod topics;
 mod traits;
+pub mod worker;
 
 pub use error::BusError;
 pub use handle::Bus;

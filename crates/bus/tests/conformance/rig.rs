@@ -128,6 +128,11 @@ macro_rules! conformance {
             closing_commits_what_is_stored
             paused_partition_waits_and_others_go_on
             lag_counts_what_is_not_committed
+            retry_holds_its_partition_back_and_no_other
+            dead_record_goes_to_the_dead_letters_with_its_bytes
+            panic_is_a_retry_and_ends_with_the_dead_letters
+            cancel_finishes_the_batch_in_flight_and_commits_it
+            rebalance_waits_for_the_batch_in_flight
         );
     };
     (@tests $rig:expr; $($name:ident)*) => {

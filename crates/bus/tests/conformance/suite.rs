@@ -2,6 +2,8 @@
 
 mod groups;
 mod records;
+mod worker;
 
 pub(crate) use groups::*;
 pub(crate) use records::*;
+pub(crate) use worker::*;
