@@ -12,10 +12,11 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::oneshot;
 
 use super::driver::{Inputs, Outputs, now};
-use super::outgoing::Outgoing;
+
 use super::pace::Pace;
 use super::{CloseReason, Control, Delivery, EsmeSettings, EsmeState, Event, LinkError, QueryError};
 use crate::codec::{DEFAULT_MAX_FRAME, Pdu, QuerySmResp, split_frame};
+use crate::outgoing::Outgoing;
 use crate::session::{Input, Output, Session};
 
 /// No more is read while so many octets wait to be written: a peer that asks but does not read gets no memory of ours.

@@ -145,4 +145,9 @@ impl Window {
         self.stuck_at = None;
         slots
     }
+
+    #[cfg(test)]
+    pub(super) fn continue_after(&mut self, sequence: u32) {
+        self.last_sequence = sequence;
+    }
 }

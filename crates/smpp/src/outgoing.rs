@@ -6,7 +6,7 @@ use crate::codec::{EncodeError, Pdu};
 
 /// The octets that have gathered since the last write: one write takes them all.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     octets: Vec<u8>,
     /// Octets of `octets` that are written.
     written: usize,
@@ -16,22 +16,22 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Adds a PDU behind the others.
-    pub(super) fn push(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
+    pub(crate) fn push(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
         pdu.encode(&mut self.octets)?;
         self.ends.push_back((self.octets.len(), pdu.sequence));
         Ok(())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.octets.is_empty()
     }
 
-    pub(super) fn unwritten_octets(&self) -> &[u8] {
+    pub(crate) fn unwritten_octets(&self) -> &[u8] {
         self.octets.get(self.written..).unwrap_or_default()
     }
 
     /// Notes that the socket took `count` more octets.
-    pub(super) fn wrote(&mut self, count: usize) {
+    pub(crate) fn wrote(&mut self, count: usize) {
         self.written += count;
         if self.written >= self.octets.len() {
             self.octets.clear();
@@ -45,7 +45,7 @@ impl Outgoing {
     }
 
     /// Gives the sequence numbers of the PDUs of which at least one octet was not written.
-    pub(super) fn unwritten(&self) -> Vec<u32> {
+    pub(crate) fn unwritten(&self) -> Vec<u32> {
         self.ends.iter().map(|&(_, sequence)| sequence).collect()
     }
 }

@@ -1,0 +1,153 @@
+//! What becomes of submissions: answered, refused, late, unknown, never sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smpp::codec::{CommandStatus, QuerySm, SubmitSm, message_state};
+use smpp::esme::{CloseReason, EsmeSettings, EsmeState, Event, LinkError, QueryError, Submission};
+use smpp::smsc::{Behaviour, IdFormat, Plan, Verdict};
+
+use crate::harness::{Bound, accepted_tokens, message, settings, simulator, wait_counts, wait_state};
+
+/// A behaviour that a function has the last word on, by the number of the submission.
+fn scripted(script: impl Fn(u64, &mut Plan) + Send + Sync + 'static) -> Behaviour {
+    Behaviour {
+        script: Some(Arc::new(move |_: &SubmitSm, number, plan: &mut Plan| script(number, plan))),
+        ..Behaviour::default()
+    }
+}
+
+#[tokio::test]
+async fn response_brings_status_and_id() {
+    let smsc = simulator(Behaviour {
+        ids: IdFormat::Prefixed("sim-".into()),
+        ..scripted(|number, plan| {
+            if number == 2 {
+                plan.verdict = Verdict::Refuse(CommandStatus::RINVDSTADR);
+            }
+        })
+    })
+    .await;
+    let mut bound = Bound::to(&smsc).await;
+
+    bound.submit([71, 72]).await;
+
+    let Event::Responded(first) = bound.event().await else { panic!() };
+    let Event::Responded(second) = bound.event().await else { panic!() };
+    assert_eq!((first.token, first.status, first.message_id.as_str()), (71, CommandStatus::ROK, "sim-1"));
+    assert_eq!(
+        (second.token, second.status, second.message_id.as_str()),
+        (72, CommandStatus::RINVDSTADR, "")
+    );
+}
+
+#[tokio::test]
+async fn late_response_follows_the_unknown() {
+    let smsc = simulator(scripted(|_, plan| plan.latency = Duration::from_millis(400))).await;
+    let response_timeout = Duration::from_millis(250);
+    let mut bound = Bound::spawn(EsmeSettings { response_timeout, ..settings(smsc.address()) }).await;
+
+    bound.submit([5]).await;
+
+    assert!(matches!(bound.event().await, Event::Unknown { token: 5 }));
+    let Event::LateResponse(response) = bound.event().await else { panic!() };
+    assert_eq!((response.token, response.message_id.as_str()), (5, "1"));
+}
+
+#[tokio::test]
+async fn lost_responses_keep_their_slots_until_the_link_is_renewed() {
+    let smsc = simulator(scripted(|number, plan| {
+        if number <= 2 {
+            plan.verdict = Verdict::AcceptSilently;
+        }
+    }))
+    .await;
+    let response_timeout = Duration::from_millis(150);
+    let mut bound =
+        Bound::spawn(EsmeSettings { window: 2, response_timeout, ..settings(smsc.address()) }).await;
+
+    bound.submit([1, 2, 3]).await;
+
+    assert!(matches!(bound.event().await, Event::Unknown { token: 1 }));
+    assert!(matches!(bound.event().await, Event::Unknown { token: 2 }));
+    let Event::Unbound { reason, in_flight } = bound.event().await else { panic!() };
+    assert_eq!(reason, LinkError::Closed(CloseReason::WindowStuck));
+    assert_eq!(
+        in_flight.iter().map(|left| (left.token, left.reported)).collect::<Vec<_>>(),
+        [(1, true), (2, true)]
+    );
+    // The third was never written; none is sent again by itself.
+    assert!(matches!(bound.event().await, Event::NotSent { token: 3 }));
+    assert_eq!(accepted_tokens(&smsc), [1, 2]);
+}
+
+#[tokio::test]
+async fn without_a_bind_submissions_come_back() {
+    let smsc = simulator(Behaviour::default()).await;
+    let mut bound = Bound::to(&smsc).await;
+    smsc.kill();
+    assert!(matches!(bound.event().await, Event::Unbound { .. }));
+
+    bound.submit([9]).await;
+
+    assert!(matches!(bound.event().await, Event::NotSent { token: 9 }));
+    assert_eq!(bound.esme.query(QuerySm::default()).await, Err(QueryError::NotSent));
+}
+
+#[tokio::test]
+async fn what_fits_no_pdu_is_invalid_and_harms_nothing() {
+    let smsc = simulator(Behaviour::default()).await;
+    let mut bound = Bound::to(&smsc).await;
+    let too_long = SubmitSm { short_message: vec![b'x'; 255], ..message(1) };
+
+    bound.esme.submit(vec![Submission { token: 1, pdu: too_long }]).await.unwrap();
+    bound.submit([2]).await;
+
+    assert!(matches!(bound.event().await, Event::Invalid { token: 1, .. }));
+    assert!(matches!(bound.event().await, Event::Responded(response) if response.token == 2));
+}
+
+#[tokio::test]
+async fn query_tells_the_state_of_a_message() {
+    let smsc = simulator(Behaviour::default()).await;
+    let mut bound = Bound::to(&smsc).await;
+    bound.submit([1]).await;
+    let Event::Responded(response) = bound.event().await else { panic!() };
+    let ask = |message_id: String| bound.esme.query(QuerySm { message_id, ..QuerySm::default() });
+
+    let known = ask(response.message_id).await;
+    let unknown = ask("nonesuch".into()).await;
+
+    assert_eq!(known.unwrap().message_state, message_state::DELIVERED);
+    assert_eq!(unknown, Err(QueryError::Refused(CommandStatus::RQUERYFAIL)));
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_responses_and_unbinds() {
+    let smsc = simulator(scripted(|_, plan| plan.latency = Duration::from_millis(200))).await;
+    let mut bound = Bound::spawn(EsmeSettings { window: 1, ..settings(smsc.address()) }).await;
+    bound.submit([1, 2]).await;
+    wait_counts(&smsc, |counts| counts.accepted == 1).await;
+
+    bound.esme.shutdown().await;
+
+    assert!(matches!(bound.event().await, Event::Responded(response) if response.token == 1));
+    let Event::Unbound { reason, in_flight } = bound.event().await else { panic!() };
+    assert_eq!((reason, in_flight.len()), (LinkError::Closed(CloseReason::Requested), 0));
+    assert!(matches!(bound.event().await, Event::NotSent { token: 2 }));
+    assert!(bound.events.recv().await.is_none());
+    assert_eq!(bound.esme.state(), EsmeState::Closed);
+    wait_counts(&smsc, |counts| counts.bound == 0).await;
+    assert!(bound.esme.submit(vec![Submission { token: 3, pdu: message(3) }]).await.is_err());
+}
+
+#[tokio::test]
+async fn dropping_the_events_ends_the_esme() {
+    let smsc = simulator(Behaviour::default()).await;
+    let Bound { esme, events } = Bound::to(&smsc).await;
+
+    drop(events);
+
+    wait_state(&esme, |state| *state == EsmeState::Closed).await;
+    wait_counts(&smsc, |counts| counts.bound == 0).await;
+}
