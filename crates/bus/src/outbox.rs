@@ -22,10 +22,10 @@ mod relay;
 pub use relay::{Relay, RelaySettings};
 
 /// The table for `migrations/postgres/…/up.sql`.
-pub const POSTGRES: &str = include_str!("../outbox/postgres.sql");
+pub const POSTGRES: &str = include_str!("../outbox/postgres/2026-01-01-000000_outbox/up.sql");
 
 /// The table for `migrations/sqlite/…/up.sql`.
-pub const SQLITE: &str = include_str!("../outbox/sqlite.sql");
+pub const SQLITE: &str = include_str!("../outbox/sqlite/2026-01-01-000000_outbox/up.sql");
 
 diesel::table! {
     /// Records to be published; see the module for the rules.

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use bus::{Record, outbox};
+use common::models::UnixMillis;
 use db::{Backend, Db, DbConn, DbError, DbSettings, Migrations};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -149,8 +151,8 @@ pub async fn columns(db: &Db) -> Result<BTreeMap<String, Vec<String>>, DbError> 
     Ok(tables)
 }
 
-/// Checks a service's migrations: up, down and up again on both backends, nothing left by `down`, and the same tables
-/// and columns on both.
+/// Checks a service's migrations: up, down and up again on both backends, nothing left by `down`, the same tables and
+/// columns on both, and a table `outbox` (if there is one) that the bus can use.
 ///
 /// # Panics
 /// When one of these does not hold.
@@ -162,6 +164,13 @@ pub async fn check_migrations(migrations: &'static Migrations) {
         let up = db.migrate(migrations).await.expect("up");
         let tables = columns(&db).await.expect("the tables");
         assert!(!up.is_empty() && !tables.is_empty(), "{backend:?}: nothing to migrate");
+        if tables.contains_key("outbox") {
+            let pushed = db.write(|conn| {
+                outbox::push(conn, &[Record::new("topic", "key", "value")], UnixMillis(0))?;
+                outbox::backlog(conn)
+            });
+            assert_eq!(pushed.await.expect("the shape that bus::outbox documents").pending, 1);
+        }
         let down = db.revert_all(migrations).await.expect("down");
         assert_eq!(down.len(), up.len(), "{backend:?}: every migration has a down");
         let left = columns(&db).await.expect("the tables");

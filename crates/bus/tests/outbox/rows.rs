@@ -1,10 +1,19 @@
 //! What is pushed comes out again, with its transaction or not at all.
 
 use bus::Headers;
-use db::{Batcher, BatcherSettings};
+use db::diesel_migrations::{self, embed_migrations};
+use db::{Batcher, BatcherSettings, Migrations};
 use testkit::on_both;
 
 use super::*;
+
+#[tokio::test]
+async fn documented_table_works_as_the_migration_of_a_service() {
+    static MIGRATIONS: Migrations =
+        Migrations::new(embed_migrations!("outbox/postgres"), embed_migrations!("outbox/sqlite"));
+
+    testkit::database::check_migrations(&MIGRATIONS).await;
+}
 
 on_both! {
     async fn record_comes_out_byte_for_byte(test: TestDb) {
