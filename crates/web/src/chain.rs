@@ -1,4 +1,4 @@
-//! An error and its causes as one line of text, for the log.
+//! What went wrong as one line of text, for the log: an error with its causes, or a panic.
 
 /// Writes an error with its causes on one line.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
@@ -13,4 +13,13 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         text
     })
+}
+
+/// Returns the text of a panic.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
 }

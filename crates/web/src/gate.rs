@@ -176,5 +176,4 @@ impl fmt::Debug for Gate {
 }
 
 #[cfg(test)]
-#[path = "gate/tests.rs"]
 mod tests;

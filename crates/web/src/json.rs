@@ -78,7 +78,7 @@ impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Json<T, 
                 return Err(too_large(limit));
             }
             let body = read(payload, limit).await?;
-            parse(&body).map(Self)
+            parse_json(&body).map(Self)
         })
     }
 }
@@ -112,7 +112,7 @@ fn too_large(limit: usize) -> Failure {
 ///
 /// # Errors
 /// 400 that points at the place where the body is not a `T`.
-pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|_| {
         // The second reading is slower and tells the place; only refused bodies pay for it.
         let mut reader = serde_json::Deserializer::from_slice(body);
@@ -168,7 +168,7 @@ mod tests {
             (r#"{"_list":[]} x"#, ""),
             ("", ""),
         ] {
-            let failure = parse::<Sample>(body.as_bytes()).unwrap_err();
+            let failure = parse_json::<Sample>(body.as_bytes()).unwrap_err();
 
             assert_eq!(failure.as_problem().status, 400);
             assert_eq!(failure.as_problem().errors[0].pointer, at, "{body}");

@@ -33,7 +33,7 @@ pub use failure::Failure;
 pub use gate::{Gate, GateError, Watch};
 pub use health::Check;
 pub use internal::{AdminCaller, InternalCaller};
-pub use json::{Json, parse};
+pub use json::{Json, parse_json};
 pub use server::{Server, ServerError};
 pub use service::{BoxError, RoutesFn, Service, Task, openapi, routes};
 pub use settings::{HttpSettings, InternalSettings};

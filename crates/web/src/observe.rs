@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use telemetry::{RequestContext, RequestId, TraceContext};
 use tracing::{Instrument, Span, debug, field, info_span};
 
-use crate::{Failure, server::Site};
+use crate::{Failure, chain::panic_text, server::Site};
 
 const SERVER_TIMESTAMP: HeaderName = HeaderName::from_static("x-server-timestamp");
 
@@ -146,12 +146,4 @@ fn method_label(method: &Method) -> &str {
         known @ ("GET" | "PUT" | "POST" | "DELETE" | "PATCH" | "HEAD" | "OPTIONS") => known,
         _ => "other",
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
 }

@@ -65,7 +65,11 @@ where
                 Ok(response) => Response::from(response),
                 Err(error) => Response::from(error),
             };
-            Ok(answer_and_go_on(framed.into_parts(), response).await?)
+            // actix would log this as an error, but a peer that goes away in a handshake is none.
+            if let Err(error) = answer_and_go_on(framed.into_parts(), response).await {
+                tracing::debug!(%error, "the answer to an upgrade could not be written");
+            }
+            Ok(())
         })
     }
 }

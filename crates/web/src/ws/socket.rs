@@ -202,7 +202,9 @@ impl Socket {
         if self.wheel.draining() {
             self.begin_close(CloseCode::RESTART, "restarting", End::Drain);
         }
-        self.check_time();
+        if self.state != State::Open {
+            self.check_time();
+        }
         loop {
             self.poll_write(context);
             if self.state == State::Closed {
@@ -229,6 +231,8 @@ impl Socket {
                 }
             }
             match self.io.poll_read_ready(context) {
+                // Silence is judged only now: what came while the session was busy has been read first.
+                Poll::Pending if self.check_time() => {}
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => self.read(),
                 Poll::Ready(Err(_)) => self.finish(End::Lost),
@@ -291,30 +295,28 @@ impl Socket {
         }
     }
 
-    /// Does what is due by the wheel, and sets the alarm for what is due next.
-    fn check_time(&mut self) {
+    /// Does what is due by the wheel, else sets the alarm for it. Tells whether it did something.
+    fn check_time(&mut self) -> bool {
         let now = self.wheel.now();
         let due = match self.state {
-            State::Open => {
-                let (ping, idle) = (ticks(self.limits.ping), ticks(self.limits.idle));
-                if now.saturating_sub(self.heard) >= idle {
-                    self.begin_close(CloseCode::AWAY, "no sign of life", End::Idle);
-                    return;
-                }
-                let silent_since = self.heard.max(self.pinged);
-                if now.saturating_sub(silent_since) >= ping {
-                    self.pinged = now;
-                    self.queue.push(Frame::ping().into_bytes());
-                    now + ping
-                } else {
-                    (silent_since + ping).min(self.heard + idle)
-                }
-            }
-            State::Closing { until } | State::Flushing { until } if until > now => until,
-            State::Closing { .. } | State::Flushing { .. } => return self.finish(End::Lost),
-            State::Closed => return,
+            State::Open => self.heard.max(self.pinged) + ticks(self.limits.ping),
+            State::Closing { until } | State::Flushing { until } => until,
+            State::Closed => return false,
         };
-        self.wheel.set(&self.alarm, due);
+        let idle_at = self.heard + ticks(self.limits.idle);
+        if self.state == State::Open && idle_at <= now {
+            self.begin_close(CloseCode::AWAY, "no sign of life", End::Idle);
+        } else if due > now {
+            let due = if self.state == State::Open { due.min(idle_at) } else { due };
+            self.wheel.set(&self.alarm, due);
+            return false;
+        } else if self.state == State::Open {
+            self.pinged = now;
+            self.queue.push(Frame::ping().into_bytes());
+        } else {
+            self.finish(End::Lost);
+        }
+        true
     }
 
     fn begin_close(&mut self, code: CloseCode, reason: &str, end: End) {

@@ -1,6 +1,7 @@
 //! Counts the sockets of a process, so that the drain can close and await them.
 
 use std::{
+    panic::AssertUnwindSafe,
     rc::Rc,
     sync::{
         Arc,
@@ -8,10 +9,12 @@ use std::{
     },
 };
 
+use futures_util::FutureExt;
 use prometheus::IntGauge;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::wheel::Wheel;
+use crate::chain::panic_text;
 
 /// The sockets of a process. Clones share the count.
 #[derive(Clone, Debug)]
@@ -54,7 +57,13 @@ impl Sockets {
     }
 
     pub(super) fn spawn(&self, session: impl Future<Output = ()> + 'static) {
-        self.tasks.spawn_local(session);
+        let session = AssertUnwindSafe(session).catch_unwind();
+        self.tasks.spawn_local(async move {
+            // The socket has closed with 1011 by now.
+            if let Err(panic) = session.await {
+                tracing::error!(panic = panic_text(&*panic), "websocket session failed");
+            }
+        });
     }
 
     /// Waits until every session has ended. The sockets were told by the drain token.

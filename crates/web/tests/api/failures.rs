@@ -145,6 +145,17 @@ async fn request_ids_that_could_forge_a_log_line_are_replaced() {
 }
 
 #[tokio::test]
+async fn a_trace_goes_on_in_the_handler() {
+    let host = Host::start([toy().0]);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    let request = host.get("/v1/trace").header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+
+    assert_eq!(request.send().await.unwrap().text().await.unwrap(), trace);
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn an_upgrade_that_is_refused_gets_its_ordinary_answer() {
     let host = Host::start([toy().0]);
     let upgrade = |path: &str| {

@@ -77,11 +77,13 @@ async fn pings_are_answered_and_a_close_is_echoed() {
 #[tokio::test]
 async fn a_session_that_just_ends_leaves_a_close_frame() {
     let host = Host::start([toy().0]);
-    let mut socket = host.connect("/v1/echo", None).await;
 
-    socket.send(Message::text("leave")).await.unwrap();
+    for (word, code) in [("leave", 1000), ("panic", 1011)] {
+        let mut socket = host.connect("/v1/echo", None).await;
+        socket.send(Message::text(word)).await.unwrap();
 
-    assert_eq!(close_code(&mut socket).await, 1000);
+        assert_eq!(close_code(&mut socket).await, code);
+    }
     host.stop().await;
 }
 

@@ -104,6 +104,12 @@ async fn address(address: ClientAddr) -> String {
 }
 
 #[utoipa::path(responses((status = 200)))]
+#[get("/v1/trace")]
+async fn trace() -> String {
+    telemetry::RequestContext::current().unwrap().trace.trace_id()
+}
+
+#[utoipa::path(responses((status = 200)))]
 #[get("/v1/me")]
 async fn me(caller: Caller) -> String {
     caller.account.to_string()
@@ -131,6 +137,7 @@ async fn echo(request: HttpRequest) -> Result<HttpResponse, Failure> {
         while let Some(message) = socket.next().await {
             let sent = match message {
                 Message::Text(text) if text == "leave" => return,
+                Message::Text(text) if text == "panic" => panic!("asked to"),
                 Message::Text(text) if text == "bye" => {
                     return socket.close(CloseCode::POLICY, "as you wish").await;
                 }
@@ -217,6 +224,7 @@ pub(crate) fn toy() -> (Service, watch::Receiver<usize>) {
             .service(panics)
             .service(fails)
             .service(address)
+            .service(trace)
             .service(me)
             .service(device)
             .service(wait)
