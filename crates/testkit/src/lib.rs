@@ -9,4 +9,5 @@ pub mod kafka;
 pub mod postgres;
 pub mod process;
 pub mod rabbitmq;
+pub mod smsc_peers;
 pub mod wait;
