@@ -1,6 +1,8 @@
 //! What can go wrong on the bus, by what the caller can do about it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
+
+use common::models::problem::{AsProblem, ProblemKind};
 
 /// A failure of the bus. No variant carries record contents.
 #[derive(Debug, thiserror::Error)]
@@ -49,5 +51,20 @@ impl BusError {
     /// Tells whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Timeout)
+    }
+}
+
+impl AsProblem for BusError {
+    fn kind(&self) -> ProblemKind {
+        match self {
+            Self::Unavailable { .. } | Self::Closed => ProblemKind::Unavailable,
+            Self::Timeout => ProblemKind::Timeout,
+            Self::TooLarge { .. } => ProblemKind::TooLarge,
+            Self::Settings(_) | Self::Locked { .. } => ProblemKind::Internal,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.is_transient().then_some(Duration::from_secs(2))
     }
 }

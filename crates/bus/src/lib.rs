@@ -24,5 +24,5 @@ pub mod worker;
 pub use error::BusError;
 pub use handle::Bus;
 pub use record::{Delivered, Headers, Position, Record, TopicPartition};
-pub use settings::{BusKind, BusSettings, Password, RetentionSettings, SecurityProtocol, SecuritySettings};
+pub use settings::{BusKind, BusSettings, RetentionSettings, SecurityProtocol, SecuritySettings};
 pub use traits::{Backend, Consumer, Event, PartitionLag, Producer};

@@ -106,14 +106,16 @@ impl ClientContext for Logs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Password, SecurityProtocol, SecuritySettings};
+    use common::crypto::Secret;
+
+    use crate::{SecurityProtocol, SecuritySettings};
 
     fn sasl() -> BusSettings {
         let security = SecuritySettings {
             protocol: SecurityProtocol::SaslSsl,
             sasl_mechanism: Some("SCRAM-SHA-512".into()),
             username: Some("sealpost".into()),
-            password: Some(Password::from("hunter2".to_owned())),
+            password: Some(Secret::new("hunter2".to_owned())),
             ca_file: Some("/etc/ca.pem".into()),
         };
         BusSettings { brokers: "localhost:9093".into(), security, ..BusSettings::default() }

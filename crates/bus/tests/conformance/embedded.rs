@@ -143,9 +143,9 @@ async fn retention_by_time_keeps_offsets_growing_across_an_empty_partition() {
 
 const CHILD_DIR: &str = "BUS_CONFORMANCE_CHILD_DIR";
 
-/// Not a test: the process that `acknowledged_records_survive_kill` kills.
+/// Not a test: the process that `acknowledged_records_and_committed_offsets_survive_kill` kills.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "is run, and killed, by acknowledged_records_survive_kill"]
+#[ignore = "is run, and killed, by acknowledged_records_and_committed_offsets_survive_kill"]
 async fn child_that_produces_until_it_is_killed() {
     let Some(data_dir) = std::env::var_os(CHILD_DIR) else { return };
     let bus = Bus::open(&BusSettings::default(), Some(Path::new(&data_dir))).expect("opens");
@@ -160,14 +160,31 @@ async fn child_that_produces_until_it_is_killed() {
             }
         });
     }
+    tasks.spawn(async move {
+        let mut reader = Reader::new(&bus, "child", "killed");
+        loop {
+            if let bus::Event::Records(records) = reader.event().await {
+                reader.commit(&records).await;
+                println!(
+                    "\ncommitted {}",
+                    bus.lag("child", "killed")
+                        .await
+                        .expect("lag")
+                        .iter()
+                        .filter_map(|lag| lag.committed)
+                        .sum::<i64>()
+                );
+            }
+        }
+    });
     tasks.join_next().await;
 }
 
 #[tokio::test]
-async fn acknowledged_records_survive_kill() {
+async fn acknowledged_records_and_committed_offsets_survive_kill() {
     let data_dir = tempfile::tempdir().expect("a directory");
-    let mut acknowledged = Vec::new();
-    for acks in [1, 57, 400] {
+    let (mut acknowledged, mut committed) = (Vec::new(), 0);
+    for count in [1, 57, 400] {
         let mut child = Command::new(std::env::current_exe().expect("this binary"))
             .args(["--exact", "embedded::child_that_produces_until_it_is_killed", "--ignored", "--nocapture"])
             .env(CHILD_DIR, data_dir.path())
@@ -175,24 +192,33 @@ async fn acknowledged_records_survive_kill() {
             .stderr(Stdio::null())
             .spawn()
             .expect("a child");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let mut ack = || lines.by_ref().find_map(|line| line.strip_prefix("ack ").map(str::to_owned));
-        for _ in 0..acks {
-            acknowledged.push(ack().expect("the child produces"));
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let mut lines = lines.filter(|line| line.starts_with("ack ") || line.starts_with("committed "));
+        let mut said = Vec::new();
+        while said.len() < count {
+            said.push(lines.next().expect("the child produces"));
         }
         child.kill().expect("killed");
         child.wait().expect("reaped");
-        // What it had printed before it died counts as well; the last line may be cut.
-        let mut rest: Vec<String> = std::iter::from_fn(ack).collect();
+        // What it had said before it died counts as well; the last line may be cut.
+        let mut rest: Vec<String> = lines.collect();
         rest.pop();
-        acknowledged.extend(rest);
+        for line in said.into_iter().chain(rest) {
+            match line.split_once(' ') {
+                Some(("ack", value)) => acknowledged.push(value.to_owned()),
+                Some((_, sum)) => committed = committed.max(sum.parse().expect("a number")),
+                None => {}
+            }
+        }
     }
 
     let bus = Bus::open(&BusSettings::default(), Some(data_dir.path())).expect("opens after the kill");
     let end: i64 = bus.lag("group", "killed").await.expect("lag").iter().map(|lag| lag.end).sum();
     let read = soon("reading", Reader::new(&bus, "group", "killed").read(end as usize)).await;
 
-    assert!(acknowledged.len() >= 458 - 3);
+    let kept: i64 =
+        bus.lag("child", "killed").await.expect("lag").iter().filter_map(|lag| lag.committed).sum();
+    assert!(committed > 0 && kept >= committed, "committed {committed}, kept {kept}");
     let read: std::collections::HashSet<String> = texts(&read).into_iter().collect();
     let lost: Vec<&String> = acknowledged.iter().filter(|value| !read.contains(*value)).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
