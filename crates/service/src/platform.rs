@@ -65,6 +65,28 @@ pub(crate) struct Identity<'a> {
     pub(crate) internal: std::net::SocketAddr,
 }
 
+impl Identity<'_> {
+    /// The internal base URL of a service. One in this process is called here, whatever the settings say: a pod must
+    /// not need the balancer, which knows only pods that are ready, to become ready itself.
+    fn locate(&self, service: &'static str, configured: Option<&Url>) -> Result<Url, StartError> {
+        match configured {
+            _ if self.hosted.contains(&service) => own_url(self.internal).map_err(unusable),
+            Some(url) => Ok(url.clone()),
+            None => Url::parse(&format!("http://{service}:9090")).map_err(unusable),
+        }
+    }
+
+    /// Where the public keys are, if not below the internal base URL of auth.
+    fn locate_jwks(&self, configured: Option<&Url>) -> Result<Option<Url>, StartError> {
+        if !self.hosted.contains(&"auth") {
+            return Ok(configured.cloned());
+        }
+        let mut url = own_url(self.http).map_err(unusable)?;
+        url.set_path(".well-known/jwks.json");
+        Ok(Some(url))
+    }
+}
+
 /// The clients of the other services.
 pub(crate) struct Clients {
     pub(crate) auth: AuthClient,
@@ -73,29 +95,14 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// A service without a URL in the settings is in this process, or at its name in the cluster.
     pub(crate) fn new(settings: &CommonSettings, identity: &Identity<'_>) -> Result<Self, StartError> {
         let internal = &settings.internal;
-        let own = |address| own_url(address).map_err(|error| unusable(&error));
-        let locate = |service: &'static str, url: &Option<Url>| match url {
-            Some(url) => Ok(url.clone()),
-            None if identity.hosted.contains(&service) => own(identity.internal),
-            None => Url::parse(&format!("http://{service}:9090")).map_err(|error| unusable(&error)),
-        };
         let urls = [
-            ("auth", locate("auth", &internal.auth_url)?),
-            ("keystore", locate("keystore", &internal.keystore_url)?),
-            ("mailbox", locate("mailbox", &internal.mailbox_url)?),
+            ("auth", identity.locate("auth", internal.auth_url.as_ref())?),
+            ("keystore", identity.locate("keystore", internal.keystore_url.as_ref())?),
+            ("mailbox", identity.locate("mailbox", internal.mailbox_url.as_ref())?),
         ];
-        let jwks = match &internal.jwks_url {
-            None if internal.auth_url.is_none() && identity.hosted.contains(&"auth") => {
-                let mut url = own(identity.http)?;
-                url.set_path(".well-known/jwks.json");
-                Some(url)
-            }
-            url => url.clone(),
-        };
-
+        let jwks = identity.locate_jwks(internal.jwks_url.as_ref())?;
         let tls = urls.iter().map(|(_, url)| url).chain(&jwks).any(|url| url.scheme() == "https");
         let http = http_client(Timeouts::default(), tls)?;
         let token = internal.token.clone().unwrap_or_else(|| Secret::from(""));
@@ -110,6 +117,41 @@ impl Clients {
     }
 }
 
-fn unusable(error: &url::ParseError) -> StartError {
+fn unusable(error: url::ParseError) -> StartError {
     clients::ClientError::Settings(error.to_string()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(hosted: &[&'static str], configured: &str) -> (String, Option<String>) {
+        let identity = Identity {
+            hosted,
+            http: "0.0.0.0:8080".parse().unwrap(),
+            internal: "[::]:9091".parse().unwrap(),
+        };
+        let configured: Option<Url> = configured.parse().ok();
+        let auth = identity.locate("auth", configured.as_ref()).unwrap();
+        let jwks = identity.locate_jwks(configured.as_ref()).unwrap();
+        (auth.to_string(), jwks.map(String::from))
+    }
+
+    #[test]
+    fn a_service_in_this_process_is_called_in_this_process() {
+        let own =
+            ("http://[::1]:9091/".to_owned(), Some("http://127.0.0.1:8080/.well-known/jwks.json".to_owned()));
+
+        assert_eq!(urls(&["auth"], ""), own);
+        assert_eq!(urls(&["mailbox", "auth"], "https://elsewhere/"), own);
+    }
+
+    #[test]
+    fn another_service_is_at_its_url_or_its_name() {
+        assert_eq!(
+            urls(&["mailbox"], "https://elsewhere/"),
+            ("https://elsewhere/".to_owned(), Some("https://elsewhere/".to_owned()))
+        );
+        assert_eq!(urls(&["mailbox"], ""), ("http://auth:9090/".to_owned(), None));
+    }
 }

@@ -142,14 +142,13 @@ pub struct InternalSection {
     pub token: Option<Secret<String>>,
     /// The credential of operators; without it their calls are refused.
     pub admin_token: Option<Secret<String>>,
-    /// The internal base URL of auth; default: this process if it hosts auth, else `http://auth:9090`.
+    /// The internal base URL of auth, where this process does not host it itself; default: `http://auth:9090`.
     pub auth_url: Option<Url>,
-    /// The internal base URL of keystore; default as for auth.
+    /// The internal base URL of keystore, likewise; default: `http://keystore:9090`.
     pub keystore_url: Option<Url>,
-    /// The internal base URL of mailbox; default as for auth.
+    /// The internal base URL of mailbox, likewise; default: `http://mailbox:9090`.
     pub mailbox_url: Option<Url>,
-    /// Where the public keys of access tokens are; default: `/.well-known/jwks.json` below `auth_url`, or the public
-    /// listener of this process if it hosts auth.
+    /// Where the public keys of access tokens are, likewise; default: `/.well-known/jwks.json` below `auth_url`.
     pub jwks_url: Option<Url>,
     /// How often public keys and revocations are read from auth again, beside the events that tell of changes.
     #[serde(with = "humantime_serde")]
