@@ -1,15 +1,17 @@
 //! Account events: nudged, from the bus, and from other pods.
 
+use bus::Record;
 use bus::live::LiveEvent;
 use common::models::events::{AccountChange, AccountEvent, PreKeyKind};
 use common::models::{AccountId, Clock, DeviceId, SessionId, SystemClock};
-use service::{ACCOUNT_EVENT_KIND, CommonSettings, Host, Surroundings};
+use service::{ACCOUNT_EVENT_KIND, CommonSettings, Host, Platform, Ready, Surroundings};
 use testkit::http::TestClient;
-use testkit::wait::wait_for;
+use testkit::wait::wait_until;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::fake_auth::FakeAuth;
-use crate::harness::{Running, settings};
+use crate::harness::{Running, TOKEN, settings};
 use crate::toy::Toy;
 
 const NUDGE: &str = "/internal/toy-box/v1/nudge";
@@ -69,28 +71,81 @@ async fn a_nudge_that_cannot_be_applied_says_so() {
     internal.post(NUDGE, &event).await.assert_status(204);
 }
 
+/// The toy on a [`Host`], whose platform a test can reach.
+struct Pod {
+    platform: Platform,
+    http: TestClient,
+    internal: TestClient,
+    stop: CancellationToken,
+    _data: tempfile::TempDir,
+}
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Pod {
+    async fn start(auth: &FakeAuth) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let config = settings(&auth.internal, &[]);
+        let surroundings = Surroundings { data_dir: Some(data.path().to_owned()), ..Surroundings::default() };
+        let common = CommonSettings::load(&config, &["toy_box"]).unwrap();
+        let mut host = Host::bind(common, &["toy-box"], surroundings).unwrap();
+        host.add::<Toy>(&config).await.unwrap();
+        let client = |address| TestClient::new(format!("http://{address}"));
+        let (http, internal) = (client(host.http_addr()), client(host.internal_addr()).with_token(TOKEN));
+        let (platform, stop) = (host.platform().clone(), CancellationToken::new());
+        let (announce, ready) = oneshot::channel();
+        let announce = move |_: &Ready| {
+            announce.send(()).unwrap();
+            Ok(())
+        };
+        actix_web::rt::spawn(host.run_until(announce, stop.clone().cancelled_owned()));
+        ready.await.unwrap();
+        Self { platform, http, internal, stop, _data: data }
+    }
+
+    async fn publish(&self, value: Vec<u8>) {
+        let record = Record::new(AccountEvent::TOPIC, "one account", value);
+        self.platform.bus.producer().send(vec![record]).await.unwrap();
+    }
+}
+
 #[actix_web::test]
 async fn what_another_pod_tells_is_refused_here_too() {
     let auth = FakeAuth::start();
-    let data = tempfile::tempdir().unwrap();
-    let config = settings(&auth.internal, &[]);
-    let surroundings = Surroundings { data_dir: Some(data.path().to_owned()), ..Surroundings::default() };
-    let common = CommonSettings::load(&config, &["toy_box"]).unwrap();
-    let mut host = Host::bind(common, &["toy-box"], surroundings).unwrap();
-    host.add::<Toy>(&config).await.unwrap();
-    let live = host.platform().live.clone();
-    let (http, stop) = (TestClient::new(format!("http://{}", host.http_addr())), CancellationToken::new());
-    let stopped = stop.clone().cancelled_owned();
-    let running = actix_web::rt::spawn(host.run_until(|_| Ok(()), stopped));
+    let pod = Pod::start(&auth).await;
     let (token, account, session) = auth.token();
-    let client = http.with_token(token);
-    let status = || async { client.get("/v1/whoami").await.status.as_u16() };
-    wait_for("the keys", || async { (status().await == 200).then_some(()) }).await;
+    let client = pod.http.with_token(token);
+    client.get("/v1/whoami").await.assert_status(200);
 
     let payload = serde_json::to_vec(&revoked(account, session)).unwrap();
-    live.broadcast(LiveEvent::new(account.to_bytes().to_vec(), ACCOUNT_EVENT_KIND, payload));
+    pod.platform.live.broadcast(LiveEvent::new(account.to_bytes().to_vec(), ACCOUNT_EVENT_KIND, payload));
 
-    wait_for("the revocation", || async { (status().await == 401).then_some(()) }).await;
-    stop.cancel();
-    running.await.unwrap().unwrap();
+    wait_until("the revocation", || async { client.get("/v1/whoami").await.status.as_u16() == 401 }).await;
+    assert!(seen(&pod.internal).await.is_empty(), "tables are the business of one consumer");
+}
+
+#[actix_web::test]
+async fn an_event_from_the_bus_does_what_a_nudge_does_and_a_failed_one_comes_again() {
+    let auth = FakeAuth::start();
+    let pod = Pod::start(&auth).await;
+    let (token, account, session) = auth.token();
+    let client = pod.http.with_token(token);
+    let change =
+        AccountChange::KeysLow { device_id: DeviceId::new(1).unwrap(), kind: PreKeyKind::Ec, remaining: 3 };
+    let (fails_once, revocation) = (event(account, change), revoked(account, session));
+
+    pod.publish(serde_json::to_vec(&fails_once).unwrap()).await;
+    pod.publish(b"not an event".to_vec()).await;
+    pod.publish(br#"{"type":"account.renamed","of":"a later release"}"#.to_vec()).await;
+    pod.publish(serde_json::to_vec(&revocation).unwrap()).await;
+
+    wait_until("both events", || async { seen(&pod.internal).await.len() == 2 }).await;
+    assert_eq!(seen(&pod.internal).await, [fails_once, revocation]);
+    client.get("/v1/whoami").await.assert_status(401);
+    let dead = pod.platform.bus.lag("nobody", "account-events-dead").await.unwrap();
+    assert_eq!(dead.iter().map(|partition| partition.end).sum::<i64>(), 1);
 }

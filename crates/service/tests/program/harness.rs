@@ -45,9 +45,7 @@ pub(crate) fn settings(auth: &Url, more: &[(&str, &str)]) -> Config {
         ("internal.token", TOKEN),
         ("internal.refresh", "50ms"),
         ("internal.auth_url", auth.as_str()),
-        ("bus.kind", "kafka"),
-        ("bus.brokers", "127.0.0.1:1"),
-        ("telemetry.level", "warn,librdkafka=off"),
+        ("telemetry.level", "warn"),
         ("toy_box.greeting", "hello"),
     ];
     let all = base.iter().chain(more).map(|(path, value)| ((*path).to_owned(), (*value).to_owned()));
