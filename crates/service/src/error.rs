@@ -36,8 +36,8 @@ pub enum StartError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The answer could not be written to stdout.
-    #[error("stdout: {0}")]
+    /// The system takes no output on stdout, or gives no threads or signal handlers.
+    #[error("the operating system refused: {0}")]
     Output(#[from] std::io::Error),
 }
 

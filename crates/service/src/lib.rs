@@ -31,6 +31,6 @@ pub use error::StartError;
 pub use host::{Host, Ready, Surroundings, migrate};
 pub use outbox::publish_outbox;
 pub use platform::Platform;
-pub use program::{Options, environment, main, migrate as migrate_one, openapi, report, serve};
+pub use program::{Options, block_on, environment, main, migrate as migrate_one, openapi, report, serve};
 pub use revocations::{ACCOUNT_EVENT_KIND, MAX_ACCESS_TTL};
 pub use settings::{CommonSettings, DatabaseSection, InternalSection, LimitSection, LiveSection, SECTIONS};

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use config::{Config, ConfigError};
@@ -80,8 +81,21 @@ pub fn main<A: App>() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    let result = actix_web::rt::System::new().block_on(run::<A>(arguments));
-    report(result)
+    report(block_on(run::<A>(arguments)))
+}
+
+/// How long calls that block may hold the process after everything else has ended.
+const BLOCKING_GRACE: Duration = Duration::from_secs(2);
+
+/// Runs a program. Tasks of services run here, on all cores; requests have worker threads of their own.
+///
+/// # Errors
+/// The program's, and a runtime that cannot be made.
+pub fn block_on(program: impl Future<Output = Result<(), StartError>>) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let result = runtime.block_on(program);
+    runtime.shutdown_timeout(BLOCKING_GRACE);
+    result
 }
 
 /// Turns the end of a program into its exit code, and tells on stderr why it failed.
