@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod database;
+pub mod host;
 pub mod http;
 pub mod infra;
 pub mod kafka;

@@ -1,0 +1,13 @@
+//! The verbs of this service: register, log in, refresh, bind, end, delete. No HTTP, no SQL text.
+
+pub(crate) mod accounts;
+mod credentials;
+mod error;
+pub(crate) mod hasher;
+pub(crate) mod housekeeping;
+pub(crate) mod sessions;
+mod tokens;
+
+pub(crate) use credentials::{Password, Username};
+pub(crate) use error::AuthError;
+pub(crate) use tokens::{RefreshToken, TokenIssuer};

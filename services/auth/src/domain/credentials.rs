@@ -1,0 +1,93 @@
+//! Names and passwords as types: whoever holds one knows that it keeps the rules.
+
+use common::crypto::secret::Secret;
+use serde::{Deserialize, Deserializer, de};
+
+/// Text that is no username or no password. Says the rule, never the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidCredential {
+    /// The rule of [`Username`].
+    #[error("a username is 3 to 32 of the characters a-z, 0-9, dot, underscore and hyphen")]
+    Username,
+    /// The rule of [`Password`].
+    #[error("a password is 8 to 1024 bytes of UTF-8")]
+    Password,
+}
+
+/// An account's name: 3 to 32 of `a-z 0-9 . _ -`. Upper case is folded, so that a name has one owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Username(String);
+
+impl Username {
+    /// Borrows the folded name.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Username {
+    type Err = InvalidCredential;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCredential> {
+        let folded = text.to_ascii_lowercase();
+        let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'_' | b'-');
+        if (3..=32).contains(&folded.len()) && folded.bytes().all(allowed) {
+            Ok(Self(folded))
+        } else {
+            Err(InvalidCredential::Username)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Username {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A password as a person chose it: 8 to 1024 bytes, taken as it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Password(Secret<String>);
+
+impl Password {
+    /// Gives the text, for hashing only.
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl TryFrom<Secret<String>> for Password {
+    type Error = InvalidCredential;
+
+    fn try_from(text: Secret<String>) -> Result<Self, InvalidCredential> {
+        if (8..=1024).contains(&text.expose().len()) { Ok(Self(text)) } else { Err(InvalidCredential::Password) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Secret::<String>::deserialize(deserializer)?.try_into().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_username_is_folded_and_keeps_to_its_characters() {
+        assert_eq!("Alice.B-1_".parse::<Username>().unwrap().as_str(), "alice.b-1_");
+        for text in ["", "ab", "with space", "ümlaut", "a@b", "a\0b", &"a".repeat(33)] {
+            assert_eq!(text.parse::<Username>(), Err(InvalidCredential::Username), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_measured_in_bytes_and_never_shown() {
+        let of = |text: &str| Password::try_from(Secret::from(text));
+
+        assert!(of("1234567").is_err() && of("12345678").is_ok() && of("ääää").is_ok());
+        assert!(of(&"x".repeat(1024)).is_ok() && of(&"x".repeat(1025)).is_err());
+        assert_eq!(format!("{:?}", of("12345678").unwrap()), "Password([redacted])");
+    }
+}

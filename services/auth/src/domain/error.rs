@@ -1,0 +1,76 @@
+//! What can go wrong, by what a caller can do about it.
+
+use std::time::Duration;
+
+use common::crypto::password::PasswordError;
+use common::crypto::token::NoRandomness;
+use common::models::problem::{AsProblem, ProblemKind};
+use db::DbError;
+
+/// A verb of this service failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AuthError {
+    /// This server creates no accounts by this way; asking again will not help.
+    #[error("this server is closed for registration")]
+    RegistrationClosed,
+    /// Somebody else has the name.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// Wrong name, wrong password, unknown or used token: which of them is not told.
+    #[error("these credentials are not valid")]
+    BadCredentials,
+    /// The session or its account is gone: a late call finds none.
+    #[error("no such session")]
+    NoSession,
+    /// The session belongs to another device already.
+    #[error("the session is bound to another device")]
+    BoundElsewhere,
+    /// There is no such account, or it was deleted.
+    #[error("no such account")]
+    NoAccount,
+    /// More logins wait for the password hash than are allowed to.
+    #[error("too many logins at once")]
+    Busy,
+    /// The system failed us: no randomness, no thread.
+    #[error("internal failure: {0}")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<NoRandomness> for AuthError {
+    fn from(error: NoRandomness) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<PasswordError> for AuthError {
+    fn from(error: PasswordError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl AsProblem for AuthError {
+    fn kind(&self) -> ProblemKind {
+        match self {
+            Self::RegistrationClosed => ProblemKind::Forbidden("registration-closed"),
+            Self::UsernameTaken => ProblemKind::Conflict("username-taken"),
+            Self::BadCredentials => ProblemKind::Unauthenticated,
+            Self::NoSession => ProblemKind::NotFound("session-not-found"),
+            Self::BoundElsewhere => ProblemKind::Conflict("session-bound"),
+            Self::NoAccount => ProblemKind::NotFound("account-not-found"),
+            Self::Busy => ProblemKind::Unavailable,
+            Self::Internal(_) => ProblemKind::Internal,
+            Self::Db(error) => error.kind(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy => Some(Duration::from_secs(1)),
+            Self::Db(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}

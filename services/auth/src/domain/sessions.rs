@@ -1,0 +1,248 @@
+//! Sessions: a login, its rotating refresh tokens, the device it is bound to, its end.
+//!
+//! What must hold: a refresh token works once; one that comes again ends its session for everybody who holds a token
+//! of it; what has ended is written down for the life of an access token and told to every service.
+
+use common::crypto::secret::Secret;
+use common::models::events::{AccountChange, AccountEvent};
+use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
+use db::{DbConn, DbError};
+
+use super::{AuthError, Password, RefreshToken};
+use crate::app::State;
+use crate::store::rows::{RefreshTokenRow, RevocationRow, SessionRow};
+use crate::store::{accounts, outbox, revocations, sessions};
+
+/// What a client gets when it logs in, refreshes, or binds a device.
+pub(crate) struct Issued {
+    pub(crate) account: AccountId,
+    pub(crate) session: SessionId,
+    pub(crate) access_token: Secret<String>,
+    pub(crate) refresh_token: Secret<String>,
+    pub(crate) expires_in: u64,
+}
+
+/// Opens a session with a password.
+///
+/// # Errors
+/// [`AuthError::BadCredentials`], after the same time whichever half was wrong.
+pub(crate) async fn login(state: &State, username: &str, password: Secret<String>) -> Result<Issued, AuthError> {
+    // A name that no account can have is looked for and missed like any other.
+    let name = username.to_ascii_lowercase();
+    let row = state.db.read(move |conn| accounts::by_username(conn, &name)).await?;
+    let (account, stored) = row.map(|row| (row.account_id, row.password_hash)).unzip();
+    let password = Password::try_from(password).map_err(|_| AuthError::BadCredentials)?;
+    let verified = state.hasher.verify(stored, password).await?;
+    let Some(account) = account.filter(|_| verified) else { return Err(AuthError::BadCredentials) };
+
+    let now = state.clock.now();
+    let session = SessionId::new();
+    let token = RefreshToken::generate(account)?;
+    let row = SessionRow {
+        account_id: account,
+        session_id: session,
+        device_id: None,
+        bound_at: None,
+        created_at: now,
+        expires_at: now + state.settings.refresh_ttl,
+    };
+    let fresh = token_row(&token, session);
+    let stored = state
+        .db
+        .write(move |conn| {
+            // The account may have been deleted while the password was hashed.
+            if accounts::by_id(conn, account)?.is_none() {
+                return Ok(false);
+            }
+            sessions::insert(conn, row)?;
+            sessions::insert_token(conn, fresh)?;
+            Ok::<_, DbError>(true)
+        })
+        .await?;
+    if stored { Ok(issued(state, &token, session, None, now)) } else { Err(AuthError::BadCredentials) }
+}
+
+/// What the transaction of a refresh found.
+enum Refreshed {
+    Done { session: SessionId, device: Option<DeviceId> },
+    Stolen { event: AccountEvent },
+    Unknown,
+}
+
+/// Exchanges a refresh token for a new pair. One that was used before ends its session.
+///
+/// # Errors
+/// [`AuthError::BadCredentials`] for an unknown, used or expired token.
+pub(crate) async fn refresh(state: &State, token: &str) -> Result<Issued, AuthError> {
+    let old = RefreshToken::parse(token)?;
+    let fresh = RefreshToken::generate(old.account)?;
+    let (now, refresh_ttl, until) = (state.clock.now(), state.settings.refresh_ttl, state.revoked_until());
+    let (account, hash, new_secret) = (old.account, old.secret.hashed(), fresh.clone());
+    let refreshed = state
+        .db
+        .write(move |conn| {
+            let Some(known) = sessions::find_token(conn, account, hash)? else { return Ok(Refreshed::Unknown) };
+            if !sessions::use_token(conn, account, hash, now)? {
+                let event = revoke(conn, account, known.session_id, now, until)?;
+                return Ok(event.map_or(Refreshed::Unknown, |event| Refreshed::Stolen { event }));
+            }
+            let session = sessions::find(conn, account, known.session_id)?.filter(|session| session.expires_at > now);
+            let Some(session) = session else { return Ok(Refreshed::Unknown) };
+            sessions::insert_token(conn, token_row(&new_secret, session.session_id))?;
+            sessions::extend(conn, account, session.session_id, now + refresh_ttl)?;
+            Ok::<_, DbError>(Refreshed::Done { session: session.session_id, device: session.device_id })
+        })
+        .await?;
+    match refreshed {
+        Refreshed::Done { session, device } => Ok(issued(state, &fresh, session, device, now)),
+        Refreshed::Unknown => Err(AuthError::BadCredentials),
+        Refreshed::Stolen { event } => {
+            tracing::warn!(account.id = %account, "a used refresh token came again; its session was revoked");
+            state.metrics.refresh_reuses_total.inc();
+            state.announce(&[event]).await;
+            Err(AuthError::BadCredentials)
+        }
+    }
+}
+
+/// Ties a session to the device that its account has just registered, and gives tokens that name it. Earlier
+/// refresh tokens are forgotten: to use one is an error, but no sign of theft. Binding to the same device again is
+/// fine: the caller may not have seen the first answer.
+///
+/// # Errors
+/// [`AuthError::NoSession`] when the session or its account is gone; [`AuthError::BoundElsewhere`].
+pub(crate) async fn bind(
+    state: &State,
+    account: AccountId,
+    session: SessionId,
+    device: DeviceId,
+) -> Result<Issued, AuthError> {
+    let now = state.clock.now();
+    let token = RefreshToken::generate(account)?;
+    let fresh = token_row(&token, session);
+    state
+        .db
+        .write(move |conn| {
+            let found = sessions::find(conn, account, session)?.filter(|session| session.expires_at > now);
+            match found {
+                None => return Err(AuthError::NoSession),
+                Some(row) if row.device_id.is_some_and(|bound| bound != device) => {
+                    return Err(AuthError::BoundElsewhere);
+                }
+                Some(_) => {}
+            }
+            sessions::bind(conn, account, session, device, now)?;
+            sessions::delete_tokens(conn, account, session)?;
+            sessions::insert_token(conn, fresh)?;
+            Ok(())
+        })
+        .await?;
+    Ok(issued(state, &token, session, Some(device), now))
+}
+
+/// Ends one session. Ending it again is fine.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn log_out(state: &State, account: AccountId, session: SessionId) -> Result<(), AuthError> {
+    let (now, until) = (state.clock.now(), state.revoked_until());
+    let event = state.db.write(move |conn| revoke(conn, account, session, now, until)).await?;
+    state.announce(event.as_slice()).await;
+    Ok(())
+}
+
+/// Ends all sessions of an account.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn log_out_everywhere(state: &State, account: AccountId) -> Result<(), AuthError> {
+    let (now, until) = (state.clock.now(), state.revoked_until());
+    let events = state
+        .db
+        .write(move |conn| {
+            let mut events = Vec::new();
+            for session in sessions::of_account(conn, account)? {
+                events.extend(revoke(conn, account, session, now, until)?);
+            }
+            Ok::<_, DbError>(events)
+        })
+        .await?;
+    state.announce(&events).await;
+    Ok(())
+}
+
+/// Ends the sessions that were bound to a device before it was removed, at `removed_at`.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn end_bound(
+    state: &State,
+    account: AccountId,
+    device: DeviceId,
+    removed_at: UnixMillis,
+) -> Result<(), AuthError> {
+    let (now, until) = (state.clock.now(), state.revoked_until());
+    state
+        .db
+        .write(move |conn| {
+            for session in sessions::bound_before(conn, account, device, removed_at)? {
+                revoke(conn, account, session, now, until)?;
+            }
+            Ok::<_, DbError>(())
+        })
+        .await?;
+    // No nudge: whoever removed the device has told all services of that, and they refuse its tokens already.
+    state.relay.wake();
+    Ok(())
+}
+
+/// Ends a session and publishes that. `None` when there was none.
+fn revoke(
+    conn: &mut DbConn,
+    account: AccountId,
+    session: SessionId,
+    now: UnixMillis,
+    until: UnixMillis,
+) -> Result<Option<AccountEvent>, DbError> {
+    if !end(conn, account, session, until)? {
+        return Ok(None);
+    }
+    let change = AccountChange::SessionRevoked { session_id: session };
+    let event = AccountEvent { account_id: account, at: now, change };
+    outbox::push(conn, std::slice::from_ref(&event), now)?;
+    Ok(Some(event))
+}
+
+/// Removes a session and remembers it for as long as an access token of it may live. Tells whether there was one.
+pub(super) fn end(
+    conn: &mut DbConn,
+    account: AccountId,
+    session: SessionId,
+    until: UnixMillis,
+) -> Result<bool, DbError> {
+    let ended = sessions::delete(conn, account, session)?;
+    if ended {
+        revocations::insert(conn, &RevocationRow { account_id: account, session_id: session, until })?;
+    }
+    Ok(ended)
+}
+
+fn token_row(token: &RefreshToken, session: SessionId) -> RefreshTokenRow {
+    RefreshTokenRow { account_id: token.account, token_hash: token.secret.hashed(), session_id: session, used_at: None }
+}
+
+fn issued(
+    state: &State,
+    token: &RefreshToken,
+    session: SessionId,
+    device: Option<DeviceId>,
+    now: UnixMillis,
+) -> Issued {
+    Issued {
+        account: token.account,
+        session,
+        access_token: state.issuer.issue(token.account, session, device, now),
+        refresh_token: token.to_text(),
+        expires_in: state.issuer.ttl().as_secs(),
+    }
+}

@@ -1,0 +1,89 @@
+//! What a client carries: access tokens, which every service verifies by itself, and refresh tokens, which only we know.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::crypto::jws::{self, Claims, SigningKey};
+use common::crypto::secret::Secret;
+use common::crypto::token::{NoRandomness, PlainToken};
+use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
+
+use super::AuthError;
+
+/// Makes access tokens.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenIssuer {
+    key: Arc<SigningKey>,
+    ttl: Duration,
+}
+
+impl TokenIssuer {
+    pub(crate) fn new(key: Arc<SigningKey>, ttl: Duration) -> Self {
+        Self { key, ttl }
+    }
+
+    /// How long an access token lives, and so how long its revocation must be remembered.
+    pub(crate) fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    pub(crate) fn issue(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        device: Option<DeviceId>,
+        now: UnixMillis,
+    ) -> Secret<String> {
+        let claims =
+            Claims { sub: account, sid: session, did: device, iat: now.as_secs(), exp: (now + self.ttl).as_secs() };
+        Secret::new(jws::sign(&self.key, &claims))
+    }
+}
+
+/// A refresh token: the account it belongs to, so that one shard of the tables can answer for it, and 32 random bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct RefreshToken {
+    pub(crate) account: AccountId,
+    pub(crate) secret: PlainToken,
+}
+
+impl RefreshToken {
+    pub(crate) fn generate(account: AccountId) -> Result<Self, NoRandomness> {
+        Ok(Self { account, secret: PlainToken::generate()? })
+    }
+
+    /// Reads what a client sent; anything else is a bad credential, not a malformed request.
+    pub(crate) fn parse(text: &str) -> Result<Self, AuthError> {
+        let (account, secret) = text.split_once('.').ok_or(AuthError::BadCredentials)?;
+        Ok(Self {
+            account: account.parse().map_err(|_| AuthError::BadCredentials)?,
+            secret: secret.parse().map_err(|_| AuthError::BadCredentials)?,
+        })
+    }
+
+    pub(crate) fn to_text(&self) -> Secret<String> {
+        Secret::new(format!("{}.{}", self.account, self.secret.expose()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_token_comes_back_as_it_went() {
+        let token = RefreshToken::generate(AccountId::new()).unwrap();
+
+        let again = RefreshToken::parse(token.to_text().expose()).unwrap();
+
+        assert_eq!((again.account, again.secret.hashed()), (token.account, token.secret.hashed()));
+        assert!(!format!("{token:?}").contains(token.secret.expose()));
+    }
+
+    #[test]
+    fn other_text_is_a_bad_credential() {
+        for text in ["", ".", "abc", "00000000-0000-4000-8000-000000000000.abc"] {
+            assert!(matches!(RefreshToken::parse(text), Err(AuthError::BadCredentials)), "{text}");
+        }
+    }
+}

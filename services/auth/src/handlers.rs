@@ -1,0 +1,6 @@
+//! HTTP in, HTTP out: extract, call the domain, answer.
+
+pub(crate) mod accounts;
+mod bodies;
+pub(crate) mod internal;
+pub(crate) mod sessions;

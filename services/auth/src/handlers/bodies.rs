@@ -1,0 +1,107 @@
+//! What goes over the wire.
+
+use common::crypto::secret::Secret;
+use common::models::{AccountId, DeviceId, E164, SessionId};
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::domain::sessions::Issued;
+use crate::domain::{Password, Username};
+
+/// Body of a registration.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewAccount {
+    /// 3 to 32 of `a-z 0-9 . _ -`; upper case is folded.
+    #[schema(value_type = String, example = "alice")]
+    pub(crate) username: Username,
+    /// 8 to 1024 bytes.
+    #[schema(value_type = String, format = "password")]
+    pub(crate) password: Password,
+    /// Contact data; identifies nobody before it is verified.
+    pub(crate) email: Option<String>,
+    /// Contact data, E.164.
+    #[schema(value_type = Option<String>, example = "+255712345678")]
+    pub(crate) phone: Option<E164>,
+    /// Invite code, on servers that ask for one.
+    pub(crate) invite_code: Option<String>,
+}
+
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Account {
+    /// Its id, a UUIDv4: the service id of libsignal.
+    pub(crate) account_id: AccountId,
+    /// Its name, folded.
+    pub(crate) username: String,
+    /// The device of the session that asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_id: Option<DeviceId>,
+}
+
+/// Body of a deletion.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DeleteAccount {
+    /// The password once more.
+    #[schema(value_type = String, format = "password")]
+    pub(crate) password: Password,
+}
+
+/// Body of a login.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Login {
+    /// The account's name. One that breaks the rules is as wrong as an unknown one.
+    pub(crate) username: String,
+    /// Its password.
+    #[schema(value_type = String, format = "password")]
+    pub(crate) password: Secret<String>,
+}
+
+/// Body of a refresh.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Refresh {
+    /// The newest refresh token of the session.
+    #[schema(value_type = String, format = "password")]
+    pub(crate) refresh_token: Secret<String>,
+}
+
+/// A session's tokens.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Session {
+    /// The account.
+    pub(crate) account_id: AccountId,
+    /// The session.
+    pub(crate) session_id: SessionId,
+    /// For `Authorization: Bearer`.
+    #[schema(value_type = String, format = "password")]
+    #[serde(serialize_with = "exposed")]
+    pub(crate) access_token: Secret<String>,
+    /// Works once.
+    #[schema(value_type = String, format = "password")]
+    #[serde(serialize_with = "exposed")]
+    pub(crate) refresh_token: Secret<String>,
+    /// Seconds until the access token expires.
+    pub(crate) expires_in: u64,
+}
+
+/// The one place where tokens leave: the answer to their owner.
+fn exposed<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
+
+impl From<Issued> for Session {
+    fn from(issued: Issued) -> Self {
+        Self {
+            account_id: issued.account,
+            session_id: issued.session,
+            access_token: issued.access_token,
+            refresh_token: issued.refresh_token,
+            expires_in: issued.expires_in,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `/v1/sessions` and the public keys.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, delete, get, http::header, post};
+use common::crypto::jws::JwkSet;
+use common::models::Problem;
+use web::{Caller, Failure, Json};
+
+use super::bodies::{Login, Refresh, Session};
+use crate::app::State;
+use crate::domain::sessions;
+
+/// Opens a session.
+#[utoipa::path(tag = "sessions", responses(
+    (status = 201, body = Session),
+    (status = 400, body = Problem),
+    (status = 401, body = Problem, description = "wrong username or password: which is not told"),
+    (status = 503, body = Problem, description = "too many logins at once"),
+))]
+#[post("/v1/sessions")]
+pub(crate) async fn login(state: Data<State>, body: Json<Login>) -> Result<HttpResponse, Failure> {
+    let Login { username, password } = body.into_inner();
+    let issued = sessions::login(&state, &username, password).await;
+    let outcome = if issued.is_ok() { "ok" } else { "refused" };
+    state.metrics.logins_total.with_label_values(&[outcome]).inc();
+    Ok(HttpResponse::Created().json(Session::from(issued?)))
+}
+
+/// Exchanges a refresh token for a new pair. A token that was used before ends its session.
+#[utoipa::path(tag = "sessions", responses(
+    (status = 200, body = Session),
+    (status = 400, body = Problem),
+    (status = 401, body = Problem),
+))]
+#[post("/v1/sessions/refresh")]
+pub(crate) async fn refresh(state: Data<State>, body: Json<Refresh>) -> Result<Json<Session>, Failure> {
+    Ok(Json(sessions::refresh(&state, body.refresh_token.expose()).await?.into()))
+}
+
+/// Ends the caller's session.
+#[utoipa::path(tag = "sessions", responses((status = 204), (status = 401, body = Problem)), security(("session" = [])))]
+#[delete("/v1/sessions/current")]
+pub(crate) async fn log_out(state: Data<State>, caller: Caller) -> Result<HttpResponse, Failure> {
+    sessions::log_out(&state, caller.account, caller.session).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends all sessions of the caller's account.
+#[utoipa::path(tag = "sessions", responses((status = 204), (status = 401, body = Problem)), security(("session" = [])))]
+#[delete("/v1/sessions")]
+pub(crate) async fn log_out_everywhere(state: Data<State>, caller: Caller) -> Result<HttpResponse, Failure> {
+    sessions::log_out_everywhere(&state, caller.account).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Lists the keys that verify access tokens (RFC 7517, RFC 8037).
+#[utoipa::path(tag = "sessions", responses((status = 200, body = JwkSet)))]
+#[get("/.well-known/jwks.json")]
+pub(crate) async fn jwks(state: Data<State>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(&*state.jwks)
+}

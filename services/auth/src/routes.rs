@@ -1,0 +1,27 @@
+//! The routes, once: the server and the interface description are made from these two lists.
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::handlers::{accounts, internal, sessions};
+
+/// Routes of the public listener.
+pub(crate) fn public(config: &mut ServiceConfig<'_>) {
+    config
+        .service(accounts::register)
+        .service(accounts::current)
+        .service(accounts::delete)
+        .service(sessions::login)
+        .service(sessions::refresh)
+        .service(sessions::log_out)
+        .service(sessions::log_out_everywhere)
+        .service(sessions::jwks);
+}
+
+/// Routes of the internal listener. The public keys are here too, so that services need only one address.
+pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
+    config
+        .service(internal::revocations)
+        .service(internal::bind)
+        .service(internal::account)
+        .service(sessions::jwks);
+}

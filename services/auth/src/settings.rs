@@ -1,0 +1,49 @@
+//! The `[auth]` section.
+
+use std::time::Duration;
+
+use common::crypto::secret::Secret;
+use serde::Deserialize;
+
+/// Settings of this service.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthSettings {
+    /// Who may make an account.
+    pub registration: Registration,
+    /// How long an access token is valid. It is also how long a revocation is remembered.
+    #[serde(with = "humantime_serde")]
+    pub access_ttl: Duration,
+    /// How long a session lives without a refresh.
+    #[serde(with = "humantime_serde")]
+    pub refresh_ttl: Duration,
+    /// The Ed25519 seed that signs access tokens: 32 bytes in base64url without padding. Required.
+    pub signing_key: Secret<String>,
+    /// Password hashes computed at once; each takes 19 MiB and one core for tens of milliseconds.
+    pub hashing_slots: usize,
+    /// Logins that may wait for a slot; more are answered 503.
+    pub hashing_queue: usize,
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        Self {
+            registration: Registration::Open,
+            access_ttl: Duration::from_secs(15 * 60),
+            refresh_ttl: Duration::from_secs(30 * 24 * 3600),
+            signing_key: Secret::default(),
+            hashing_slots: 1,
+            hashing_queue: 64,
+        }
+    }
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Nobody.
+    Closed,
+}

@@ -1,0 +1,42 @@
+//! Accounts, and the tombstones of deleted ones.
+
+use common::models::{AccountId, UnixMillis};
+use db::{DbConn, DbError};
+use diesel::prelude::*;
+
+use super::rows::AccountRow;
+use super::schema::{accounts, deleted_accounts};
+
+/// Stores a new account.
+///
+/// # Errors
+/// [`DbError::UniqueViolation`] when the name is taken.
+pub(crate) fn insert(conn: &mut DbConn, account: AccountRow) -> Result<(), DbError> {
+    diesel::insert_into(accounts::table).values(account).execute(conn)?;
+    Ok(())
+}
+
+/// Finds an account by its name, which is stored folded.
+pub(crate) fn by_username(conn: &mut DbConn, username: &str) -> Result<Option<AccountRow>, DbError> {
+    Ok(accounts::table.filter(accounts::username.eq(username)).first(conn).optional()?)
+}
+
+/// Finds an account by its id.
+pub(crate) fn by_id(conn: &mut DbConn, account: AccountId) -> Result<Option<AccountRow>, DbError> {
+    Ok(accounts::table.find(account).first(conn).optional()?)
+}
+
+/// Replaces an account and everything that hangs on it by a tombstone. Tells whether there was one.
+pub(crate) fn delete(conn: &mut DbConn, account: AccountId, now: UnixMillis) -> Result<bool, DbError> {
+    if diesel::delete(accounts::table.find(account)).execute(conn)? == 0 {
+        return Ok(false);
+    }
+    let tombstone = (deleted_accounts::account_id.eq(account), deleted_accounts::deleted_at.eq(now));
+    diesel::insert_into(deleted_accounts::table).values(tombstone).execute(conn)?;
+    Ok(true)
+}
+
+/// Lists accounts deleted since `from`.
+pub(crate) fn deleted_since(conn: &mut DbConn, from: UnixMillis) -> Result<Vec<(AccountId, UnixMillis)>, DbError> {
+    Ok(deleted_accounts::table.filter(deleted_accounts::deleted_at.gt(from)).load(conn)?)
+}

@@ -1,0 +1,50 @@
+//! Rows as they are stored.
+
+use common::crypto::token::HashedToken;
+use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
+use diesel::prelude::*;
+
+use super::schema::{accounts, refresh_tokens, revocations, sessions};
+
+/// An account.
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = accounts)]
+pub(crate) struct AccountRow {
+    pub(crate) account_id: AccountId,
+    pub(crate) username: String,
+    pub(crate) password_hash: String,
+    pub(crate) email: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) created_at: UnixMillis,
+}
+
+/// A login session: one family of refresh tokens.
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = sessions)]
+pub(crate) struct SessionRow {
+    pub(crate) account_id: AccountId,
+    pub(crate) session_id: SessionId,
+    pub(crate) device_id: Option<DeviceId>,
+    pub(crate) bound_at: Option<UnixMillis>,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) expires_at: UnixMillis,
+}
+
+/// A refresh token, by its hash.
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = refresh_tokens)]
+pub(crate) struct RefreshTokenRow {
+    pub(crate) account_id: AccountId,
+    pub(crate) token_hash: HashedToken,
+    pub(crate) session_id: SessionId,
+    pub(crate) used_at: Option<UnixMillis>,
+}
+
+/// A session that ended before its access tokens did.
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = revocations)]
+pub(crate) struct RevocationRow {
+    pub(crate) account_id: AccountId,
+    pub(crate) session_id: SessionId,
+    pub(crate) until: UnixMillis,
+}

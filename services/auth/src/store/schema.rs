@@ -1,0 +1,49 @@
+//! The tables of this service, as diesel sees them. `migrations/` is where they are made.
+
+diesel::table! {
+    accounts (account_id) {
+        account_id -> Text,
+        username -> Text,
+        password_hash -> Text,
+        email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    deleted_accounts (account_id) {
+        account_id -> Text,
+        deleted_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (account_id, session_id) {
+        account_id -> Text,
+        session_id -> Text,
+        device_id -> Nullable<Integer>,
+        bound_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (account_id, token_hash) {
+        account_id -> Text,
+        token_hash -> Binary,
+        session_id -> Text,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    revocations (account_id, session_id) {
+        account_id -> Text,
+        session_id -> Text,
+        until -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(accounts, deleted_accounts, sessions, refresh_tokens, revocations);

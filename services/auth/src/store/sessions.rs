@@ -1,0 +1,114 @@
+//! Sessions and their refresh tokens.
+
+use common::crypto::token::HashedToken;
+use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
+use db::{DbConn, DbError};
+use diesel::prelude::*;
+
+use super::rows::{RefreshTokenRow, SessionRow};
+use super::schema::{refresh_tokens, sessions};
+
+/// Stores a new session.
+pub(crate) fn insert(conn: &mut DbConn, session: SessionRow) -> Result<(), DbError> {
+    diesel::insert_into(sessions::table).values(session).execute(conn)?;
+    Ok(())
+}
+
+/// Finds a session.
+pub(crate) fn find(conn: &mut DbConn, account: AccountId, session: SessionId) -> Result<Option<SessionRow>, DbError> {
+    Ok(sessions::table.find((account, session)).first(conn).optional()?)
+}
+
+/// Lists an account's sessions.
+pub(crate) fn of_account(conn: &mut DbConn, account: AccountId) -> Result<Vec<SessionId>, DbError> {
+    Ok(sessions::table.filter(sessions::account_id.eq(account)).select(sessions::session_id).load(conn)?)
+}
+
+/// Ties a session to a device.
+pub(crate) fn bind(
+    conn: &mut DbConn,
+    account: AccountId,
+    session: SessionId,
+    device: DeviceId,
+    now: UnixMillis,
+) -> Result<(), DbError> {
+    diesel::update(sessions::table.find((account, session)))
+        .set((sessions::device_id.eq(Some(device)), sessions::bound_at.eq(Some(now))))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Lists the sessions that a device had at `at`; one that replaced it later under the same number keeps its own.
+pub(crate) fn bound_before(
+    conn: &mut DbConn,
+    account: AccountId,
+    device: DeviceId,
+    at: UnixMillis,
+) -> Result<Vec<SessionId>, DbError> {
+    let bound = sessions::table
+        .filter(sessions::account_id.eq(account))
+        .filter(sessions::device_id.eq(Some(device)))
+        .filter(sessions::bound_at.le(Some(at)));
+    Ok(bound.select(sessions::session_id).load(conn)?)
+}
+
+/// Moves a session's end.
+pub(crate) fn extend(
+    conn: &mut DbConn,
+    account: AccountId,
+    session: SessionId,
+    expires_at: UnixMillis,
+) -> Result<(), DbError> {
+    diesel::update(sessions::table.find((account, session))).set(sessions::expires_at.eq(expires_at)).execute(conn)?;
+    Ok(())
+}
+
+/// Removes a session and its refresh tokens. Tells whether there was one.
+pub(crate) fn delete(conn: &mut DbConn, account: AccountId, session: SessionId) -> Result<bool, DbError> {
+    Ok(diesel::delete(sessions::table.find((account, session))).execute(conn)? == 1)
+}
+
+/// Lists up to `limit` sessions that ended by themselves.
+pub(crate) fn expired(
+    conn: &mut DbConn,
+    now: UnixMillis,
+    limit: i64,
+) -> Result<Vec<(AccountId, SessionId)>, DbError> {
+    let expired = sessions::table.filter(sessions::expires_at.le(now)).limit(limit);
+    Ok(expired.select((sessions::account_id, sessions::session_id)).load(conn)?)
+}
+
+/// Stores a fresh refresh token.
+pub(crate) fn insert_token(conn: &mut DbConn, token: RefreshTokenRow) -> Result<(), DbError> {
+    diesel::insert_into(refresh_tokens::table).values(token).execute(conn)?;
+    Ok(())
+}
+
+/// Finds a refresh token, used or not.
+pub(crate) fn find_token(
+    conn: &mut DbConn,
+    account: AccountId,
+    hash: HashedToken,
+) -> Result<Option<RefreshTokenRow>, DbError> {
+    Ok(refresh_tokens::table.find((account, hash)).first(conn).optional()?)
+}
+
+/// Uses a refresh token up. Tells whether it was unused: of two that try at once, one is told so.
+pub(crate) fn use_token(
+    conn: &mut DbConn,
+    account: AccountId,
+    hash: HashedToken,
+    now: UnixMillis,
+) -> Result<bool, DbError> {
+    let unused = refresh_tokens::table.find((account, hash)).filter(refresh_tokens::used_at.is_null());
+    Ok(diesel::update(unused).set(refresh_tokens::used_at.eq(Some(now))).execute(conn)? == 1)
+}
+
+/// Forgets all refresh tokens of a session, because others take their place.
+pub(crate) fn delete_tokens(conn: &mut DbConn, account: AccountId, session: SessionId) -> Result<(), DbError> {
+    let of_session = refresh_tokens::table
+        .filter(refresh_tokens::account_id.eq(account))
+        .filter(refresh_tokens::session_id.eq(session));
+    diesel::delete(of_session).execute(conn)?;
+    Ok(())
+}
