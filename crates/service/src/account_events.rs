@@ -8,9 +8,11 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, web as actix};
 use async_trait::async_trait;
 use bus::worker::{Handler, Outcome, Worker, WorkerMetrics};
-use bus::{Delivered, topics};
+use bus::{Delivered, Record, record, topics};
 use common::models::AsProblem;
 use common::models::events::{AccountEvent, EventError};
+use telemetry::{RequestContext, TraceContext};
+use uuid::Uuid;
 use web::{Failure, InternalCaller, Json, RoutesFn, Service, Task};
 
 use crate::error::StartError;
@@ -66,6 +68,19 @@ fn with_nudge<H: AccountEvents>(service: &Service, inbox: Arc<Inbox<H>>) -> Rout
         };
         config.route(&path, actix::post().to(nudge));
     })
+}
+
+/// The record that tells of `event`, for [`bus::outbox::push`]: keyed by the account, with schema, message id and the
+/// trace of the request at hand.
+///
+/// # Errors
+/// Those of JSON, which an event does not cause.
+pub fn account_event_record(event: &AccountEvent) -> Result<Record, serde_json::Error> {
+    let trace = RequestContext::current().map_or_else(TraceContext::random, |context| context.trace.child());
+    Ok(Record::new(AccountEvent::TOPIC, event.account_id.to_string(), serde_json::to_vec(event)?)
+        .header(record::SCHEMA, AccountEvent::SCHEMA)
+        .header(record::MESSAGE_ID, Uuid::now_v7().to_string())
+        .header(record::TRACEPARENT, trace.to_string()))
 }
 
 struct Inbox<H> {

@@ -24,7 +24,7 @@ mod program;
 mod revocations;
 mod settings;
 
-pub use account_events::{AccountEvents, handle_account_events};
+pub use account_events::{AccountEvents, account_event_record, handle_account_events};
 pub use app::App;
 pub use checks::{BusCheck, DatabaseCheck};
 pub use error::StartError;

@@ -4,7 +4,9 @@ use bus::Record;
 use bus::live::LiveEvent;
 use common::models::events::{AccountChange, AccountEvent, PreKeyKind};
 use common::models::{AccountId, Clock, DeviceId, SessionId, SystemClock};
-use service::{ACCOUNT_EVENT_KIND, CommonSettings, Host, Platform, Ready, Surroundings};
+use service::{
+    ACCOUNT_EVENT_KIND, CommonSettings, Host, Platform, Ready, Surroundings, account_event_record,
+};
 use testkit::http::TestClient;
 use testkit::wait::wait_until;
 use tokio::sync::oneshot;
@@ -107,8 +109,7 @@ impl Pod {
         Self { platform, http, internal, stop, _data: data }
     }
 
-    async fn publish(&self, value: Vec<u8>) {
-        let record = Record::new(AccountEvent::TOPIC, "one account", value);
+    async fn publish(&self, record: Record) {
         self.platform.bus.producer().send(vec![record]).await.unwrap();
     }
 }
@@ -138,14 +139,35 @@ async fn an_event_from_the_bus_does_what_a_nudge_does_and_a_failed_one_comes_aga
         AccountChange::KeysLow { device_id: DeviceId::new(1).unwrap(), kind: PreKeyKind::Ec, remaining: 3 };
     let (fails_once, revocation) = (event(account, change), revoked(account, session));
 
-    pod.publish(serde_json::to_vec(&fails_once).unwrap()).await;
-    pod.publish(b"not an event".to_vec()).await;
-    pod.publish(br#"{"type":"account.renamed","of":"a later release"}"#.to_vec()).await;
-    pod.publish(serde_json::to_vec(&revocation).unwrap()).await;
+    pod.publish(account_event_record(&fails_once).unwrap()).await;
+    for other in ["not an event", r#"{"type":"account.renamed","of":"a later release"}"#] {
+        pod.publish(Record::new(AccountEvent::TOPIC, account.to_string(), other)).await;
+    }
+    pod.publish(account_event_record(&revocation).unwrap()).await;
 
     wait_until("both events", || async { seen(&pod.internal).await.len() == 2 }).await;
     assert_eq!(seen(&pod.internal).await, [fails_once, revocation]);
     client.get("/v1/whoami").await.assert_status(401);
-    let dead = pod.platform.bus.lag("nobody", "account-events-dead").await.unwrap();
-    assert_eq!(dead.iter().map(|partition| partition.end).sum::<i64>(), 1);
+    wait_until("the dead letter", || async {
+        let dead = pod.platform.bus.lag("nobody", "account-events-dead").await.unwrap();
+        dead.iter().map(|partition| partition.end).sum::<i64>() == 1
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn the_record_of_an_event_is_keyed_by_account_and_carries_the_trace() {
+    let event = event(AccountId::new(), AccountChange::Deleted);
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let context = telemetry::RequestContext::from_headers(None, Some(parent));
+
+    let record = context.scope(async { account_event_record(&event).unwrap() }).await;
+
+    assert_eq!(record.key.unwrap(), event.account_id.to_string().into_bytes());
+    assert_eq!(AccountEvent::decode(&record.value.unwrap()).unwrap(), event);
+    assert_eq!(record.headers.get_str("schema"), Some("account-event.1"));
+    assert!(record.headers.get_str("message-id").is_some());
+    assert!(
+        record.headers.get_str("traceparent").unwrap().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-")
+    );
 }
