@@ -10,5 +10,6 @@ pub mod kafka;
 pub mod postgres;
 pub mod process;
 pub mod rabbitmq;
+pub mod signal;
 pub mod smsc_peers;
 pub mod wait;
