@@ -88,6 +88,16 @@ impl Vhost {
         Ok(list.len())
     }
 
+    /// Routing keys by which queues are bound to an exchange; none when it does not exist.
+    ///
+    /// # Errors
+    /// [`reqwest::Error`] when the management API does not answer.
+    pub async fn bindings(&self, exchange: &str) -> Result<Vec<String>, reqwest::Error> {
+        let url = self.api(&format!("exchanges/{}/{exchange}/bindings/source", self.name()));
+        let list: Vec<serde_json::Value> = client().get(url).send().await?.error_for_status()?.json().await?;
+        Ok(list.iter().filter_map(|binding| binding["routing_key"].as_str().map(str::to_owned)).collect())
+    }
+
     async fn create(&self) -> Result<Self, reqwest::Error> {
         let mut vhost = self.clone();
         let name = uuid::Uuid::new_v4().simple().to_string();
