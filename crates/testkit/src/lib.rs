@@ -7,6 +7,7 @@ pub mod host;
 pub mod http;
 pub mod infra;
 pub mod kafka;
+pub mod perl_smsc;
 pub mod postgres;
 pub mod process;
 pub mod rabbitmq;
