@@ -1,2 +1,5 @@
-//! The Sealpost auth service.
-fn main() {}
+//! The program `sealpost-auth`.
+
+fn main() -> std::process::ExitCode {
+    service::main::<auth::App>()
+}

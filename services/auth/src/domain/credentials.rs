@@ -60,7 +60,11 @@ impl TryFrom<Secret<String>> for Password {
     type Error = InvalidCredential;
 
     fn try_from(text: Secret<String>) -> Result<Self, InvalidCredential> {
-        if (8..=1024).contains(&text.expose().len()) { Ok(Self(text)) } else { Err(InvalidCredential::Password) }
+        if (8..=1024).contains(&text.expose().len()) {
+            Ok(Self(text))
+        } else {
+            Err(InvalidCredential::Password)
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub(crate) struct Hasher {
 
 impl Hasher {
     pub(crate) fn new(slots: usize, queue: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(slots.max(1))), waiting: Arc::new(Semaphore::new(queue + slots.max(1))) }
+        Self {
+            slots: Arc::new(Semaphore::new(slots.max(1))),
+            waiting: Arc::new(Semaphore::new(queue + slots.max(1))),
+        }
     }
 
     /// Makes the PHC string of a password.
@@ -41,7 +44,10 @@ impl Hasher {
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, AuthError> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, AuthError> {
         let waiting = self.waiting.clone().try_acquire_owned().map_err(|_| AuthError::Busy)?;
         let slot = self.slots.clone().acquire_owned().await.map_err(|_| AuthError::Busy)?;
         // The permits go with the closure: a caller who leaves does not make room for one more thread.

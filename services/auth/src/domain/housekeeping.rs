@@ -24,9 +24,14 @@ pub(crate) async fn revoked(state: &State) -> Result<Revocations, AuthError> {
     let (now, ttl) = (state.clock.now(), state.issuer.ttl());
     let (sessions, accounts) = state
         .db
-        .read(move |conn| Ok::<_, DbError>((revocations::live(conn, now)?, accounts::deleted_since(conn, now - ttl)?)))
+        .read(move |conn| {
+            Ok::<_, DbError>((revocations::live(conn, now)?, accounts::deleted_since(conn, now - ttl)?))
+        })
         .await?;
-    let session = |row: crate::store::rows::RevocationRow| RevokedSession { session_id: row.session_id, until: row.until };
+    let session = |row: crate::store::rows::RevocationRow| RevokedSession {
+        session_id: row.session_id,
+        until: row.until,
+    };
     let account = |(account_id, deleted_at)| RevokedAccount { account_id, until: deleted_at + ttl };
     Ok(Revocations {
         sessions: sessions.into_iter().map(session).collect(),

@@ -26,7 +26,11 @@ pub(crate) struct Issued {
 ///
 /// # Errors
 /// [`AuthError::BadCredentials`], after the same time whichever half was wrong.
-pub(crate) async fn login(state: &State, username: &str, password: Secret<String>) -> Result<Issued, AuthError> {
+pub(crate) async fn login(
+    state: &State,
+    username: &str,
+    password: Secret<String>,
+) -> Result<Issued, AuthError> {
     // A name that no account can have is looked for and missed like any other.
     let name = username.to_ascii_lowercase();
     let row = state.db.read(move |conn| accounts::by_username(conn, &name)).await?;
@@ -81,12 +85,15 @@ pub(crate) async fn refresh(state: &State, token: &str) -> Result<Issued, AuthEr
     let refreshed = state
         .db
         .write(move |conn| {
-            let Some(known) = sessions::find_token(conn, account, hash)? else { return Ok(Refreshed::Unknown) };
+            let Some(known) = sessions::find_token(conn, account, hash)? else {
+                return Ok(Refreshed::Unknown);
+            };
             if !sessions::use_token(conn, account, hash, now)? {
                 let event = revoke(conn, account, known.session_id, now, until)?;
                 return Ok(event.map_or(Refreshed::Unknown, |event| Refreshed::Stolen { event }));
             }
-            let session = sessions::find(conn, account, known.session_id)?.filter(|session| session.expires_at > now);
+            let session =
+                sessions::find(conn, account, known.session_id)?.filter(|session| session.expires_at > now);
             let Some(session) = session else { return Ok(Refreshed::Unknown) };
             sessions::insert_token(conn, token_row(&new_secret, session.session_id))?;
             sessions::extend(conn, account, session.session_id, now + refresh_ttl)?;
@@ -228,7 +235,12 @@ pub(super) fn end(
 }
 
 fn token_row(token: &RefreshToken, session: SessionId) -> RefreshTokenRow {
-    RefreshTokenRow { account_id: token.account, token_hash: token.secret.hashed(), session_id: session, used_at: None }
+    RefreshTokenRow {
+        account_id: token.account,
+        token_hash: token.secret.hashed(),
+        session_id: session,
+        used_at: None,
+    }
 }
 
 fn issued(

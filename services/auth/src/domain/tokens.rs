@@ -34,8 +34,13 @@ impl TokenIssuer {
         device: Option<DeviceId>,
         now: UnixMillis,
     ) -> Secret<String> {
-        let claims =
-            Claims { sub: account, sid: session, did: device, iat: now.as_secs(), exp: (now + self.ttl).as_secs() };
+        let claims = Claims {
+            sub: account,
+            sid: session,
+            did: device,
+            iat: now.as_secs(),
+            exp: (now + self.ttl).as_secs(),
+        };
         Secret::new(jws::sign(&self.key, &claims))
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::accounts;
 ))]
 #[post("/v1/accounts")]
 pub(crate) async fn register(state: Data<State>, body: Json<NewAccount>) -> Result<HttpResponse, Failure> {
-    let NewAccount { username, password, email, phone, invite_code: _ } = body.into_inner();
+    let NewAccount { username, password, email, phone } = body.into_inner();
     let name = username.as_str().to_owned();
     let new = accounts::NewAccount { username, password, email, phone };
     let account_id = accounts::register(&state, new).await?;

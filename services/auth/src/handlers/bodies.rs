@@ -23,8 +23,6 @@ pub(crate) struct NewAccount {
     /// Contact data, E.164.
     #[schema(value_type = Option<String>, example = "+255712345678")]
     pub(crate) phone: Option<E164>,
-    /// Invite code, on servers that ask for one.
-    pub(crate) invite_code: Option<String>,
 }
 
 /// An account.

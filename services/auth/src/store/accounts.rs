@@ -37,6 +37,9 @@ pub(crate) fn delete(conn: &mut DbConn, account: AccountId, now: UnixMillis) -> 
 }
 
 /// Lists accounts deleted since `from`.
-pub(crate) fn deleted_since(conn: &mut DbConn, from: UnixMillis) -> Result<Vec<(AccountId, UnixMillis)>, DbError> {
+pub(crate) fn deleted_since(
+    conn: &mut DbConn,
+    from: UnixMillis,
+) -> Result<Vec<(AccountId, UnixMillis)>, DbError> {
     Ok(deleted_accounts::table.filter(deleted_accounts::deleted_at.gt(from)).load(conn)?)
 }

@@ -46,4 +46,10 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(accounts, deleted_accounts, sessions, refresh_tokens, revocations);
+diesel::allow_tables_to_appear_in_same_query!(
+    accounts,
+    deleted_accounts,
+    sessions,
+    refresh_tokens,
+    revocations
+);

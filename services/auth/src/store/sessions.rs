@@ -15,7 +15,11 @@ pub(crate) fn insert(conn: &mut DbConn, session: SessionRow) -> Result<(), DbErr
 }
 
 /// Finds a session.
-pub(crate) fn find(conn: &mut DbConn, account: AccountId, session: SessionId) -> Result<Option<SessionRow>, DbError> {
+pub(crate) fn find(
+    conn: &mut DbConn,
+    account: AccountId,
+    session: SessionId,
+) -> Result<Option<SessionRow>, DbError> {
     Ok(sessions::table.find((account, session)).first(conn).optional()?)
 }
 
@@ -59,7 +63,9 @@ pub(crate) fn extend(
     session: SessionId,
     expires_at: UnixMillis,
 ) -> Result<(), DbError> {
-    diesel::update(sessions::table.find((account, session))).set(sessions::expires_at.eq(expires_at)).execute(conn)?;
+    diesel::update(sessions::table.find((account, session)))
+        .set(sessions::expires_at.eq(expires_at))
+        .execute(conn)?;
     Ok(())
 }
 
@@ -105,7 +111,11 @@ pub(crate) fn use_token(
 }
 
 /// Forgets all refresh tokens of a session, because others take their place.
-pub(crate) fn delete_tokens(conn: &mut DbConn, account: AccountId, session: SessionId) -> Result<(), DbError> {
+pub(crate) fn delete_tokens(
+    conn: &mut DbConn,
+    account: AccountId,
+    session: SessionId,
+) -> Result<(), DbError> {
     let of_session = refresh_tokens::table
         .filter(refresh_tokens::account_id.eq(account))
         .filter(refresh_tokens::session_id.eq(session));

@@ -1,0 +1,9 @@
+//! The service over HTTP, on both databases.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod accounts;
+mod bad_input;
+mod contract;
+mod events;
+mod harness;
+mod sessions;
