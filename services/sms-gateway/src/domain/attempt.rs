@@ -1,0 +1,279 @@
+//! One attempt to send an SMS: its segments, what became of them, and which statuses follow.
+//!
+//! In: the rows of a job and its segments, and events (responses, receipts, times that have come). Out: changed rows and
+//! the statuses to publish. What must hold: nothing that may have left is queued again; each status is published once.
+
+use common::models::UnixMillis;
+use common::models::sms::{ClientId, CorrelId, SmsState};
+use smpp::codec::CommandStatus;
+
+use super::outcome::{refusal_state, refusal_text};
+use super::receipt::Fate;
+use super::state::{Emitted, JobState};
+
+/// Names a job; the order is the one in which rows are locked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct JobKey {
+    /// The tenant.
+    pub(crate) client_id: ClientId,
+    /// Id of the attempt.
+    pub(crate) id: String,
+}
+
+/// Where a segment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartState {
+    /// Certainly not with the SMSC; may be sent (again).
+    Queued,
+    /// Handed to the session; may be on its way.
+    Submitting,
+    /// The SMSC has it.
+    Accepted,
+    /// The SMSC does not want it.
+    Refused,
+    /// Written, and no answer came.
+    Unknown,
+}
+
+/// One segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Number from 1.
+    pub(crate) number: i32,
+    /// Through which SMSC.
+    pub(crate) smsc: String,
+    /// Where it stands.
+    pub(crate) state: PartState,
+    /// The SMSC's id, as it came.
+    pub(crate) message_id: Option<String>,
+    /// Why it was refused.
+    pub(crate) refusal: Option<CommandStatus>,
+    /// What its receipt said.
+    pub(crate) fate: Option<Fate>,
+}
+
+/// What happened to a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PartEvent {
+    /// Taken; some SMSCs give no id.
+    Accepted {
+        /// The SMSC's id.
+        message_id: Option<String>,
+    },
+    /// Refused for good.
+    Refused(CommandStatus),
+    /// Not taken now: throttled or queue full. Tried again at the given time.
+    Throttled {
+        /// When.
+        retry_at: UnixMillis,
+    },
+    /// Never written to the socket. Tried again at the given time.
+    NotSent {
+        /// When.
+        retry_at: UnixMillis,
+    },
+    /// Written; the answer stayed away or the link was lost.
+    Unknown,
+    /// Its receipt came.
+    Receipt(Fate),
+}
+
+/// A status to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Emission {
+    /// The state.
+    pub(crate) status: SmsState,
+    /// The SMSC's id.
+    pub(crate) recall_id: Option<String>,
+    /// Text for people.
+    pub(crate) error_text: Option<String>,
+}
+
+/// A job with its segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// Which job.
+    pub(crate) key: JobKey,
+    /// The tenant's id of the request.
+    pub(crate) correl_id: CorrelId,
+    /// Where it stands.
+    pub(crate) state: JobState,
+    /// Whether it keeps attempts with the same ids out.
+    pub(crate) holds: bool,
+    /// What was published.
+    pub(crate) emitted: Emitted,
+    /// How many segments it has; 0 before the first try.
+    pub(crate) segments: i32,
+    /// When it is too late to send.
+    pub(crate) deadline: UnixMillis,
+    /// When something is to be done about it.
+    pub(crate) due_at: Option<UnixMillis>,
+    /// Id of the last segment, once all are accepted.
+    pub(crate) recall_id: Option<String>,
+    /// Through which SMSC it went last.
+    pub(crate) smsc: Option<String>,
+    /// Its segments by number.
+    pub(crate) parts: Vec<Part>,
+}
+
+impl Attempt {
+    /// Begins a try: what the SMSC does not have yet is about to leave. Gives the numbers of those segments.
+    /// `give_up_at`: when an outcome is no longer waited for.
+    pub(crate) fn begin(&mut self, segments: i32, smsc: &str, give_up_at: UnixMillis) -> Vec<i32> {
+        self.segments = segments;
+        self.smsc = Some(smsc.to_owned());
+        self.state = JobState::Submitting;
+        self.due_at = Some(give_up_at);
+        let mut leaving = Vec::new();
+        for number in 1..=segments {
+            let known = self.parts.iter_mut().find(|part| part.number == number);
+            if known.as_ref().is_some_and(|part| part.state != PartState::Queued) {
+                continue;
+            }
+            leaving.push(number);
+            let part = Part {
+                number,
+                smsc: smsc.to_owned(),
+                state: PartState::Submitting,
+                message_id: None,
+                refusal: None,
+                fate: None,
+            };
+            match known {
+                Some(known) => *known = part,
+                None => self.parts.push(part),
+            }
+        }
+        leaving
+    }
+
+    /// Takes one event of one segment. [`Attempt::settle`] draws the conclusions.
+    pub(crate) fn apply(&mut self, number: i32, event: PartEvent) {
+        let given_up = self.emitted.contains(SmsState::Failed);
+        let Some(part) = self.parts.iter_mut().find(|part| part.number == number) else { return };
+        let open = matches!(part.state, PartState::Submitting | PartState::Unknown);
+        match event {
+            PartEvent::Accepted { message_id } if open => {
+                part.state = PartState::Accepted;
+                part.message_id = message_id;
+            }
+            PartEvent::Refused(status) if open => {
+                part.state = PartState::Refused;
+                part.refusal = Some(status);
+            }
+            // The client was told FAILED and may have sent it anew: what was not sent stays unsent.
+            PartEvent::Throttled { .. } | PartEvent::NotSent { .. } if open && given_up => {
+                part.state = PartState::Unknown;
+            }
+            PartEvent::Throttled { retry_at } | PartEvent::NotSent { retry_at } if open => {
+                part.state = PartState::Queued;
+                self.due_at = Some(retry_at);
+            }
+            PartEvent::Unknown if open => part.state = PartState::Unknown,
+            PartEvent::Receipt(fate) if part.fate.as_ref().is_none_or(|known| known.yields_to(&fate)) => {
+                part.fate = Some(fate);
+            }
+            _ => {}
+        }
+    }
+
+    /// Draws the conclusions from the segments, and gives the statuses to publish, in order.
+    pub(crate) fn settle(&mut self) -> Vec<Emission> {
+        let mut emissions = Vec::new();
+        let unknown = self.state == JobState::Unknown;
+        if matches!(self.state, JobState::Submitting | JobState::Unknown) {
+            self.settle_submission(&mut emissions);
+        }
+        self.settle_receipts(unknown, &mut emissions);
+        emissions
+    }
+
+    /// The time for an outcome has passed: tells the client that nobody knows, and goes on listening.
+    /// `release`: lets the client send again under the same ids.
+    pub(crate) fn give_up(&mut self, release: bool) -> Vec<Emission> {
+        for part in self.parts.iter_mut().filter(|part| part.state == PartState::Submitting) {
+            part.state = PartState::Unknown;
+        }
+        self.due_at = None;
+        self.state = JobState::Unknown;
+        let emissions =
+            self.emit(SmsState::Failed, Some("outcome unknown: the SMSC did not answer".into()), true);
+        self.holds &= !release;
+        emissions.into_iter().collect()
+    }
+
+    /// Ends an attempt of which nothing is under way.
+    pub(crate) fn end(&mut self, status: SmsState, error_text: Option<String>) -> Vec<Emission> {
+        self.conclude(JobState::ended(status));
+        self.emit(status, error_text, false).into_iter().collect()
+    }
+
+    /// Tells whether a submission may still follow, so that the payload is needed.
+    pub(crate) fn needs_payload(&self) -> bool {
+        match self.state {
+            JobState::Queued => true,
+            // A segment that turns out not to have left goes back into the queue.
+            JobState::Submitting => true,
+            JobState::Unknown => !self.emitted.contains(SmsState::Failed),
+            _ => false,
+        }
+    }
+
+    fn settle_submission(&mut self, emissions: &mut Vec<Emission>) {
+        let unknown = self.state == JobState::Unknown;
+        let has = |parts: &[Part], state| parts.iter().any(|part| part.state == state);
+        if let Some(part) = self.parts.iter().find(|part| part.state == PartState::Refused) {
+            let status = part.refusal.unwrap_or(CommandStatus::RUNKNOWNERR);
+            let text = refusal_text(status, part.number, self.segments);
+            let state = refusal_state(status);
+            self.conclude(JobState::ended(state));
+            emissions.extend(self.emit(state, Some(text), unknown));
+        } else if self.parts.iter().all(|part| part.state == PartState::Accepted) {
+            self.recall_id = self.parts.last().and_then(|part| part.message_id.clone());
+            self.conclude(JobState::Sent);
+            emissions.extend(self.emit(SmsState::Sent, None, unknown));
+        } else if has(&self.parts, PartState::Submitting) {
+            self.state = JobState::Submitting;
+        } else if has(&self.parts, PartState::Unknown) {
+            self.state = JobState::Unknown;
+        } else {
+            self.state = JobState::Queued;
+        }
+    }
+
+    fn settle_receipts(&mut self, unknown: bool, emissions: &mut Vec<Emission>) {
+        let fates = || self.parts.iter().filter_map(|part| part.fate.as_ref());
+        let delivered = |fate: &&Fate| fate.state() == Some(SmsState::Delivered);
+        let bad = fates().find(|fate| fate.state().is_some() && !delivered(fate)).cloned();
+        let all = self.segments > 0 && fates().filter(delivered).count() == self.segments as usize;
+        let (status, text) = match bad {
+            Some(fate) => match fate.state() {
+                Some(status) => (status, fate.text().map(str::to_owned)),
+                None => return,
+            },
+            None if all => (SmsState::Delivered, None),
+            None => return,
+        };
+        if let Some(emission) = self.emit(status, text, unknown) {
+            self.conclude(JobState::ended(status));
+            emissions.push(emission);
+        }
+    }
+
+    fn conclude(&mut self, state: JobState) {
+        self.state = state;
+        self.due_at = None;
+        self.holds = state.holds();
+    }
+
+    fn emit(&mut self, status: SmsState, error_text: Option<String>, unknown: bool) -> Option<Emission> {
+        if !self.emitted.admits(status, unknown) {
+            return None;
+        }
+        self.emitted.insert(status);
+        Some(Emission { status, recall_id: self.recall_id.clone(), error_text })
+    }
+}
+
+#[cfg(test)]
+mod tests;

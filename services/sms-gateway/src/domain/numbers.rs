@@ -1,0 +1,92 @@
+//! Which recipients are allowed: a list of number patterns from the settings.
+
+use std::{fmt, str::FromStr};
+
+use serde::Deserialize;
+
+/// A pattern of full international numbers: `+`, digits, `#` for any one digit, and at the end `*` for any more.
+///
+/// `+255#########` is Tanzania with nine digits, `+*` any number.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct NumberPattern(String);
+
+/// A pattern that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("a number pattern is '+', then digits or '#', and at most one '*', at the end")]
+pub struct BadPattern;
+
+impl NumberPattern {
+    /// Makes the pattern that every full international number fits.
+    pub fn any() -> Self {
+        Self("+*".into())
+    }
+
+    /// Tells whether `number`, with its `+`, fits.
+    pub fn fits(&self, number: &str) -> bool {
+        let (fixed, open) = match self.0.strip_suffix('*') {
+            Some(fixed) => (fixed, true),
+            None => (self.0.as_str(), false),
+        };
+        if number.len() < fixed.len() || !open && number.len() > fixed.len() {
+            return false;
+        }
+        let fits = |(wanted, found): (u8, u8)| wanted == found || wanted == b'#' && found.is_ascii_digit();
+        fixed.bytes().zip(number.bytes()).all(fits)
+    }
+}
+
+impl FromStr for NumberPattern {
+    type Err = BadPattern;
+
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
+        let digits = text.strip_suffix('*').unwrap_or(text).strip_prefix('+').ok_or(BadPattern)?;
+        match digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'#') {
+            true => Ok(Self(text.into())),
+            false => Err(BadPattern),
+        }
+    }
+}
+
+impl TryFrom<String> for NumberPattern {
+    type Error = BadPattern;
+
+    fn try_from(text: String) -> Result<Self, BadPattern> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for NumberPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_fits_the_numbers_it_describes() {
+        for (pattern, number, fits) in [
+            ("+*", "+255123456789", true),
+            ("+255#########", "+255123456789", true),
+            ("+255#########", "+25512345678", false),
+            ("+255#########", "+2551234567890", false),
+            ("+255#########", "+254123456789", false),
+            ("+255*", "+2551", true),
+            ("+255*", "+25", false),
+            ("+15550100", "+15550100", true),
+            ("+15550100", "+15550101", false),
+        ] {
+            assert_eq!(pattern.parse::<NumberPattern>().unwrap().fits(number), fits, "{pattern} {number}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in ["", "255*", "+25*5", "+25a", "*", "+2 5"] {
+            assert!(text.parse::<NumberPattern>().is_err(), "{text}");
+        }
+    }
+}
