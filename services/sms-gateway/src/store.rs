@@ -1,0 +1,78 @@
+//! The gateway's tables: jobs, segments, receipts, statuses. Every function here is one step of a caller's transaction
+//! with a number of statements that does not grow with the batch on PostgreSQL.
+
+pub(crate) mod attempts;
+pub(crate) mod intake;
+pub(crate) mod loopback;
+pub(crate) mod queue;
+pub(crate) mod receipts;
+pub(crate) mod rows;
+pub(crate) mod schema;
+pub(crate) mod statuses;
+pub(crate) mod upkeep;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use db::diesel_migrations::{self, embed_migrations};
+use db::{DbError, Migrations};
+use sms::message_id::IdBase;
+
+/// Why a step failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The database said so.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// A row holds what this version does not know.
+    #[error("a stored row cannot be read: {0}")]
+    Unreadable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    pub(crate) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unreadable(Arc::new(error))
+    }
+}
+
+impl From<diesel::result::Error> for StoreError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+/// What the settings say that rows depend on.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// Topic of the statuses.
+    pub(crate) status_topic: String,
+    /// Whether the ids of an attempt with an unknown outcome may be used again.
+    pub(crate) resubmit_unknown: bool,
+    /// What is to be known of each SMSC, by name.
+    pub(crate) smscs: HashMap<String, SmscRules>,
+}
+
+/// What rows need to know of an SMSC.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SmscRules {
+    /// How it writes message ids.
+    pub(crate) id_base: IdBase,
+    /// Whether its statuses are marked.
+    pub(crate) simulated: bool,
+}
+
+impl Rules {
+    /// Tells how an SMSC writes ids; one that is no longer configured may have written them in any way.
+    pub(crate) fn id_base(&self, smsc: &str) -> IdBase {
+        self.smscs.get(smsc).map_or(IdBase::Auto, |smsc| smsc.id_base)
+    }
+
+    /// Tells whether statuses that come through this SMSC are marked as simulated.
+    pub(crate) fn is_simulated(&self, smsc: Option<&str>) -> bool {
+        smsc.and_then(|name| self.smscs.get(name)).is_some_and(|smsc| smsc.simulated)
+    }
+}
+
+/// The migrations of both backends.
+pub(crate) static MIGRATIONS: Migrations =
+    Migrations::new(embed_migrations!("migrations/postgres"), embed_migrations!("migrations/sqlite"));

@@ -1,0 +1,154 @@
+//! Takes a batch of requests: new attempts, replays, duplicates.
+
+use std::collections::HashSet;
+
+use common::models::UnixMillis;
+use db::DbConn;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Text};
+
+use super::rows::{DueRow, JobRow, StatusRow};
+use super::schema::{sms_due_statuses, sms_jobs};
+use super::statuses::{self, NewStatus};
+use super::{Rules, StoreError};
+use crate::domain::attempt::Emission;
+use crate::domain::state::JobState;
+
+/// A request that has been judged.
+#[derive(Clone)]
+pub(crate) struct NewAttempt {
+    /// The job.
+    pub(crate) row: JobRow,
+    /// The status that ends it at once.
+    pub(crate) emission: Option<Emission>,
+    /// Statuses to come, of the loop-back client.
+    pub(crate) due: Vec<DueRow>,
+}
+
+/// What became of a request.
+#[derive(Clone)]
+pub(crate) enum Taken {
+    /// Stored, with the status that ended it.
+    New(Option<StatusRow>),
+    /// The same record had been taken before.
+    Replay,
+    /// Another attempt with the same ids is open or has succeeded.
+    Duplicate,
+}
+
+/// Stores a batch. The same ids twice in it: the first one counts.
+pub(crate) fn take(
+    conn: &mut DbConn,
+    rules: &Rules,
+    batch: &[NewAttempt],
+    now: UnixMillis,
+) -> Result<Vec<Taken>, StoreError> {
+    let mut rows: Vec<JobRow> = batch.iter().map(|attempt| attempt.row.clone()).collect();
+    mark_possible_duplicates(conn, &mut rows)?;
+    let stored = insert(conn, &rows)?;
+
+    let refused: Vec<JobRow> = rows.iter().filter(|row| !stored.contains(&row.id)).cloned().collect();
+    // Only a row that clashes with a holder can be stored without holding; a replay clashes by its position again.
+    let duplicates = insert(conn, &refused.into_iter().map(as_duplicate).collect::<Vec<_>>())?;
+
+    let kept = || batch.iter().filter(|attempt| stored.contains(&attempt.row.id));
+    insert_due(conn, &kept().flat_map(|attempt| attempt.due.iter().cloned()).collect::<Vec<_>>())?;
+    let new = kept().filter_map(|attempt| {
+        Some(NewStatus {
+            client_id: attempt.row.client_id.clone(),
+            correl_id: attempt.row.correl_id.clone(),
+            emission: attempt.emission.clone()?,
+            simulated: false,
+        })
+    });
+    let mut published = statuses::publish(conn, rules, new.collect(), now)?.into_iter();
+    Ok(batch
+        .iter()
+        .map(|attempt| match attempt.row.id.as_str() {
+            id if stored.contains(id) => Taken::New(attempt.emission.as_ref().and_then(|_| published.next())),
+            id if duplicates.contains(id) => Taken::Duplicate,
+            _ => Taken::Replay,
+        })
+        .collect())
+}
+
+fn as_duplicate(mut row: JobRow) -> JobRow {
+    row.state = JobState::Duplicate.as_str().into();
+    row.holds = false;
+    row.payload = None;
+    row.due_at = None;
+    row
+}
+
+/// Inserts what no unique index refuses, and gives the ids of it.
+fn insert(conn: &mut DbConn, rows: &[JobRow]) -> Result<HashSet<String>, StoreError> {
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    Ok(match conn {
+        DbConn::Pg(c) => diesel::insert_into(sms_jobs::table)
+            .values(rows)
+            .on_conflict_do_nothing()
+            .returning(sms_jobs::id)
+            .get_results::<String>(c)?
+            .into_iter()
+            .collect(),
+        DbConn::Sqlite(c) => {
+            let mut stored = HashSet::with_capacity(rows.len());
+            for row in rows {
+                let insert = diesel::insert_into(sms_jobs::table).values(row).on_conflict_do_nothing();
+                if insert.execute(c)? == 1 {
+                    stored.insert(row.id.clone());
+                }
+            }
+            stored
+        }
+    })
+}
+
+/// Marks requests whose ids had an attempt with an unknown outcome.
+fn mark_possible_duplicates(conn: &mut DbConn, rows: &mut [JobRow]) -> Result<(), StoreError> {
+    use sms_jobs::{client_id, correl_id, state, table};
+    let unknown = || state.eq(JobState::Unknown.as_str());
+    let before: HashSet<(String, String)> = match conn {
+        DbConn::Pg(c) => {
+            let (clients, correls): (Vec<&str>, Vec<&str>) =
+                rows.iter().map(|row| (row.client_id.as_str(), row.correl_id.as_str())).unzip();
+            let among = sql::<Bool>("(client_id, correl_id) IN (SELECT * FROM unnest(")
+                .bind::<Array<Text>, _>(clients)
+                .sql(", ")
+                .bind::<Array<Text>, _>(correls)
+                .sql("))");
+            table
+                .filter(among)
+                .filter(unknown())
+                .select((client_id, correl_id))
+                .load(c)?
+                .into_iter()
+                .collect()
+        }
+        DbConn::Sqlite(c) => {
+            let mut before = HashSet::new();
+            for row in rows.iter() {
+                let same = client_id.eq(&row.client_id).and(correl_id.eq(&row.correl_id));
+                let found = table.filter(same).filter(unknown()).select((client_id, correl_id)).first(c);
+                before.extend(found.optional()?);
+            }
+            before
+        }
+    };
+    for row in rows {
+        let ids = (row.client_id.as_str().to_owned(), row.correl_id.as_str().to_owned());
+        row.possible_duplicate = before.contains(&ids);
+    }
+    Ok(())
+}
+
+fn insert_due(conn: &mut DbConn, rows: &[DueRow]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    db::on_backend!(conn, |c| diesel::insert_into(sms_due_statuses::table).values(rows).execute(c))?;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! The queue of jobs that wait to be submitted.
+
+use common::models::UnixMillis;
+use common::models::sms::SmsState;
+use db::DbConn;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Text};
+
+use super::attempts::{self, Loaded};
+use super::rows::{JobRow, StatusRow};
+use super::schema::sms_jobs;
+use super::statuses;
+use super::{Rules, StoreError};
+use crate::domain::attempt::JobKey;
+use crate::domain::state::JobState;
+
+/// Reads up to `limit` jobs whose time has come, the longest waiting first, without taking them.
+pub(crate) fn waiting(conn: &mut DbConn, now: UnixMillis, limit: i64) -> Result<Vec<JobRow>, StoreError> {
+    use sms_jobs::{due_at, id, state, table};
+    Ok(table
+        .filter(state.eq(JobState::Queued.as_str()).and(due_at.le(now)))
+        .order((due_at, id))
+        .limit(limit)
+        .select(JobRow::as_select())
+        .load(conn)?)
+}
+
+/// Counts the jobs that wait, for a gauge.
+pub(crate) fn depth(conn: &mut DbConn) -> Result<i64, StoreError> {
+    use sms_jobs::{due_at, state, table};
+    let queued = state.eq(JobState::Queued.as_str()).and(due_at.is_not_null());
+    Ok(table.filter(queued).count().get_result(conn)?)
+}
+
+/// What is to be done with a waiting job.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Which job.
+    pub(crate) key: JobKey,
+    /// How many segments it has, or why it cannot be sent.
+    pub(crate) segments: Result<i32, String>,
+}
+
+/// When and through what a batch leaves.
+#[derive(Clone, Debug)]
+pub(crate) struct Departure {
+    /// Name of the SMSC.
+    pub(crate) smsc: String,
+    /// Now.
+    pub(crate) now: UnixMillis,
+    /// When outcomes are no longer waited for.
+    pub(crate) give_up_at: UnixMillis,
+}
+
+/// A job that is this instance's to submit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Claimed {
+    /// Which job.
+    pub(crate) key: JobKey,
+    /// The segments to send; those that the SMSC has are not among them.
+    pub(crate) parts: Vec<i32>,
+    /// How often it was tried before.
+    pub(crate) tries: i32,
+}
+
+/// Takes jobs out of the queue: after the commit the rows say that their segments may have left. Ends those that are
+/// too late or cannot be sent. Jobs that another instance is taking, or has taken, are left to it.
+pub(crate) fn claim(
+    conn: &mut DbConn,
+    rules: &Rules,
+    plans: &[Plan],
+    departure: &Departure,
+) -> Result<(Vec<Claimed>, Vec<StatusRow>), StoreError> {
+    let mut claimed = Vec::with_capacity(plans.len());
+    let mut new = Vec::new();
+    let mut loaded = lock_queued(conn, plans)?;
+    for one in &mut loaded {
+        let Some(plan) = plans.iter().find(|plan| plan.key == one.attempt.key) else { continue };
+        let emissions = match &plan.segments {
+            _ if one.attempt.deadline < departure.now => one.attempt.end(SmsState::Expired, None),
+            Err(text) => one.attempt.end(SmsState::Invalid, Some(text.clone())),
+            Ok(segments) => {
+                let parts = one.attempt.begin(*segments, &departure.smsc, departure.give_up_at);
+                claimed.push(Claimed { key: plan.key.clone(), parts, tries: one.row.tries });
+                one.row.tries = one.row.tries.saturating_add(1);
+                Vec::new()
+            }
+        };
+        new.extend(one.statuses(rules, emissions));
+    }
+    attempts::save(conn, rules, loaded, departure.now)?;
+    Ok((claimed, statuses::publish(conn, rules, new, departure.now)?))
+}
+
+fn lock_queued(conn: &mut DbConn, plans: &[Plan]) -> Result<Vec<Loaded>, StoreError> {
+    use sms_jobs::{client_id, id, state, table};
+    let queued = || state.eq(JobState::Queued.as_str());
+    let rows: Vec<JobRow> = match conn {
+        DbConn::Pg(c) => {
+            let (clients, ids): (Vec<&str>, Vec<&str>) =
+                plans.iter().map(|plan| (plan.key.client_id.as_str(), plan.key.id.as_str())).unzip();
+            let among = sql::<Bool>("(client_id, id) IN (SELECT * FROM unnest(")
+                .bind::<Array<Text>, _>(clients)
+                .sql(", ")
+                .bind::<Array<Text>, _>(ids)
+                .sql("))");
+            table
+                .filter(among)
+                .filter(queued())
+                .order((client_id, id))
+                .for_update()
+                .skip_locked()
+                .select(JobRow::as_select())
+                .load(c)?
+        }
+        DbConn::Sqlite(c) => {
+            let mut rows = Vec::with_capacity(plans.len());
+            for plan in plans {
+                let job = table.filter(client_id.eq(&plan.key.client_id).and(id.eq(&plan.key.id)));
+                rows.extend(job.filter(queued()).select(JobRow::as_select()).first(c).optional()?);
+            }
+            rows
+        }
+    };
+    attempts::join(conn, rows)
+}

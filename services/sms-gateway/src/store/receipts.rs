@@ -1,0 +1,275 @@
+//! Outcomes: what SMSCs answered and reported, brought to the attempts it belongs to.
+
+use std::collections::{BTreeSet, HashMap};
+
+use common::models::UnixMillis;
+use db::DbConn;
+use diesel::prelude::*;
+use sms::message_id::{receipt_keys, response_key};
+
+use super::rows::{ReceiptRow, StatusRow};
+use super::schema::{sms_parts, sms_receipts};
+use super::{Rules, StoreError, attempts, statuses};
+use crate::domain::attempt::{JobKey, PartEvent};
+use crate::domain::receipt::Fate;
+
+/// One thing that an SMSC said.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// What became of a submission.
+    Response {
+        /// Through which SMSC.
+        smsc: String,
+        /// Which job.
+        key: JobKey,
+        /// Which segment.
+        part: i32,
+        /// What.
+        event: PartEvent,
+    },
+    /// A receipt.
+    Receipt(Receipt),
+}
+
+/// A receipt that has been read.
+#[derive(Clone, Debug)]
+pub(crate) struct Receipt {
+    /// Id of the rows in which it waits for its submission, once it does.
+    pub(crate) parked: Option<String>,
+    /// From which SMSC.
+    pub(crate) smsc: String,
+    /// The SMSC's id of the segment, as it came.
+    pub(crate) message_id: String,
+    /// What it says.
+    pub(crate) fate: Fate,
+    /// When it came.
+    pub(crate) received_at: UnixMillis,
+}
+
+/// What became of an outcome.
+#[derive(Clone, Default)]
+pub(crate) struct Settled {
+    /// What was published because of it.
+    pub(crate) statuses: Vec<StatusRow>,
+    /// A receipt that nothing matches yet.
+    pub(crate) parked: bool,
+}
+
+/// Which segment, and what happened to it.
+struct Event {
+    index: usize,
+    key: JobKey,
+    part: i32,
+    event: PartEvent,
+}
+
+/// Applies a batch: submissions first, then receipts, with those that had been waiting for these submissions.
+pub(crate) fn settle(
+    conn: &mut DbConn,
+    rules: &Rules,
+    batch: &[Outcome],
+    now: UnixMillis,
+) -> Result<Vec<Settled>, StoreError> {
+    let mut settled = vec![Settled::default(); batch.len()];
+    let mut responses = Vec::new();
+    let mut receipts = Vec::new();
+    let mut accepted = Vec::new();
+    for (index, outcome) in batch.iter().enumerate() {
+        match outcome {
+            Outcome::Receipt(receipt) => receipts.push((index, receipt.clone())),
+            Outcome::Response { smsc, key, part, event } => {
+                if let PartEvent::Accepted { message_id: Some(id) } = event {
+                    accepted.push((index, smsc.clone(), id.clone()));
+                }
+                responses.push(Event { index, key: key.clone(), part: *part, event: event.clone() });
+            }
+        }
+    }
+    apply(conn, rules, responses, &mut settled, now)?;
+    receipts.extend(waiting_for(conn, rules, &accepted)?);
+    let events = correlate(conn, rules, receipts, &mut settled)?;
+    apply(conn, rules, events, &mut settled, now)?;
+    Ok(settled)
+}
+
+fn apply(
+    conn: &mut DbConn,
+    rules: &Rules,
+    events: Vec<Event>,
+    settled: &mut [Settled],
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let keys: BTreeSet<JobKey> = events.iter().map(|event| event.key.clone()).collect();
+    let mut loaded = attempts::lock(conn, &keys.into_iter().collect::<Vec<_>>())?;
+    let places: HashMap<JobKey, usize> =
+        loaded.iter().enumerate().map(|(place, one)| (one.attempt.key.clone(), place)).collect();
+    let mut new = Vec::new();
+    let mut causes = Vec::new();
+    for event in events {
+        let Some(one) = places.get(&event.key).and_then(|place| loaded.get_mut(*place)) else { continue };
+        one.attempt.apply(event.part, event.event);
+        let emissions = one.attempt.settle();
+        causes.extend(emissions.iter().map(|_| event.index));
+        new.extend(one.statuses(rules, emissions));
+    }
+    attempts::save(conn, rules, loaded, now)?;
+    let published = statuses::publish(conn, rules, new, now)?;
+    for (index, row) in causes.into_iter().zip(published) {
+        if let Some(settled) = settled.get_mut(index) {
+            settled.statuses.push(row);
+        }
+    }
+    Ok(())
+}
+
+/// Finds the receipts that came before these submissions were known, and takes them out of waiting.
+fn waiting_for(
+    conn: &mut DbConn,
+    rules: &Rules,
+    accepted: &[(usize, String, String)],
+) -> Result<Vec<(usize, Receipt)>, StoreError> {
+    let mut found = Vec::new();
+    for (smsc, ids) in by_smsc(accepted) {
+        let base = rules.id_base(smsc);
+        let wanted: HashMap<String, usize> =
+            ids.iter().map(|(index, id)| (response_key(id, base), *index)).collect();
+        // A waiting receipt is stored under each reading of its id, so that one look finds it.
+        let keys: Vec<&String> = wanted.keys().collect();
+        let rows: Vec<ReceiptRow> = sms_receipts::table
+            .filter(sms_receipts::smsc.eq(smsc).and(sms_receipts::message_key.eq_any(keys)))
+            .order(sms_receipts::received_at)
+            .select(ReceiptRow::as_select())
+            .load(conn)?;
+        for row in rows {
+            let Some(index) = wanted.get(&row.message_key) else { continue };
+            found.push((*index, Receipt::from(row)));
+        }
+    }
+    Ok(found)
+}
+
+impl From<ReceiptRow> for Receipt {
+    fn from(row: ReceiptRow) -> Self {
+        Self {
+            parked: Some(row.id),
+            smsc: row.smsc,
+            message_id: row.message_id,
+            fate: Fate::from_columns(&row.state, row.error),
+            received_at: row.received_at,
+        }
+    }
+}
+
+/// Finds the segments of receipts. Those that nothing matches are parked, those that had been parked are released.
+fn correlate(
+    conn: &mut DbConn,
+    rules: &Rules,
+    receipts: Vec<(usize, Receipt)>,
+    settled: &mut [Settled],
+) -> Result<Vec<Event>, StoreError> {
+    let mut events = Vec::new();
+    let ids: Vec<_> =
+        receipts.iter().map(|(index, one)| (*index, one.smsc.clone(), one.message_id.clone())).collect();
+    let mut known: HashMap<(String, String), Vec<Match>> = HashMap::new();
+    for (smsc, ids) in by_smsc(&ids) {
+        let base = rules.id_base(smsc);
+        let keys: BTreeSet<String> = ids.iter().flat_map(|(_, id)| receipt_keys(id, base)).collect();
+        for (key, found) in segments(conn, smsc, keys.into_iter().collect())? {
+            known.entry((smsc.to_owned(), key)).or_default().push(found);
+        }
+    }
+    for (index, receipt) in receipts {
+        let keys = receipt_keys(&receipt.message_id, rules.id_base(&receipt.smsc));
+        let mut candidates =
+            keys.into_iter().filter_map(|key| known.get(&(receipt.smsc.clone(), key))).flatten().peekable();
+        let first = candidates.peek().copied();
+        let exact = candidates.find(|one| one.message_id == receipt.message_id);
+        match exact.or(first) {
+            Some(one) => {
+                if let Some(parked) = &receipt.parked {
+                    diesel::delete(
+                        sms_receipts::table
+                            .filter(sms_receipts::smsc.eq(&receipt.smsc).and(sms_receipts::id.eq(parked))),
+                    )
+                    .execute(conn)?;
+                }
+                events.push(Event {
+                    index,
+                    key: one.key.clone(),
+                    part: one.part,
+                    event: PartEvent::Receipt(receipt.fate),
+                });
+            }
+            None => {
+                if let Some(settled) = settled.get_mut(index) {
+                    settled.parked = true;
+                }
+                park(conn, rules, &receipt)?;
+            }
+        }
+    }
+    Ok(events)
+}
+
+/// A segment that may be meant.
+#[derive(Clone)]
+struct Match {
+    key: JobKey,
+    part: i32,
+    message_id: String,
+}
+
+fn segments(conn: &mut DbConn, smsc: &str, keys: Vec<String>) -> Result<Vec<(String, Match)>, StoreError> {
+    use sms_parts::{client_id, job_id, message_id, message_key, part, smsc as smsc_of, table, updated_at};
+    let rows: Vec<(Option<String>, _, String, i32, Option<String>)> = table
+        .filter(smsc_of.eq(smsc).and(message_key.eq_any(keys)))
+        // An SMSC that counts anew means its latest message.
+        .order(updated_at.desc())
+        .select((message_key, client_id, job_id, part, message_id))
+        .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|(key, client, id, number, message)| {
+            let found = Match {
+                key: JobKey { client_id: client, id },
+                part: number,
+                message_id: message.unwrap_or_default(),
+            };
+            (key.unwrap_or_default(), found)
+        })
+        .collect())
+}
+
+/// Keeps a receipt until its submission is known, under each reading of its id. Says nothing new for one that is
+/// waiting already.
+fn park(conn: &mut DbConn, rules: &Rules, receipt: &Receipt) -> Result<(), StoreError> {
+    if receipt.parked.is_some() {
+        return Ok(());
+    }
+    let (state, error) = receipt.fate.to_columns();
+    let id = uuid::Uuid::now_v7().to_string();
+    for key in receipt_keys(&receipt.message_id, rules.id_base(&receipt.smsc)) {
+        let row = ReceiptRow {
+            smsc: receipt.smsc.clone(),
+            id: id.clone(),
+            message_id: receipt.message_id.clone(),
+            message_key: key,
+            state: state.to_owned(),
+            error: error.map(str::to_owned),
+            received_at: receipt.received_at,
+        };
+        diesel::insert_into(sms_receipts::table).values(&row).execute(conn)?;
+    }
+    Ok(())
+}
+
+fn by_smsc(ids: &[(usize, String, String)]) -> HashMap<&str, Vec<(usize, &str)>> {
+    let mut by_smsc: HashMap<&str, Vec<(usize, &str)>> = HashMap::new();
+    for (index, smsc, id) in ids {
+        by_smsc.entry(smsc).or_default().push((*index, id));
+    }
+    by_smsc
+}

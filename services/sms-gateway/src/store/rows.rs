@@ -1,0 +1,185 @@
+//! Rows as the tables hold them, and the way from and to the domain's types.
+
+use common::models::UnixMillis;
+use common::models::sms::{ClientId, CorrelId, SmsState};
+use diesel::prelude::*;
+use smpp::codec::CommandStatus;
+
+use super::StoreError;
+use super::schema::{sms_due_statuses, sms_jobs, sms_parts, sms_receipts, sms_statuses};
+use crate::domain::attempt::{Attempt, JobKey, Part, PartState};
+use crate::domain::receipt::Fate;
+use crate::domain::state::Emitted;
+
+/// A row of `sms_jobs`.
+#[derive(Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = sms_jobs, primary_key(client_id, id), treat_none_as_null = true)]
+pub(crate) struct JobRow {
+    pub(crate) client_id: ClientId,
+    pub(crate) id: String,
+    pub(crate) correl_id: CorrelId,
+    pub(crate) source_topic: String,
+    pub(crate) source_partition: i32,
+    pub(crate) source_offset: i64,
+    pub(crate) state: String,
+    pub(crate) holds: bool,
+    pub(crate) emitted: i32,
+    pub(crate) possible_duplicate: bool,
+    pub(crate) class: String,
+    pub(crate) deadline: UnixMillis,
+    pub(crate) payload: Option<String>,
+    pub(crate) due_at: Option<UnixMillis>,
+    pub(crate) tries: i32,
+    pub(crate) segments: i32,
+    pub(crate) reference: i32,
+    pub(crate) smsc: Option<String>,
+    pub(crate) recall_id: Option<String>,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) updated_at: UnixMillis,
+}
+
+impl JobRow {
+    /// Names the job.
+    pub(crate) fn key(&self) -> JobKey {
+        JobKey { client_id: self.client_id.clone(), id: self.id.clone() }
+    }
+
+    /// Reads the attempt; `parts` are its segments in order.
+    pub(crate) fn attempt(&self, parts: Vec<Part>) -> Result<Attempt, StoreError> {
+        Ok(Attempt {
+            key: self.key(),
+            correl_id: self.correl_id.clone(),
+            state: self.state.parse().map_err(StoreError::unreadable)?,
+            holds: self.holds,
+            emitted: Emitted::from_bits(self.emitted),
+            segments: self.segments,
+            deadline: self.deadline,
+            due_at: self.due_at,
+            recall_id: self.recall_id.clone(),
+            smsc: self.smsc.clone(),
+            parts,
+        })
+    }
+
+    /// Takes over what has changed.
+    pub(crate) fn update(&mut self, attempt: &Attempt, now: UnixMillis) {
+        self.state = attempt.state.as_str().into();
+        self.holds = attempt.holds;
+        self.emitted = attempt.emitted.bits();
+        self.segments = attempt.segments;
+        self.due_at = attempt.due_at;
+        self.recall_id = attempt.recall_id.clone();
+        self.smsc = attempt.smsc.clone();
+        self.updated_at = now;
+        if !attempt.needs_payload() {
+            self.payload = None;
+        }
+    }
+}
+
+/// A row of `sms_parts`.
+#[derive(Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = sms_parts, primary_key(client_id, job_id, part), treat_none_as_null = true)]
+pub(crate) struct PartRow {
+    pub(crate) client_id: ClientId,
+    pub(crate) job_id: String,
+    pub(crate) part: i32,
+    pub(crate) smsc: String,
+    pub(crate) state: String,
+    pub(crate) message_id: Option<String>,
+    pub(crate) message_key: Option<String>,
+    pub(crate) refusal: Option<i64>,
+    pub(crate) receipt: Option<String>,
+    pub(crate) receipt_error: Option<String>,
+    pub(crate) updated_at: UnixMillis,
+}
+
+const PART_STATES: [(PartState, &str); 5] = [
+    (PartState::Queued, "queued"),
+    (PartState::Submitting, "submitting"),
+    (PartState::Accepted, "accepted"),
+    (PartState::Refused, "refused"),
+    (PartState::Unknown, "unknown"),
+];
+
+impl PartRow {
+    /// Names the job it belongs to.
+    pub(crate) fn key(&self) -> JobKey {
+        JobKey { client_id: self.client_id.clone(), id: self.job_id.clone() }
+    }
+
+    /// Reads the segment.
+    pub(crate) fn part(self) -> Result<Part, StoreError> {
+        let state = PART_STATES.iter().find(|(_, name)| *name == self.state).map(|(state, _)| *state);
+        Ok(Part {
+            number: self.part,
+            smsc: self.smsc,
+            state: state.ok_or_else(|| StoreError::unreadable(UnknownPartState(self.state)))?,
+            message_id: self.message_id,
+            refusal: self.refusal.and_then(|code| u32::try_from(code).ok()).map(CommandStatus),
+            fate: self.receipt.map(|state| Fate::from_columns(&state, self.receipt_error)),
+        })
+    }
+
+    /// Writes the segment; `message_key` is the form of its id that receipts are looked up by.
+    pub(crate) fn of(key: &JobKey, part: &Part, message_key: Option<String>, now: UnixMillis) -> Self {
+        let name = PART_STATES.iter().find(|(state, _)| *state == part.state).map_or("", |(_, name)| name);
+        let fate = part.fate.as_ref().map(Fate::to_columns);
+        Self {
+            client_id: key.client_id.clone(),
+            job_id: key.id.clone(),
+            part: part.number,
+            smsc: part.smsc.clone(),
+            state: name.into(),
+            message_id: part.message_id.clone(),
+            message_key,
+            refusal: part.refusal.map(|status| i64::from(status.0)),
+            receipt: fate.map(|(state, _)| state.to_owned()),
+            receipt_error: fate.and_then(|(_, text)| text.map(str::to_owned)),
+            updated_at: now,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no segment state is called {0:?}")]
+struct UnknownPartState(String);
+
+/// A row of `sms_receipts`.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sms_receipts)]
+pub(crate) struct ReceiptRow {
+    pub(crate) smsc: String,
+    pub(crate) id: String,
+    pub(crate) message_id: String,
+    pub(crate) message_key: String,
+    pub(crate) state: String,
+    pub(crate) error: Option<String>,
+    pub(crate) received_at: UnixMillis,
+}
+
+/// A row of `sms_statuses`.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sms_statuses)]
+pub(crate) struct StatusRow {
+    pub(crate) client_id: ClientId,
+    pub(crate) seq: i64,
+    pub(crate) correl_id: CorrelId,
+    pub(crate) status: SmsState,
+    pub(crate) recall_id: Option<String>,
+    pub(crate) error_text: Option<String>,
+    pub(crate) simulated: bool,
+    pub(crate) produced_at: UnixMillis,
+}
+
+/// A row of `sms_due_statuses`.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sms_due_statuses)]
+pub(crate) struct DueRow {
+    pub(crate) client_id: ClientId,
+    pub(crate) job_id: String,
+    pub(crate) step: i32,
+    pub(crate) due_at: UnixMillis,
+    pub(crate) status: SmsState,
+    pub(crate) error_text: Option<String>,
+}

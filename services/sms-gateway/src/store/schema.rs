@@ -1,0 +1,88 @@
+//! The tables, as `migrations/` makes them.
+
+diesel::table! {
+    sms_jobs (client_id, id) {
+        client_id -> Text,
+        id -> Text,
+        correl_id -> Text,
+        source_topic -> Text,
+        source_partition -> Integer,
+        source_offset -> BigInt,
+        state -> Text,
+        holds -> Bool,
+        emitted -> Integer,
+        possible_duplicate -> Bool,
+        class -> Text,
+        deadline -> BigInt,
+        payload -> Nullable<Text>,
+        due_at -> Nullable<BigInt>,
+        tries -> Integer,
+        segments -> Integer,
+        reference -> Integer,
+        smsc -> Nullable<Text>,
+        recall_id -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_parts (client_id, job_id, part) {
+        client_id -> Text,
+        job_id -> Text,
+        part -> Integer,
+        smsc -> Text,
+        state -> Text,
+        message_id -> Nullable<Text>,
+        message_key -> Nullable<Text>,
+        refusal -> Nullable<BigInt>,
+        receipt -> Nullable<Text>,
+        receipt_error -> Nullable<Text>,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_receipts (smsc, id, message_key) {
+        smsc -> Text,
+        id -> Text,
+        message_id -> Text,
+        message_key -> Text,
+        state -> Text,
+        error -> Nullable<Text>,
+        received_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_statuses (client_id, seq) {
+        client_id -> Text,
+        seq -> BigInt,
+        correl_id -> Text,
+        status -> Text,
+        recall_id -> Nullable<Text>,
+        error_text -> Nullable<Text>,
+        simulated -> Bool,
+        produced_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_sequences (client_id) {
+        client_id -> Text,
+        last_seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_due_statuses (client_id, job_id, step) {
+        client_id -> Text,
+        job_id -> Text,
+        step -> Integer,
+        due_at -> BigInt,
+        status -> Text,
+        error_text -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(sms_parts, sms_receipts);

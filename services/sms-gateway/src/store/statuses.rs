@@ -1,0 +1,136 @@
+//! Statuses: numbered per client for readers over HTTP, and in the outbox for the bus, in one transaction.
+
+use std::collections::BTreeMap;
+
+use bus::{Record, outbox};
+use common::models::UnixMillis;
+use common::models::sms::{ClientId, CorrelId, SmsStatus};
+use db::{DbConn, on_backend};
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use super::rows::StatusRow;
+use super::schema::{sms_sequences, sms_statuses};
+use super::{Rules, StoreError};
+use crate::domain::attempt::Emission;
+
+/// A status that has no number yet.
+#[derive(Clone, Debug)]
+pub(crate) struct NewStatus {
+    pub(crate) client_id: ClientId,
+    pub(crate) correl_id: CorrelId,
+    pub(crate) emission: Emission,
+    pub(crate) simulated: bool,
+}
+
+impl From<&StatusRow> for SmsStatus {
+    fn from(row: &StatusRow) -> Self {
+        Self {
+            client_id: row.client_id.clone(),
+            correl_id: row.correl_id.clone(),
+            timestamp: row.produced_at,
+            sms_status: row.status,
+            recall_id: row.recall_id.clone(),
+            error_text: row.error_text.clone(),
+            simulated: row.simulated,
+        }
+    }
+}
+
+/// Numbers and stores statuses, and puts their records into the outbox. They come out in the order they went in.
+///
+/// The last step of a transaction: the row of each client's number stays locked until the end, which makes the order of
+/// the numbers the order in which readers can see them.
+pub(crate) fn publish(
+    conn: &mut DbConn,
+    rules: &Rules,
+    statuses: Vec<NewStatus>,
+    now: UnixMillis,
+) -> Result<Vec<StatusRow>, StoreError> {
+    if statuses.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut counts: BTreeMap<ClientId, i64> = BTreeMap::new();
+    for status in &statuses {
+        *counts.entry(status.client_id.clone()).or_default() += 1;
+    }
+    let mut next = reserve(conn, counts)?;
+    let mut rows = Vec::with_capacity(statuses.len());
+    for status in statuses {
+        let Some(seq) = next.get_mut(&status.client_id) else { continue };
+        *seq += 1;
+        rows.push(StatusRow {
+            client_id: status.client_id,
+            seq: *seq,
+            correl_id: status.correl_id,
+            status: status.emission.status,
+            recall_id: status.emission.recall_id,
+            error_text: status.emission.error_text,
+            simulated: status.simulated,
+            produced_at: now,
+        });
+    }
+    on_backend!(conn, |c| diesel::insert_into(sms_statuses::table).values(&rows).execute(c))?;
+    let records = rows.iter().map(|row| record(&rules.status_topic, row)).collect::<Result<Vec<_>, _>>()?;
+    outbox::push(conn, &records, now)?;
+    Ok(rows)
+}
+
+/// Moves each client's counter on, and gives where it stood.
+fn reserve(
+    conn: &mut DbConn,
+    counts: BTreeMap<ClientId, i64>,
+) -> Result<BTreeMap<ClientId, i64>, StoreError> {
+    use sms_sequences::{client_id, last_seq, table};
+    let rows: Vec<_> = counts.iter().map(|(id, count)| (client_id.eq(id), last_seq.eq(count))).collect();
+    let reserved: Vec<(ClientId, i64)> = match conn {
+        DbConn::Pg(c) => diesel::insert_into(table)
+            .values(&rows)
+            .on_conflict(client_id)
+            .do_update()
+            .set(last_seq.eq(last_seq + excluded(last_seq)))
+            .returning((client_id, last_seq))
+            .get_results(c)?,
+        DbConn::Sqlite(c) => rows
+            .iter()
+            .map(|row| {
+                diesel::insert_into(table)
+                    .values(*row)
+                    .on_conflict(client_id)
+                    .do_update()
+                    .set(last_seq.eq(last_seq + excluded(last_seq)))
+                    .returning((client_id, last_seq))
+                    .get_result(c)
+            })
+            .collect::<Result<_, _>>()?,
+    };
+    Ok(reserved
+        .into_iter()
+        .map(|(id, last)| {
+            let before = last - counts.get(&id).copied().unwrap_or_default();
+            (id, before)
+        })
+        .collect())
+}
+
+fn record(topic: &str, row: &StatusRow) -> Result<Record, StoreError> {
+    let status = SmsStatus::from(row);
+    let value = serde_json::to_vec(&status).map_err(StoreError::unreadable)?;
+    Ok(Record::new(topic, status.key(), value))
+}
+
+/// Reads a client's statuses behind `after`, in order.
+pub(crate) fn since(
+    conn: &mut DbConn,
+    client: &ClientId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<StatusRow>, StoreError> {
+    use sms_statuses::{client_id, seq, table};
+    Ok(table
+        .filter(client_id.eq(client).and(seq.gt(after)))
+        .order(seq)
+        .limit(limit)
+        .select(StatusRow::as_select())
+        .load(conn)?)
+}

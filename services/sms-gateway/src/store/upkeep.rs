@@ -1,0 +1,147 @@
+//! What is done because time has passed: giving up, expiring, forgetting.
+
+use common::models::UnixMillis;
+use common::models::sms::SmsState;
+use db::DbConn;
+use diesel::prelude::*;
+
+use super::receipts::Receipt;
+use super::rows::{ReceiptRow, StatusRow};
+use super::schema::{sms_jobs, sms_parts, sms_receipts, sms_statuses};
+use super::{Rules, StoreError, attempts, statuses};
+use crate::domain::attempt::{Attempt, Emission, JobKey};
+use crate::domain::state::JobState;
+
+/// Rows of one round at most, so that none holds the tables for long.
+pub(crate) const ROUND: i64 = 256;
+
+const UNDER_WAY: [&str; 2] = ["submitting", "unknown"];
+/// States in which an attempt is kept whatever its age.
+const OPEN: [&str; 3] = ["queued", "submitting", "looping"];
+
+/// Gives up on outcomes that have been waited for long enough. What a stopped instance left behind ends here, too.
+pub(crate) fn give_up(
+    conn: &mut DbConn,
+    rules: &Rules,
+    now: UnixMillis,
+) -> Result<Vec<StatusRow>, StoreError> {
+    use sms_jobs::{client_id, due_at, id, state, table};
+    let keys = table
+        .filter(state.eq_any(UNDER_WAY).and(due_at.le(now)))
+        .order(due_at)
+        .limit(ROUND)
+        .select((client_id, id))
+        .load(conn)?;
+    change(conn, rules, keys, now, |attempt| {
+        let waiting = matches!(attempt.state, JobState::Submitting | JobState::Unknown);
+        match attempt.due_at {
+            Some(due) if waiting && due <= now => attempt.give_up(rules.resubmit_unknown),
+            _ => Vec::new(),
+        }
+    })
+}
+
+/// Ends waiting jobs whose deadline has passed.
+pub(crate) fn expire(
+    conn: &mut DbConn,
+    rules: &Rules,
+    now: UnixMillis,
+) -> Result<Vec<StatusRow>, StoreError> {
+    use sms_jobs::{client_id, deadline, id, state, table};
+    let keys = table
+        .filter(state.eq(JobState::Queued.as_str()).and(deadline.lt(now)))
+        .order(deadline)
+        .limit(ROUND)
+        .select((client_id, id))
+        .load(conn)?;
+    change(conn, rules, keys, now, |attempt| match attempt.state {
+        JobState::Queued => attempt
+            .end(SmsState::Expired, Some("the deadline passed before the SMSC took the message".into())),
+        _ => Vec::new(),
+    })
+}
+
+/// Fails jobs that have waited since `before`, with `reason`: no bind will be had soon.
+pub(crate) fn refuse(
+    conn: &mut DbConn,
+    rules: &Rules,
+    (before, now): (UnixMillis, UnixMillis),
+    reason: &str,
+) -> Result<Vec<StatusRow>, StoreError> {
+    use sms_jobs::{client_id, created_at, due_at, id, state, table};
+    let keys = table
+        .filter(state.eq(JobState::Queued.as_str()).and(due_at.le(now)).and(created_at.le(before)))
+        .order(due_at)
+        .limit(ROUND)
+        .select((client_id, id))
+        .load(conn)?;
+    change(conn, rules, keys, now, |attempt| match attempt.state {
+        JobState::Queued => attempt.end(SmsState::Failed, Some(reason.into())),
+        _ => Vec::new(),
+    })
+}
+
+fn change(
+    conn: &mut DbConn,
+    rules: &Rules,
+    keys: Vec<(common::models::sms::ClientId, String)>,
+    now: UnixMillis,
+    mut decide: impl FnMut(&mut Attempt) -> Vec<Emission>,
+) -> Result<Vec<StatusRow>, StoreError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut keys: Vec<JobKey> = keys.into_iter().map(|(client_id, id)| JobKey { client_id, id }).collect();
+    keys.sort_unstable();
+    let mut loaded = attempts::lock(conn, &keys)?;
+    let mut new = Vec::new();
+    for one in &mut loaded {
+        let emissions = decide(&mut one.attempt);
+        new.extend(one.statuses(rules, emissions));
+    }
+    attempts::save(conn, rules, loaded, now)?;
+    statuses::publish(conn, rules, new, now)
+}
+
+/// Gives the parked receipts received since `since` whose submission is known by now: another instance stored it at
+/// the very moment when this one parked the receipt.
+pub(crate) fn overtaken(conn: &mut DbConn, since: UnixMillis) -> Result<Vec<Receipt>, StoreError> {
+    let same = sms_parts::smsc
+        .eq(sms_receipts::smsc)
+        .and(sms_parts::message_key.eq(sms_receipts::message_key.nullable()));
+    let rows: Vec<ReceiptRow> = sms_receipts::table
+        .filter(sms_receipts::received_at.ge(since))
+        .filter(diesel::dsl::exists(sms_parts::table.filter(same)))
+        .order(sms_receipts::received_at)
+        .limit(ROUND)
+        .select(ReceiptRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(Receipt::from).collect())
+}
+
+/// Forgets what is older than `before`: statuses, receipts that found nothing, attempts that have ended. Gives the
+/// number of rows.
+pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis) -> Result<usize, StoreError> {
+    let mut pruned = 0;
+    let old: Vec<(String, i64)> = sms_statuses::table
+        .filter(sms_statuses::produced_at.lt(before))
+        .order(sms_statuses::produced_at)
+        .limit(ROUND)
+        .select((sms_statuses::client_id, sms_statuses::seq))
+        .load(conn)?;
+    for (client, seq) in old {
+        pruned += diesel::delete(sms_statuses::table.find((client, seq))).execute(conn)?;
+    }
+    let old: Vec<(String, String)> = sms_jobs::table
+        .filter(sms_jobs::updated_at.lt(before).and(sms_jobs::state.ne_all(OPEN)))
+        .order(sms_jobs::updated_at)
+        .limit(ROUND)
+        .select((sms_jobs::client_id, sms_jobs::id))
+        .load(conn)?;
+    for (client, id) in old {
+        pruned += diesel::delete(sms_jobs::table.find((client, id))).execute(conn)?;
+    }
+    pruned +=
+        diesel::delete(sms_receipts::table.filter(sms_receipts::received_at.lt(before))).execute(conn)?;
+    Ok(pruned)
+}
