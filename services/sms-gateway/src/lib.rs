@@ -1,1 +1,24 @@
-//! The Sealpost sms-gateway service.
+//! The SMS gateway: a worker between the event bus and SMS centres, for messages that nobody in between may read.
+//!
+//! In: requests of `send-sms` (or `POST /v1/sms`), encrypted to a key that only the gateway holds. Out: `submit_sm` to
+//! an SMSC over SMPP, and statuses on `sms-status` (and `GET /v1/sms/status`).
+//!
+//! What must hold:
+//! - A request is stored, still encrypted, before its offset is; it leads to at least one status or a dead letter (the
+//!   loop-back markers that ask for silence apart).
+//! - A row says that a segment may have left before it does; what may have left is never submitted again.
+//! - Each status is published at most once per attempt; SENT is never published twice.
+//! - The same ids are not submitted twice while an attempt is open or has succeeded.
+//! - Text, full numbers and keys are in no row, log line, error, metric or record header.
+
+mod app;
+mod domain;
+mod handlers;
+mod metrics;
+mod pipeline;
+mod routes;
+mod settings;
+mod store;
+
+pub use app::SmsGateway;
+pub use settings::{Bind, HttpKeys, IdBaseSetting, NumberPattern, Settings, SmscSettings, Topics};

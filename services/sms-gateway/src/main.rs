@@ -1,2 +1,7 @@
-//! The Sealpost sms-gateway service.
-fn main() {}
+//! `sealpost-sms-gateway`: the SMS gateway as a process of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::main::<sms_gateway::SmsGateway>()
+}

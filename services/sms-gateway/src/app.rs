@@ -1,0 +1,172 @@
+//! Puts the gateway together.
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use async_trait::async_trait;
+use bus::worker::{Policy, Worker, WorkerMetrics};
+use config::{ConfigError, Fault};
+use db::Migrations;
+use service::{App, BusCheck, DatabaseCheck, Platform, StartError};
+use web::{Check, RoutesFn, Service, Task};
+
+use crate::metrics::Metrics;
+use crate::pipeline::announce::Announcer;
+use crate::pipeline::client_log::ClientLog;
+use crate::pipeline::intake::Intake;
+use crate::pipeline::links::Links;
+use crate::pipeline::openers::Openers;
+use crate::pipeline::plaintexts::Plaintexts;
+use crate::pipeline::vault::CachedVault;
+use crate::pipeline::{Gateway, dispatch, looping, upkeep, writers};
+use crate::settings::Settings;
+use crate::store::{MIGRATIONS, Rules, SmscRules};
+
+/// The sms-gateway service.
+#[derive(Debug)]
+pub enum SmsGateway {}
+
+impl App for SmsGateway {
+    const NAME: &'static str = "sms-gateway";
+    type Settings = Settings;
+
+    fn migrations() -> Option<&'static Migrations> {
+        Some(&MIGRATIONS)
+    }
+
+    fn routes() -> RoutesFn {
+        web::routes(crate::routes::public)
+    }
+
+    fn build(settings: Settings, platform: &Platform) -> Result<Service, StartError> {
+        let faults = settings.faults();
+        if !faults.is_empty() {
+            let faults = faults.into_iter().map(|(place, what)| Fault::new(place, what)).collect();
+            return Err(ConfigError::Invalid(faults).into());
+        }
+        let mut service = Service::new(Self::NAME);
+        let gateway = gateway(settings, platform, &mut service)?;
+        let worker = worker(&gateway.settings, platform, &service)?;
+        let (links, spawned) = Links::spawn(&gateway.settings.smsc);
+        let links = Arc::new(links);
+
+        let state = Data::from(gateway.clone());
+        service.routes = web::routes(move |config| {
+            config.app_data(state.clone());
+            crate::routes::public(config);
+        });
+        service.tasks.extend(tasks(&gateway, &links, worker));
+        for session in spawned {
+            let (gateway, quiet) = (gateway.clone(), links.quiet.clone());
+            service.tasks.push(Task::new("sms-link", |_| session.run(gateway, quiet)));
+        }
+        service.checks = vec![
+            Arc::new(DatabaseCheck(gateway.db.clone())),
+            Arc::new(BusCheck(platform.bus.clone())),
+            Arc::new(VaultCheck(gateway.vault.clone())),
+            Arc::new(BindCheck(links)),
+        ];
+        Ok(service)
+    }
+}
+
+fn gateway(
+    settings: Settings,
+    platform: &Platform,
+    service: &mut Service,
+) -> Result<Arc<Gateway>, StartError> {
+    let fail = |error: std::io::Error| StartError::service(SmsGateway::NAME, error);
+    let clock = platform.clock.clone();
+    let db = platform.database(&SmsGateway::section())?;
+    let metrics = Metrics::register(&service.metrics)?;
+    let rules = Arc::new(rules(&settings));
+    let vault = Arc::new(CachedVault::new(settings.vault.clone(), settings.vault_password.clone()));
+    let openers = Openers::spawn(settings.decrypt_threads, &vault, metrics.clone()).map_err(fail)?;
+    let relay = service::publish_outbox(service, platform, &db)?;
+    let log = match settings.client_log.clone() {
+        Some(dir) => Some(ClientLog::spawn(dir, &settings.allowed_clients, metrics.clone()).map_err(fail)?),
+        None => None,
+    };
+    let writers = writers(&db, &clock, &rules, settings.batch)?;
+    Ok(Arc::new(Gateway {
+        plaintexts: Plaintexts::new(settings.plaintexts),
+        announcer: Announcer::new(relay, log, metrics.clone()),
+        intake: writers.intake,
+        outcomes: writers.outcomes,
+        work: Default::default(),
+        loops: Default::default(),
+        settings,
+        clock,
+        db,
+        producer: platform.bus.producer(),
+        rules,
+        metrics,
+        vault,
+        openers,
+    }))
+}
+
+fn rules(settings: &Settings) -> Rules {
+    Rules {
+        status_topic: settings.topics.status.clone(),
+        resubmit_unknown: settings.resubmit_unknown,
+        smscs: settings
+            .smsc
+            .iter()
+            .map(|smsc| (smsc.name.clone(), SmscRules { id_base: smsc.id_base.0, simulated: smsc.simulated }))
+            .collect(),
+    }
+}
+
+/// The consumer of requests. They are tried again for ever: what fails is the database's or the vault's fault.
+fn worker(settings: &Settings, platform: &Platform, service: &Service) -> Result<Worker, StartError> {
+    let policy = Policy {
+        max_batch: settings.batch,
+        dead_letter_topic: Some(settings.topics.dead.clone()),
+        ..Policy::default()
+    };
+    let worker = Worker::new(&platform.bus, &settings.group, &[&settings.topics.send]);
+    Ok(worker.policy(policy).metrics(WorkerMetrics::register(&service.metrics, "sms-intake")?))
+}
+
+fn tasks(gateway: &Arc<Gateway>, links: &Arc<Links>, worker: Worker) -> Vec<Task> {
+    let intake = Intake::new(gateway.clone());
+    let (looper, dispatcher, keeper) = (gateway.clone(), gateway.clone(), gateway.clone());
+    let (out, look) = (links.clone(), links.clone());
+    vec![
+        Task::new("sms-intake", |cancel| async move { worker.run(&intake, cancel).await }),
+        Task::new("sms-loop-back", |cancel| looping::run(looper, cancel)),
+        Task::new("sms-dispatch", |cancel| dispatch::run(dispatcher, out, cancel)),
+        Task::new("sms-upkeep", |cancel| upkeep::run(keeper, look, cancel)),
+    ]
+}
+
+/// The vault can be read.
+struct VaultCheck(Arc<CachedVault>);
+
+#[async_trait]
+impl Check for VaultCheck {
+    fn name(&self) -> &str {
+        "vault"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        let vault = self.0.clone();
+        let checked = tokio::task::spawn_blocking(move || vault.check());
+        checked.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+}
+
+/// At least one bind stands.
+struct BindCheck(Arc<Links>);
+
+#[async_trait]
+impl Check for BindCheck {
+    fn name(&self) -> &str {
+        "smsc"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        if self.0.is_bound() { Ok(()) } else { Err("no SMSC is bound".into()) }
+    }
+}

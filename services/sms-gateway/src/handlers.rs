@@ -1,0 +1,5 @@
+//! The HTTP interface: the same contract as on the bus, for producers without Kafka.
+
+pub(crate) mod key;
+pub(crate) mod sms;
+pub(crate) mod statuses;

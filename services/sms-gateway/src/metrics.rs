@@ -1,0 +1,35 @@
+//! What the gateway counts, stage by stage.
+
+use telemetry::prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+telemetry::metrics! {
+    /// Series of the gateway.
+    pub(crate) struct Metrics("sealpost_sms_") {
+        /// Requests taken, by what became of them: queued, looping, refused, replay, duplicate, dead.
+        requests_total: IntCounterVec = &["outcome"],
+        /// Messages decrypted.
+        opened_total: IntCounter,
+        /// Time to decrypt and read the messages of one batch.
+        open_seconds: Histogram = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0],
+        /// Time from the records of one batch to its commit.
+        intake_seconds: Histogram = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0],
+        /// Requests of clients that are allowed but have no key in the vault.
+        keys_missing_total: IntCounter,
+        /// Statuses published, by status.
+        statuses_total: IntCounterVec = &["status"],
+        /// Jobs that wait to be submitted.
+        queued: IntGauge,
+        /// Segments handed to an SMSC's session.
+        submitted_total: IntCounterVec = &["smsc"],
+        /// What became of segments: accepted, refused, throttled, not_sent, unknown.
+        outcomes_total: IntCounterVec = &["smsc", "outcome"],
+        /// Receipts, by what became of them: matched, parked, unreadable, refused.
+        receipts_total: IntCounterVec = &["smsc", "outcome"],
+        /// Messages from handsets, which are not passed on yet.
+        inbound_total: IntCounterVec = &["smsc"],
+        /// Whether the bind stands.
+        bound: IntGaugeVec = &["smsc"],
+        /// Lines of client logs that were not written.
+        client_log_lost_total: IntCounter,
+    }
+}

@@ -1,0 +1,92 @@
+//! The way of an SMS through the gateway, stage by stage.
+//!
+//! ```text
+//! record ─intake→ job ─dispatch→ segments `submitting` ─links→ SMSC
+//!   └ dead letter   └ loop-back → due statuses            │ responses, receipts
+//!                                    statuses + outbox ←──┘ outcomes
+//! ```
+//! Each arrow takes what has gathered, in one transaction. Plaintext is in memory only.
+
+pub(crate) mod announce;
+pub(crate) mod client_log;
+pub(crate) mod dispatch;
+pub(crate) mod intake;
+pub(crate) mod links;
+pub(crate) mod looping;
+pub(crate) mod openers;
+pub(crate) mod outcomes;
+pub(crate) mod plaintexts;
+pub(crate) mod upkeep;
+pub(crate) mod vault;
+
+use std::sync::Arc;
+
+use common::models::{SharedClock, UnixMillis};
+use db::{Batcher, Db, DbError};
+use tokio::sync::Notify;
+
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::store::intake::{NewAttempt, Taken};
+use crate::store::receipts::{Outcome, Settled};
+use crate::store::{Rules, StoreError};
+use announce::Announcer;
+use openers::Openers;
+use plaintexts::Plaintexts;
+use vault::CachedVault;
+
+/// What the stages share.
+pub(crate) struct Gateway {
+    pub(crate) settings: Settings,
+    pub(crate) clock: SharedClock,
+    pub(crate) db: Db,
+    pub(crate) producer: Arc<dyn bus::Producer>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) metrics: Metrics,
+    pub(crate) vault: Arc<CachedVault>,
+    pub(crate) openers: Openers,
+    pub(crate) plaintexts: Plaintexts,
+    pub(crate) announcer: Announcer,
+    pub(crate) intake: Batcher<NewAttempt, Taken, StoreError>,
+    pub(crate) outcomes: Batcher<Outcome, Settled, StoreError>,
+    /// Jobs may be waiting, or an SMSC may have room.
+    pub(crate) work: Notify,
+    /// A status of the loop-back client may be due earlier than thought.
+    pub(crate) loops: Notify,
+}
+
+impl Gateway {
+    /// Gives the time.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+}
+
+/// Starts the two writers: of requests, and of outcomes.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(crate) fn writers(
+    db: &Db,
+    clock: &SharedClock,
+    rules: &Arc<Rules>,
+    max_batch: usize,
+) -> Result<Writers, DbError> {
+    let queue = max_batch.saturating_mul(16);
+    let settings = |name| db::BatcherSettings { name, max_batch, queue };
+    let (now, law) = (clock.clone(), rules.clone());
+    let intake = Batcher::spawn(db, settings("sms-intake"), move |conn, batch: &[NewAttempt]| {
+        crate::store::intake::take(conn, &law, batch, now.now())
+    })?;
+    let (now, law) = (clock.clone(), rules.clone());
+    let outcomes = Batcher::spawn(db, settings("sms-outcomes"), move |conn, batch: &[Outcome]| {
+        crate::store::receipts::settle(conn, &law, batch, now.now())
+    })?;
+    Ok(Writers { intake, outcomes })
+}
+
+/// See [`writers`].
+pub(crate) struct Writers {
+    pub(crate) intake: Batcher<NewAttempt, Taken, StoreError>,
+    pub(crate) outcomes: Batcher<Outcome, Settled, StoreError>,
+}

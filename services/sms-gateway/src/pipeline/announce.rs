@@ -1,0 +1,44 @@
+//! What follows the commit of statuses: the relay and waiting readers are woken, lines are logged, series counted.
+
+use bus::outbox::Relay;
+use common::models::sms::SmsStatus;
+use tokio::sync::watch;
+
+use super::client_log::ClientLog;
+use crate::metrics::Metrics;
+use crate::store::rows::StatusRow;
+
+/// Tells of statuses that have been committed. None of it can change them.
+pub(crate) struct Announcer {
+    relay: Relay,
+    readers: watch::Sender<u64>,
+    log: Option<ClientLog>,
+    metrics: Metrics,
+}
+
+impl Announcer {
+    /// Makes one.
+    pub(crate) fn new(relay: Relay, log: Option<ClientLog>, metrics: Metrics) -> Self {
+        Self { relay, readers: watch::Sender::new(0), log, metrics }
+    }
+
+    /// Tells of committed statuses.
+    pub(crate) fn announce(&self, rows: &[StatusRow]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.relay.wake();
+        self.readers.send_modify(|news| *news = news.wrapping_add(1));
+        for row in rows {
+            self.metrics.statuses_total.with_label_values(&[row.status.as_str()]).inc();
+            if let Some(log) = &self.log {
+                log.write(SmsStatus::from(row));
+            }
+        }
+    }
+
+    /// Gives what changes when there are statuses, of any client.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.readers.subscribe()
+    }
+}

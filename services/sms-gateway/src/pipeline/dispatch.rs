@@ -1,0 +1,163 @@
+//! Waiting jobs go out: read, made ready, claimed with a row per segment, and only then handed to a session.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::crypto::sms_payload::SmsPayload;
+use smpp::codec::{Address, SubmitSm, esm_class};
+use smpp::esme::Submission;
+use tokio_util::sync::CancellationToken;
+
+use super::Gateway;
+use super::links::{Link, Links};
+use super::openers::{OpenFailure, Sealed};
+use super::outcomes::Flight;
+use crate::domain::attempt::JobKey;
+use crate::domain::message::{Outgoing, prepare};
+use crate::store::queue::{self, Claimed, Departure, Plan};
+use crate::store::rows::JobRow;
+use crate::store::{Rules, StoreError};
+
+/// Longest sleep: jobs whose pause ends, or that another instance stored, wake nobody.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The specification's "urgent", which the known gateway sends, too.
+const PRIORITY: u8 = 1;
+/// Receipts on success and failure (SMPP 3.4 §5.2.17), for each segment: the message is delivered when all are.
+const RECEIPTS: u8 = 1;
+
+/// Runs until cancelled, and then lets the sessions end.
+pub(crate) async fn run(
+    gateway: Arc<Gateway>,
+    links: Arc<Links>,
+    cancel: CancellationToken,
+) -> Result<(), Infallible> {
+    let _quiet = links.quiet.clone().drop_guard();
+    while !cancel.is_cancelled() {
+        let more = match round(&gateway, &links).await {
+            Ok(submitted) => submitted > 0,
+            Err(error) => {
+                tracing::warn!(%error, "jobs cannot be submitted now");
+                false
+            }
+        };
+        if more {
+            continue;
+        }
+        tokio::select! {
+            () = cancel.cancelled() => break,
+            () = gateway.work.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Submits as much as the preferred session has room for; gives the number of segments.
+async fn round(gateway: &Gateway, links: &Links) -> Result<usize, StoreError> {
+    let Some(link) = links.usable() else { return Ok(0) };
+    let room = link.room().min(gateway.settings.batch);
+    if room == 0 {
+        return Ok(0);
+    }
+    let (now, limit) = (gateway.now(), i64::try_from(room).unwrap_or(i64::MAX));
+    let rows = gateway.db.read(move |conn| queue::waiting(conn, now, limit)).await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let (plans, mut ready) = make_ready(gateway, rows).await;
+    if plans.is_empty() {
+        return Ok(0);
+    }
+    let claimed = claim(gateway, link, plans).await?;
+    let mut submissions = Vec::new();
+    for claimed in claimed {
+        if let Some(outgoing) = ready.remove(&claimed.key) {
+            submissions.extend(hand_over(link, &claimed, &outgoing));
+        }
+    }
+    let count = submissions.len();
+    gateway.metrics.submitted_total.with_label_values(&[&link.name]).inc_by(count as u64);
+    link.submit(submissions).await;
+    Ok(count)
+}
+
+/// Has the messages of jobs, decrypted again where memory no longer has them. A job that cannot be opened for want of
+/// a vault is left where it is.
+async fn make_ready(gateway: &Gateway, rows: Vec<JobRow>) -> (Vec<Plan>, HashMap<JobKey, Outgoing>) {
+    let mut messages: HashMap<JobKey, Result<SmsPayload, OpenFailure>> = HashMap::new();
+    let mut closed = Vec::new();
+    let mut sealed = Vec::new();
+    for row in &rows {
+        match (gateway.plaintexts.take(&row.id), &row.payload) {
+            (Some(message), _) => {
+                messages.insert(row.key(), Ok(message));
+            }
+            (None, Some(payload)) => {
+                closed.push(row.key());
+                sealed.push(Sealed { client_id: row.client_id.clone(), payload: payload.clone() });
+            }
+            (None, None) => {}
+        }
+    }
+    if !sealed.is_empty() {
+        messages.extend(closed.into_iter().zip(gateway.openers.open(sealed).await));
+    }
+    let mut plans = Vec::with_capacity(rows.len());
+    let mut ready = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let key = row.key();
+        let segments = match messages.remove(&key) {
+            None => continue,
+            Some(Err(failure)) if failure.is_ours() => continue,
+            Some(Err(failure)) => Err(failure.to_string()),
+            Some(Ok(message)) => {
+                let reference = u8::try_from(row.reference).unwrap_or_default();
+                match prepare(&message, &gateway.settings.allowed_numbers, reference) {
+                    Ok(outgoing) => {
+                        let count = i32::try_from(outgoing.segments.len()).unwrap_or(i32::MAX);
+                        ready.insert(key.clone(), outgoing);
+                        Ok(count)
+                    }
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+        };
+        plans.push(Plan { key, segments });
+    }
+    (plans, ready)
+}
+
+async fn claim(gateway: &Gateway, link: &Link, plans: Vec<Plan>) -> Result<Vec<Claimed>, StoreError> {
+    let now = gateway.now();
+    let departure =
+        Departure { smsc: link.name.clone(), now, give_up_at: now + gateway.settings.unknown_after };
+    let rules: Arc<Rules> = gateway.rules.clone();
+    let (claimed, published) =
+        gateway.db.write(move |conn| queue::claim(conn, &rules, &plans, &departure)).await?;
+    gateway.announcer.announce(&published);
+    Ok(claimed)
+}
+
+/// Registers the segments of a claimed job for their outcomes, and makes their PDUs.
+fn hand_over(link: &Link, claimed: &Claimed, outgoing: &Outgoing) -> Vec<Submission> {
+    let (ton, npi) = outgoing.sender.kind.ton_npi();
+    let numbered = (1_i32..).zip(&outgoing.segments).filter(|(part, _)| claimed.parts.contains(part));
+    numbered
+        .map(|(part, segment)| {
+            let token = link.register(Flight { key: claimed.key.clone(), part, tries: claimed.tries });
+            let pdu = SubmitSm {
+                source: Address { ton, npi, value: outgoing.sender.value.clone() },
+                destination: Address { ton: 1, npi: 1, value: outgoing.to.digits().to_owned() },
+                esm_class: if segment.has_header { esm_class::UDHI } else { 0 },
+                priority_flag: PRIORITY,
+                registered_delivery: RECEIPTS,
+                data_coding: outgoing.coding.data_coding(),
+                short_message: segment.octets.clone(),
+                ..SubmitSm::default()
+            };
+            Submission { token, pdu }
+        })
+        .collect()
+}

@@ -1,0 +1,256 @@
+//! First stage: records of `send-sms` become jobs, statuses or dead letters. Offsets follow when that is committed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bus::Delivered;
+use bus::worker::{Handler, Outcome};
+use common::crypto::sms_payload::SmsPayload;
+use common::models::UnixMillis;
+use common::models::sms::{AcceptedSms, ClientId, CorrelId, SmsRequest, SmsState};
+use futures_util::future::join_all;
+
+use super::Gateway;
+use super::openers::{OpenFailure, Sealed};
+use crate::domain::attempt::Emission;
+use crate::domain::loopback::{self, Script, Wait};
+use crate::domain::message::prepare;
+use crate::domain::state::{Emitted, JobState};
+use crate::store::intake::{NewAttempt, Taken};
+use crate::store::rows::{DueRow, JobRow};
+
+/// Handles batches of records.
+pub(crate) struct Intake {
+    gateway: Arc<Gateway>,
+    allowed: HashSet<ClientId>,
+    reference: AtomicU8,
+}
+
+/// A record on its way.
+enum Judged {
+    /// It becomes an attempt; with the message of one that is to be submitted.
+    Attempt(Box<NewAttempt>, Option<SmsPayload>),
+    /// It cannot be judged now.
+    Later(String),
+    /// Nobody can be told.
+    Dead(String),
+}
+
+impl Intake {
+    /// Makes the stage.
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+        let allowed = gateway.settings.allowed_clients.iter().cloned().collect();
+        // References of two runs should differ: a handset joins segments by them.
+        let start = gateway.now().as_secs().rem_euclid(255);
+        Self { gateway, allowed, reference: AtomicU8::new(u8::try_from(start).unwrap_or_default()) }
+    }
+
+    /// Judges a batch: what can be told at once, then what is in the payloads.
+    async fn judge(&self, records: &[Delivered]) -> Vec<Judged> {
+        let now = self.gateway.now();
+        let mut judged: Vec<Option<Judged>> = Vec::with_capacity(records.len());
+        let mut sealed = Vec::new();
+        let mut accepted = Vec::new();
+        for (index, record) in records.iter().enumerate() {
+            let request = match SmsRequest::parse(record.bytes()) {
+                Ok(request) => request,
+                Err(error) => {
+                    judged.push(Some(Judged::Dead(error.to_string())));
+                    continue;
+                }
+            };
+            let (client, correl) = (request.client_id.clone(), request.correl_id.clone());
+            match request.check(self.allowed.contains(&client), now) {
+                Ok(sms) => {
+                    sealed.push(Sealed { client_id: client, payload: sms.payload.clone() });
+                    accepted.push((index, sms));
+                    judged.push(None);
+                }
+                Err(refusal) => {
+                    let draft = Draft::new(record, client, correl, now);
+                    let ended = draft.ended(refusal.state(), refusal.error_text());
+                    judged.push(Some(Judged::Attempt(Box::new(ended), None)));
+                }
+            }
+        }
+        if !sealed.is_empty() {
+            let opened = self.gateway.openers.open(sealed).await;
+            for ((index, sms), opened) in accepted.into_iter().zip(opened) {
+                if let (Some(place), Some(record)) = (judged.get_mut(index), records.get(index)) {
+                    *place = Some(self.judge_opened(record, sms, opened, now));
+                }
+            }
+        }
+        judged.into_iter().map(|one| one.unwrap_or_else(|| Judged::Later("not judged".into()))).collect()
+    }
+
+    fn judge_opened(
+        &self,
+        record: &Delivered,
+        sms: AcceptedSms,
+        opened: Result<SmsPayload, OpenFailure>,
+        now: UnixMillis,
+    ) -> Judged {
+        let AcceptedSms { client_id, correl_id, deadline, payload, class } = sms;
+        let mut draft = Draft::new(record, client_id, correl_id, now);
+        draft.0.deadline = deadline;
+        draft.0.class = class.as_str().into();
+        let message = match opened {
+            Ok(message) => message,
+            Err(failure) if failure.is_ours() => return Judged::Later(failure.to_string()),
+            Err(failure) => {
+                let ended = draft.ended(SmsState::Invalid, Some(failure.to_string()));
+                return Judged::Attempt(Box::new(ended), None);
+            }
+        };
+        if draft.0.client_id.as_str() == loopback::CLIENT {
+            let settings = &self.gateway.settings;
+            let delay = |wait| match wait {
+                Wait::Normal => settings.loopback_delay,
+                Wait::Long => settings.loopback_long_delay,
+            };
+            return Judged::Attempt(Box::new(draft.looping(Script::of(message.text()), delay)), None);
+        }
+        let reference = self.reference.fetch_add(1, Ordering::Relaxed);
+        match prepare(&message, &self.gateway.settings.allowed_numbers, reference) {
+            Ok(_) => Judged::Attempt(Box::new(draft.queued(payload, reference)), Some(message)),
+            Err(error) => {
+                Judged::Attempt(Box::new(draft.ended(SmsState::Invalid, Some(error.to_string()))), None)
+            }
+        }
+    }
+
+    async fn store(&self, judged: Judged) -> Outcome {
+        let gateway = &self.gateway;
+        let count = |outcome: &str| gateway.metrics.requests_total.with_label_values(&[outcome]).inc();
+        let (attempt, message) = match judged {
+            Judged::Attempt(attempt, message) => (*attempt, message),
+            Judged::Later(reason) => return Outcome::retry(reason),
+            Judged::Dead(reason) => {
+                count("dead");
+                return Outcome::dead(reason);
+            }
+        };
+        let (id, kind) = (attempt.row.id.clone(), attempt.kind());
+        match gateway.intake.submit(attempt).await {
+            Ok(Taken::New(status)) => {
+                count(kind);
+                if let Some(message) = message {
+                    gateway.plaintexts.put(id, message);
+                }
+                gateway.announcer.announce(status.as_slice());
+            }
+            Ok(Taken::Replay) => count("replay"),
+            Ok(Taken::Duplicate) => count("duplicate"),
+            Err(error) => return Outcome::retry(error.to_string()),
+        }
+        Outcome::Done
+    }
+}
+
+#[async_trait]
+impl Handler for Intake {
+    async fn handle(&self, records: &[Delivered]) -> Vec<Outcome> {
+        let timer = self.gateway.metrics.intake_seconds.start_timer();
+        // Submitted in their order before any is awaited: they share a transaction, and the first of two alike counts.
+        let judged = self.judge(records).await;
+        let outcomes = join_all(judged.into_iter().map(|one| self.store(one))).await;
+        timer.observe_duration();
+        self.gateway.work.notify_one();
+        self.gateway.loops.notify_one();
+        outcomes
+    }
+}
+
+impl NewAttempt {
+    /// Gives its name in the metrics.
+    fn kind(&self) -> &'static str {
+        match (&self.emission, self.row.client_id.as_str()) {
+            (Some(_), _) => "refused",
+            (None, loopback::CLIENT) => "looping",
+            (None, _) => "queued",
+        }
+    }
+}
+
+/// The row of an attempt that is being judged.
+struct Draft(JobRow);
+
+impl Draft {
+    fn new(record: &Delivered, client_id: ClientId, correl_id: CorrelId, now: UnixMillis) -> Self {
+        Self(JobRow {
+            client_id,
+            id: uuid::Uuid::now_v7().to_string(),
+            correl_id,
+            source_topic: record.position.topic.to_string(),
+            source_partition: record.position.partition,
+            source_offset: record.position.offset,
+            state: String::new(),
+            holds: false,
+            emitted: 0,
+            possible_duplicate: false,
+            class: String::new(),
+            deadline: now,
+            payload: None,
+            due_at: None,
+            tries: 0,
+            segments: 0,
+            reference: 0,
+            smsc: None,
+            recall_id: None,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+
+    fn enter(mut self, state: JobState) -> JobRow {
+        self.0.state = state.as_str().into();
+        self.0.holds = state.holds();
+        self.0
+    }
+
+    /// Ends with its first status.
+    fn ended(self, status: SmsState, error_text: Option<String>) -> NewAttempt {
+        let mut row = self.enter(JobState::ended(status));
+        let mut emitted = Emitted::default();
+        emitted.insert(status);
+        row.emitted = emitted.bits();
+        NewAttempt { row, emission: Some(Emission { status, recall_id: None, error_text }), due: Vec::new() }
+    }
+
+    /// Waits to be submitted.
+    fn queued(self, payload: String, reference: u8) -> NewAttempt {
+        let mut row = self.enter(JobState::Queued);
+        row.due_at = Some(row.created_at);
+        row.payload = Some(payload);
+        row.reference = i32::from(reference);
+        NewAttempt { row, emission: None, due: Vec::new() }
+    }
+
+    /// Has its statuses to come.
+    fn looping(self, script: Script, delay: impl Fn(Wait) -> Duration) -> NewAttempt {
+        let steps: Vec<(Wait, SmsState)> = script.steps().collect();
+        let row = self.enter(if steps.is_empty() { JobState::Silent } else { JobState::Looping });
+        let mut due_at = row.created_at;
+        let mut left = i32::try_from(steps.len()).unwrap_or_default();
+        let due = steps
+            .into_iter()
+            .map(|(wait, status)| {
+                left -= 1;
+                due_at = due_at + delay(wait);
+                DueRow {
+                    client_id: row.client_id.clone(),
+                    job_id: row.id.clone(),
+                    step: left,
+                    due_at,
+                    status,
+                    error_text: loopback::error_text(status).map(str::to_owned),
+                }
+            })
+            .collect();
+        NewAttempt { row, emission: None, due }
+    }
+}

@@ -1,0 +1,75 @@
+//! Messages between intake and submission: in memory only, wiped when dropped, so that each is decrypted once.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use common::crypto::sms_payload::SmsPayload;
+
+/// A bounded store; the oldest message goes first. What is not in it is decrypted again.
+pub(crate) struct Plaintexts {
+    capacity: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    messages: HashMap<String, SmsPayload>,
+    order: VecDeque<String>,
+}
+
+impl Plaintexts {
+    /// Makes an empty one.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { capacity, kept: Mutex::default() }
+    }
+
+    /// Keeps the message of a job.
+    pub(crate) fn put(&self, job: String, message: SmsPayload) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.order.push_back(job.clone());
+        kept.messages.insert(job, message);
+        while kept.messages.len() > self.capacity || kept.order.len() > 2 * self.capacity {
+            let Some(oldest) = kept.order.pop_front() else { break };
+            kept.messages.remove(&oldest);
+        }
+    }
+
+    /// Takes the message of a job out.
+    pub(crate) fn take(&self, job: &str) -> Option<SmsPayload> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).messages.remove(job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> SmsPayload {
+        SmsPayload::new("+255123456789", None, text).unwrap()
+    }
+
+    #[test]
+    fn the_oldest_goes_when_it_is_full() {
+        let kept = Plaintexts::new(2);
+
+        for job in ["a", "b", "c"] {
+            kept.put(job.into(), message(job));
+        }
+
+        assert!(kept.take("a").is_none());
+        assert_eq!(kept.take("c").unwrap().text(), "c");
+        assert!(kept.take("c").is_none());
+    }
+
+    #[test]
+    fn what_was_taken_leaves_room_in_the_order_too() {
+        let kept = Plaintexts::new(2);
+
+        for job in 0..100 {
+            kept.put(job.to_string(), message("x"));
+            assert!(kept.take(&job.to_string()).is_some());
+        }
+
+        assert!(kept.kept.lock().unwrap().order.len() <= 4);
+    }
+}

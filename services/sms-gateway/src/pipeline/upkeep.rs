@@ -1,0 +1,88 @@
+//! What time brings: outcomes that are given up, deadlines that pass, refused binds, old rows.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::models::UnixMillis;
+use futures_util::future::join_all;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::Gateway;
+use super::links::Links;
+use crate::store::receipts::Outcome;
+use crate::store::rows::StatusRow;
+use crate::store::{StoreError, queue, upkeep};
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How long a parked receipt may turn out to have been overtaken by its submission's row.
+const OVERTAKEN_WITHIN: Duration = Duration::from_secs(600);
+
+/// Runs until cancelled.
+pub(crate) async fn run(
+    gateway: Arc<Gateway>,
+    links: Arc<Links>,
+    cancel: CancellationToken,
+) -> Result<(), Infallible> {
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pruned_at: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = round(&gateway, &links).await {
+            tracing::warn!(%error, "upkeep is not possible now");
+            continue;
+        }
+        if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
+            pruned_at = Some(Instant::now());
+            prune(&gateway).await;
+        }
+    }
+}
+
+async fn round(gateway: &Gateway, links: &Links) -> Result<(), StoreError> {
+    let now = gateway.now();
+    let rules = gateway.rules.clone();
+    let patience = gateway.settings.bind_patience;
+    let refused = links.alarm().filter(|(_, since)| since.elapsed() >= patience);
+    let refused = refused.map(|(status, _)| format!("the SMSC refuses the bind: {status}"));
+    let published: Vec<StatusRow> = gateway
+        .db
+        .write(move |conn| {
+            let mut published = upkeep::give_up(conn, &rules, now)?;
+            published.extend(upkeep::expire(conn, &rules, now)?);
+            if let Some(reason) = &refused {
+                published.extend(upkeep::refuse(conn, &rules, (now - patience, now), reason)?);
+            }
+            Ok::<_, StoreError>(published)
+        })
+        .await?;
+    gateway.announcer.announce(&published);
+    gateway.metrics.queued.set(gateway.db.read(queue::depth).await?);
+    rematch(gateway, now).await
+}
+
+/// Matches receipts that were parked while another instance stored their submission.
+async fn rematch(gateway: &Gateway, now: UnixMillis) -> Result<(), StoreError> {
+    let since = now - OVERTAKEN_WITHIN;
+    let receipts = gateway.db.read(move |conn| upkeep::overtaken(conn, since)).await?;
+    let outcomes = receipts.into_iter().map(|receipt| gateway.outcomes.submit(Outcome::Receipt(receipt)));
+    for settled in join_all(outcomes).await {
+        gateway.announcer.announce(&settled?.statuses);
+    }
+    Ok(())
+}
+
+async fn prune(gateway: &Gateway) {
+    let before = gateway.now() - gateway.settings.retention;
+    match gateway.db.write(move |conn| upkeep::prune(conn, before)).await {
+        Ok(0) => {}
+        Ok(rows) => tracing::debug!(rows, "old rows removed"),
+        Err(error) => tracing::warn!(%error, "old rows cannot be removed now"),
+    }
+}

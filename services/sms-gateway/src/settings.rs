@@ -1,0 +1,328 @@
+//! The section `[sms_gateway]`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::crypto::Secret;
+use common::models::sms::ClientId;
+use serde::Deserialize;
+use sms::message_id::{IdBase, UnknownIdBase};
+
+pub use crate::domain::numbers::NumberPattern;
+
+/// Settings of the gateway. `Debug` is safe to log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The vault: a PKCS#12 or JKS file with one private key entry per client, named after it. It is read again when
+    /// it changes. Without one every request is INVALID.
+    pub vault: Option<PathBuf>,
+    /// The vault's password.
+    pub vault_password: Secret<String>,
+    /// Clients that may send.
+    pub allowed_clients: Vec<ClientId>,
+    /// Recipients that may be sent to: patterns of `+`, digits, `#` for any one digit, `*` at the end for any more.
+    pub allowed_numbers: Vec<NumberPattern>,
+    /// Consumer group.
+    pub group: String,
+    /// Names of the topics.
+    pub topics: Topics,
+    /// Loop-back client: from the request to its first status.
+    #[serde(with = "humantime_serde")]
+    pub loopback_delay: Duration,
+    /// Loop-back client: from the first status to the second.
+    #[serde(with = "humantime_serde")]
+    pub loopback_long_delay: Duration,
+    /// Keys of `POST /v1/sms` and `GET /v1/sms/status`, each with the client it belongs to.
+    pub http_keys: HttpKeys,
+    /// Whether a client may send again under the same ids after an unknown outcome.
+    pub resubmit_unknown: bool,
+    /// Folder for one log file per client, one line per status; none: no such files.
+    pub client_log: Option<PathBuf>,
+    /// How long an outcome is waited for before the client is told that it is unknown.
+    #[serde(with = "humantime_serde")]
+    pub unknown_after: Duration,
+    /// First pause after "throttled" or "queue full"; doubled at each repetition.
+    #[serde(with = "humantime_serde")]
+    pub throttle_backoff: Duration,
+    /// Longest such pause.
+    #[serde(with = "humantime_serde")]
+    pub throttle_backoff_max: Duration,
+    /// How long requests wait while the SMSC refuses our credentials, before they are FAILED.
+    #[serde(with = "humantime_serde")]
+    pub bind_patience: Duration,
+    /// How long statuses, ended attempts and receipts without an attempt are kept.
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    /// Threads that decrypt; 0: one per core.
+    pub decrypt_threads: usize,
+    /// Records of one batch at most.
+    pub batch: usize,
+    /// Messages kept decrypted in memory between intake and submission, at most; the others are decrypted again.
+    pub plaintexts: usize,
+    /// The SMSCs, in order of preference: the first that is bound is used.
+    pub smsc: Vec<SmscSettings>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            vault: None,
+            vault_password: Secret::default(),
+            allowed_clients: vec!["test".into()],
+            allowed_numbers: vec![NumberPattern::any()],
+            group: "sms-gateway".into(),
+            topics: Topics::default(),
+            loopback_delay: Duration::from_millis(100),
+            loopback_long_delay: Duration::from_millis(1500),
+            http_keys: HttpKeys::default(),
+            resubmit_unknown: true,
+            client_log: None,
+            unknown_after: Duration::from_secs(60),
+            throttle_backoff: Duration::from_secs(1),
+            throttle_backoff_max: Duration::from_secs(60),
+            bind_patience: Duration::from_secs(60),
+            retention: Duration::from_secs(30 * 24 * 3600),
+            decrypt_threads: 0,
+            batch: 256,
+            plaintexts: 10_000,
+            smsc: Vec::new(),
+        }
+    }
+}
+
+/// Names of the topics.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Topics {
+    /// Requests.
+    pub send: String,
+    /// Statuses.
+    pub status: String,
+    /// Correlation records, for migration.
+    pub correl: String,
+    /// Requests that nobody can be told about.
+    pub dead: String,
+    /// Mobile-originated messages.
+    pub inbound: String,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            send: bus::topics::SEND_SMS.into(),
+            status: bus::topics::SMS_STATUS.into(),
+            correl: bus::topics::CORREL_ID.into(),
+            dead: bus::topics::SEND_SMS_DEAD.into(),
+            inbound: bus::topics::SMS_INBOUND.into(),
+        }
+    }
+}
+
+/// API keys with the client that each belongs to. `Debug` shows the clients only.
+#[derive(Clone, Default, Deserialize)]
+#[serde(from = "BTreeMap<String, ClientId>")]
+pub struct HttpKeys(Vec<(Secret<String>, ClientId)>);
+
+impl HttpKeys {
+    /// Finds the client of a key, in a time that does not tell which keys come close.
+    pub fn client(&self, key: &str) -> Option<&ClientId> {
+        self.0
+            .iter()
+            .fold(None, |found, (known, client)| if known.matches(key) { Some(client) } else { found })
+    }
+}
+
+impl From<BTreeMap<String, ClientId>> for HttpKeys {
+    fn from(keys: BTreeMap<String, ClientId>) -> Self {
+        keys.into_iter().collect()
+    }
+}
+
+impl FromIterator<(String, ClientId)> for HttpKeys {
+    fn from_iter<I: IntoIterator<Item = (String, ClientId)>>(keys: I) -> Self {
+        Self(keys.into_iter().map(|(key, client)| (key.into(), client)).collect())
+    }
+}
+
+impl std::fmt::Debug for HttpKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(_, client)| client)).finish()
+    }
+}
+
+/// Which way messages go over a bind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bind {
+    /// Both ways.
+    #[default]
+    Transceiver,
+    /// Only ours to the SMSC.
+    Transmitter,
+    /// Only receipts and messages to us.
+    Receiver,
+}
+
+/// One SMSC, `[[sms_gateway.smsc]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmscSettings {
+    /// Its name in rows, logs and metrics; receipts find their message by it, so it stays.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Who binds, at most 15 characters.
+    pub system_id: String,
+    /// Its password, at most 8 characters.
+    pub password: Secret<String>,
+    /// Kind of ESME, at most 12 characters.
+    pub system_type: String,
+    /// Kind of bind.
+    pub bind: Bind,
+    /// Requests without a response, at most.
+    pub window: usize,
+    /// Submissions a second, at most; 0: no limit.
+    pub tps: f64,
+    /// How long a response is waited for.
+    #[serde(with = "humantime_serde")]
+    pub response_timeout: Duration,
+    /// How long the SMSC may be silent before it is asked whether it lives.
+    #[serde(with = "humantime_serde")]
+    pub enquire_link: Duration,
+    /// First wait before a new connection; doubled at each failure.
+    #[serde(with = "humantime_serde")]
+    pub reconnect: Duration,
+    /// Longest wait before a new connection.
+    #[serde(with = "humantime_serde")]
+    pub reconnect_max: Duration,
+    /// How it writes message ids in responses and in receipts: `auto`, `as-is`, `hex-decimal` or `decimal-hex`.
+    pub id_base: IdBaseSetting,
+    /// Whether it is a simulator: its statuses say so.
+    pub simulated: bool,
+}
+
+impl Default for SmscSettings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            host: "127.0.0.1".into(),
+            port: 2775,
+            system_id: String::new(),
+            password: Secret::default(),
+            system_type: "smpp".into(),
+            bind: Bind::Transceiver,
+            window: 10,
+            tps: 0.0,
+            response_timeout: Duration::from_secs(10),
+            enquire_link: Duration::from_secs(30),
+            reconnect: Duration::from_secs(1),
+            reconnect_max: Duration::from_secs(60),
+            id_base: IdBaseSetting::default(),
+            simulated: false,
+        }
+    }
+}
+
+/// [`IdBase`] as settings write it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct IdBaseSetting(pub IdBase);
+
+impl TryFrom<String> for IdBaseSetting {
+    type Error = UnknownIdBase;
+
+    fn try_from(word: String) -> Result<Self, UnknownIdBase> {
+        word.parse().map(Self)
+    }
+}
+
+/// Keys shorter than this can be guessed.
+const MIN_KEY: usize = 16;
+
+impl Settings {
+    /// Finds what the types cannot express; each fault with its place.
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        let mut fault =
+            |place: &str, what: &str| faults.push((format!("sms_gateway.{place}"), what.to_owned()));
+        for (place, topic) in [
+            ("topics.send", &self.topics.send),
+            ("topics.status", &self.topics.status),
+            ("topics.dead", &self.topics.dead),
+            ("group", &self.group),
+        ] {
+            if topic.is_empty() {
+                fault(place, "must not be empty");
+            }
+        }
+        if self.batch == 0 {
+            fault("batch", "must be above 0");
+        }
+        if self.http_keys.0.iter().any(|(key, _)| key.expose().len() < MIN_KEY) {
+            fault("http_keys", "a key has at least 16 characters");
+        }
+        let mut names = HashSet::new();
+        for smsc in &self.smsc {
+            if smsc.name.is_empty() || smsc.name.len() > 64 {
+                fault("smsc.name", "must have 1 to 64 characters");
+            } else if !names.insert(&smsc.name) {
+                fault("smsc.name", "two SMSCs have the same name");
+            }
+            if smsc.window == 0 {
+                fault("smsc.window", "must be above 0");
+            }
+            if smsc.password.expose().len() > 8 {
+                fault("smsc.password", "SMPP allows 8 characters");
+            }
+            if smsc.system_id.len() > 15 {
+                fault("smsc.system_id", "SMPP allows 15 characters");
+            }
+            if !smsc.tps.is_finite() || smsc.tps < 0.0 {
+                fault("smsc.tps", "must be 0 or above");
+            }
+            if smsc.response_timeout >= self.unknown_after {
+                fault("unknown_after", "must be above every smsc.response_timeout");
+            }
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_have_no_fault() {
+        assert_eq!(Settings::default().faults(), []);
+    }
+
+    #[test]
+    fn faults_are_named_with_their_place() {
+        let settings = Settings {
+            http_keys: [("short".to_owned(), "acme".into())].into_iter().collect(),
+            smsc: vec![
+                SmscSettings { name: "a".into(), window: 0, ..SmscSettings::default() },
+                SmscSettings { name: "a".into(), ..SmscSettings::default() },
+            ],
+            ..Settings::default()
+        };
+
+        let places: Vec<String> = settings.faults().into_iter().map(|(place, _)| place).collect();
+
+        assert_eq!(places, ["sms_gateway.http_keys", "sms_gateway.smsc.window", "sms_gateway.smsc.name"]);
+    }
+
+    #[test]
+    fn a_key_finds_its_client_and_is_not_shown() {
+        let keys: HttpKeys = [("0123456789abcdef".to_owned(), "acme".into())].into_iter().collect();
+
+        assert_eq!(keys.client("0123456789abcdef").map(ClientId::as_str), Some("acme"));
+        assert_eq!(keys.client("0123456789abcdeF"), None);
+        assert!(!format!("{keys:?}").contains("0123456789"), "{keys:?}");
+    }
+}

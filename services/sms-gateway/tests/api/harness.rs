@@ -1,0 +1,201 @@
+//! Runs the gateway with what surrounds it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bus::{Bus, Delivered, Event, Record};
+use common::crypto::vault::{Vault, VaultFormat};
+use common::models::UnixMillis;
+use common::models::sms::SmsStatus;
+use serde_json::{Map, Value};
+use service::{App, CommonSettings, Host, Surroundings};
+use smpp::smsc::{Behaviour, Receipts, Smsc};
+use sms_gateway::{Settings, SmsGateway, SmscSettings};
+use tempfile::TempDir;
+use testkit::database::TestDb;
+use testkit::http::TestClient;
+use testkit::wait::wait_for;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cases::{ACME, Maker, TEST};
+
+pub(crate) const KEY: &str = "key-of-acme-0123456789";
+pub(crate) const TEST_KEY: &str = "key-of-test-0123456789";
+const PASSWORD: &str = "123456";
+
+/// What outlives a restart: folder, vault, SMSC.
+pub(crate) struct World {
+    folder: TempDir,
+    pub(crate) maker: Maker,
+    pub(crate) smsc: Smsc,
+}
+
+impl World {
+    /// Makes a vault for two clients and starts an SMSC.
+    pub(crate) async fn new(behaviour: Behaviour) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut vault = Vault::new(VaultFormat::default());
+        let mut keys = BTreeMap::new();
+        for client in [TEST, ACME] {
+            vault.add(client, 2048, UnixMillis(0)).unwrap();
+            keys.insert(client, vault.sealing_key(client).unwrap());
+        }
+        std::fs::write(folder.path().join("vault"), vault.to_bytes(PASSWORD).unwrap()).unwrap();
+        let settings = smpp::smsc::SmscSettings { behaviour, ..Default::default() };
+        Self { folder, maker: Maker { keys }, smsc: Smsc::start(settings).await.unwrap() }
+    }
+
+    /// An SMSC that sends a receipt for each message at once.
+    pub(crate) fn with_receipts() -> Behaviour {
+        Behaviour { receipts: Some(Receipts::default()), ..Behaviour::default() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            vault: Some(self.path().join("vault")),
+            vault_password: PASSWORD.into(),
+            allowed_clients: ["test", "acme", "keyless"].map(Into::into).to_vec(),
+            allowed_numbers: vec!["+255*".parse().unwrap()],
+            loopback_delay: Duration::from_millis(20),
+            loopback_long_delay: Duration::from_millis(60),
+            http_keys: [(KEY.to_owned(), ACME.into()), (TEST_KEY.to_owned(), TEST.into())]
+                .into_iter()
+                .collect(),
+            unknown_after: Duration::from_secs(2),
+            throttle_backoff: Duration::from_millis(100),
+            bind_patience: Duration::from_secs(1),
+            smsc: vec![SmscSettings {
+                name: "main".into(),
+                port: self.smsc.address().port(),
+                system_id: "acme".into(),
+                password: "secret".into(),
+                response_timeout: Duration::from_millis(500),
+                reconnect: Duration::from_millis(50),
+                reconnect_max: Duration::from_millis(200),
+                simulated: true,
+                ..SmscSettings::default()
+            }],
+            ..Settings::default()
+        }
+    }
+}
+
+/// A gateway that runs until it is stopped or dropped.
+pub(crate) struct Gateway {
+    pub(crate) http: TestClient,
+    pub(crate) bus: Bus,
+    pub(crate) db: db::Db,
+    statuses: Arc<Mutex<Vec<SmsStatus>>>,
+    dead: Arc<Mutex<Vec<Delivered>>>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Gateway {
+    pub(crate) async fn start(world: &World, test: &TestDb) -> Self {
+        Self::with(world, test, world.settings()).await
+    }
+
+    pub(crate) async fn with(world: &World, test: &TestDb, settings: Settings) -> Self {
+        let mut common = CommonSettings::default();
+        common.http.listen = "127.0.0.1:0".parse().unwrap();
+        common.http.workers = std::num::NonZeroUsize::new(1);
+        common.internal.listen = "127.0.0.1:0".parse().unwrap();
+        common.internal.token = Some("the token between services".into());
+        common.internal.auth_url = Some("http://127.0.0.1:1/".parse().unwrap());
+        common.database.url = test.settings().url.clone();
+        let surroundings =
+            Surroundings { data_dir: Some(world.path().to_owned()), ..Surroundings::default() };
+        let mut host = Host::bind(common, &[SmsGateway::NAME], surroundings).unwrap();
+        service::migrate::<SmsGateway>(host.platform()).await.unwrap();
+        let (bus, db) = (host.platform().bus.clone(), host.platform().database("sms_gateway").unwrap());
+        let http = TestClient::new(format!("http://{}", host.http_addr()));
+        host.add_service(SmsGateway::build(settings, host.platform()).unwrap());
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let task = tokio::task::spawn_blocking(move || {
+            actix_web::rt::System::new()
+                .block_on(async move { host.run_until(|_| Ok(()), stopped).await.unwrap() })
+        });
+        let (statuses, dead) = (Arc::default(), Arc::default());
+        let readers = vec![
+            read(&bus, "sms-status", &statuses, |record| serde_json::from_slice(record.bytes()).unwrap()),
+            read(&bus, "send-sms-dead", &dead, |record| record),
+        ];
+        Self { http, bus, db, statuses, dead, stop, task, readers }
+    }
+
+    /// Stops it in order and waits for its end.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        (&mut self.task).await.unwrap();
+        for reader in self.readers.drain(..) {
+            reader.abort();
+            let _ = reader.await;
+        }
+    }
+
+    pub(crate) async fn produce(&self, values: Vec<Option<Vec<u8>>>) {
+        let record =
+            |value| Record { topic: "send-sms".into(), key: None, value, headers: Default::default() };
+        self.bus.producer().send(values.into_iter().map(record).collect()).await.unwrap();
+    }
+
+    pub(crate) async fn request(&self, request: &Map<String, Value>) {
+        self.produce(vec![Some(serde_json::to_vec(request).unwrap())]).await;
+    }
+
+    /// The statuses published so far for a request.
+    pub(crate) fn published(&self, correl: &str) -> Vec<SmsStatus> {
+        let statuses = self.statuses.lock().unwrap();
+        statuses.iter().filter(|status| status.correl_id.as_str() == correl).cloned().collect()
+    }
+
+    pub(crate) fn names(&self, correl: &str) -> Vec<String> {
+        self.published(correl).iter().map(|status| status.sms_status.to_string()).collect()
+    }
+
+    /// Waits until so many statuses were published for a request.
+    pub(crate) async fn statuses(&self, correl: &str, count: usize) -> Vec<SmsStatus> {
+        wait_for(&format!("{count} statuses of {correl}"), || {
+            let found = self.published(correl);
+            async move { (found.len() >= count).then_some(found) }
+        })
+        .await
+    }
+
+    pub(crate) fn dead(&self) -> Vec<Delivered> {
+        self.dead.lock().unwrap().clone()
+    }
+}
+
+fn read<T: Send + 'static>(
+    bus: &Bus,
+    topic: &str,
+    into: &Arc<Mutex<Vec<T>>>,
+    convert: impl Fn(Delivered) -> T + Send + 'static,
+) -> JoinHandle<()> {
+    let mut consumer = bus.consumer(&format!("test-{}", uuid::Uuid::new_v4()), &[topic]).unwrap();
+    let into = into.clone();
+    tokio::spawn(async move {
+        loop {
+            if let Ok(Event::Records(records)) = consumer.next(100).await {
+                into.lock().unwrap().extend(records.into_iter().map(&convert));
+            }
+        }
+    })
+}

@@ -1,0 +1,10 @@
+//! The gateway as a whole: real app, real database of both kinds, embedded bus, SMSC simulator.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod cases;
+mod contract;
+mod delivery;
+mod harness;
+mod http;
+mod openapi;
+mod recovery;
