@@ -10,6 +10,7 @@ pub mod kafka;
 pub mod perl_smsc;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod rabbitmq;
 pub mod signal;
 pub mod smsc_peers;
