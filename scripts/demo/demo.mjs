@@ -1,7 +1,9 @@
 // The main job, for real: two libsignal clients talk through the server, and an encrypted SMS goes to the SMSC and back.
 //
 //   node demo.mjs --server URL --sealpost PROGRAM --sms-client ID --sms-public-key FILE --sms-api-key FILE
-//                 [--brokers HOST:PORT]     produce the SMS with kcat instead of by HTTP, read the statuses from the topic
+//
+//   --auth URL --keystore URL --mailbox URL --sms-gateway URL   instead of --server: each service by itself
+//   --brokers HOST:PORT   instead of --sms-api-key: kcat produces the SMS, the statuses are read from the topic
 //
 // Prints a transcript; exits 0 only if every step was seen to work.
 import { execFile, spawn } from 'node:child_process';
@@ -9,11 +11,16 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs, promisify } from 'node:util';
 import { randomBytes } from 'node:crypto';
 import { Device, within } from './device.mjs';
+import { Servers } from './servers.mjs';
 
 const run = promisify(execFile);
 const { values: options } = parseArgs({
   options: {
     server: { type: 'string' },
+    auth: { type: 'string' },
+    keystore: { type: 'string' },
+    mailbox: { type: 'string' },
+    'sms-gateway': { type: 'string' },
     sealpost: { type: 'string' },
     'sms-client': { type: 'string' },
     'sms-public-key': { type: 'string' },
@@ -31,9 +38,9 @@ function expect(condition, what) {
   if (!condition) throw new Error(`expected ${what}`);
 }
 
-async function messages(server) {
+async function messages(servers) {
   section('An end-to-end-encrypted message, from one libsignal client to another');
-  const [alice, bob] = [new Device(server, 'alice'), new Device(server, 'bob')];
+  const [alice, bob] = [new Device(servers, 'alice'), new Device(servers, 'bob')];
   await alice.register();
   await bob.register();
   say(`${alice.username} and ${bob.username} registered, each with a device and 10 + 10 one-time prekeys`);
@@ -66,7 +73,7 @@ async function messages(server) {
   bob.close();
 }
 
-async function sms(server) {
+async function sms(servers) {
   section('An encrypted SMS, from a producer to a phone number over SMPP');
   const client = options['sms-client'];
   const correlId = `demo-${randomBytes(6).toString('hex')}`;
@@ -78,21 +85,21 @@ async function sms(server) {
   say(`the text is encrypted to the gateway's key (${payload.trim().length} characters of base64)`);
 
   const request = JSON.stringify({ 'client-id': client, 'correl-id': correlId, deadline: '2100-01-01T00:00:00Z', payload: payload.trim() });
-  const statuses = options.brokers ? await overKafka(request, correlId) : await overHttp(server, request, correlId);
+  const statuses = options.brokers ? await overKafka(request, correlId) : await overHttp(servers, request, correlId);
   for (const { status, simulated } of statuses) say(`status ${status}${simulated ? ' (from the simulator)' : ''}`);
   expect(statuses.map(({ status }) => status).join() === 'SENT,DELIVERED', 'SENT, then DELIVERED');
   expect(statuses.every(({ simulated }) => simulated), 'each status of the simulator to say so');
 }
 
-async function overHttp(server, request, correlId) {
+async function overHttp(servers, request, correlId) {
   const headers = { Authorization: `Bearer ${(await readFile(options['sms-api-key'], 'utf8')).trim()}` };
-  const answer = await fetch(`${server}/v1/sms`, { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body: request });
+  const answer = await fetch(servers.at('/v1/sms'), { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body: request });
   expect(answer.status === 202, `202 from POST /v1/sms, not ${answer.status} ${await answer.clone().text()}`);
   say('POST /v1/sms: accepted, durable on the bus');
   const found = [];
   const deadline = Date.now() + 20_000;
   for (let after = 0; found.length < 2 && Date.now() < deadline;) {
-    const page = await (await fetch(`${server}/v1/sms/status?after=${after}&timeout=5`, { headers })).json();
+    const page = await (await fetch(servers.at(`/v1/sms/status?after=${after}&timeout=5`), { headers })).json();
     found.push(...page.statuses.filter((status) => status['correl-id'] === correlId).map(shortened));
     after = page.next;
   }
@@ -126,8 +133,9 @@ async function overKafka(request, correlId) {
 const shortened = (record) => ({ status: record['sms-status'], simulated: record.simulated === true });
 
 try {
-  await messages(options.server);
-  await sms(options.server);
+  const servers = new Servers(options);
+  await messages(servers);
+  await sms(servers);
   section('Every step worked.');
 } catch (error) {
   console.error(`\nThe demo failed: ${error.message}`);

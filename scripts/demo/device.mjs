@@ -21,8 +21,8 @@ export class Device {
   #inbox = [];
   #waiting = [];
 
-  constructor(server, name) {
-    this.server = server;
+  constructor(servers, name) {
+    this.servers = servers;
     this.username = `${name}-${randomBytes(4).toString('hex')}`;
   }
 
@@ -79,7 +79,7 @@ export class Device {
 
   /** Opens the message websocket and resolves once the server says that the backlog has been delivered. */
   async listen() {
-    this.socket = new WebSocket(`${this.server.replace(/^http/, 'ws')}/v1/websocket`, { headers: { Authorization: `Bearer ${this.accessToken}` } });
+    this.socket = new WebSocket(this.servers.at('/v1/websocket').replace(/^http/, 'ws'), { headers: { Authorization: `Bearer ${this.accessToken}` } });
     await new Promise((resolve, reject) => {
       this.socket.on('error', reject);
       this.socket.on('close', (code) => reject(new Error(`the websocket closed with ${code}`)));
@@ -150,7 +150,7 @@ export class Device {
   }
 
   async #call(method, path, body, headers = {}) {
-    const answer = await fetch(this.server + path, {
+    const answer = await fetch(this.servers.at(path), {
       method,
       headers: {
         ...(body ? { 'Content-Type': 'application/json' } : {}),

@@ -1,17 +1,18 @@
 //! Starts the servers that tests need, runs a command beside them, stops them: `infra run CMD ARG…`.
 //!
 //! The command finds them through the environment. Its exit code is ours; SIGINT and SIGTERM end it and us, and
-//! nothing stays behind even when this process is killed. `infra fetch` only fills the cache.
+//! nothing stays behind even when this process is killed. `infra fetch` only fills the cache; `infra port` prints a free
+//! loopback port.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use testkit::infra::Infra;
-use testkit::kafka;
+use testkit::{kafka, process};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-const USAGE: &str = "usage: infra run CMD [ARG…] | infra fetch";
+const USAGE: &str = "usage: infra run CMD [ARG…] | infra fetch | infra port";
 
 /// The command ends with us. This is the main thread, of which the end is the end of the process.
 const MORTAL: [&str; 3] = ["--pdeathsig", "TERM", "--"];
@@ -24,6 +25,7 @@ async fn main() -> ExitCode {
     let outcome = match (verb.as_ref().and_then(|verb| verb.to_str()), command.split_first()) {
         (Some("run"), Some(_)) => run(Command::new("setpriv").args(MORTAL).args(&command)).await,
         (Some("fetch"), None) => kafka::fetch().map(|_| ExitCode::SUCCESS).map_err(Into::into),
+        (Some("port"), None) => print(process::ports::free()),
         _ => Err(USAGE.into()),
     };
     outcome.unwrap_or_else(|error| {
@@ -60,6 +62,12 @@ async fn run(command: &mut Command) -> Result<ExitCode, Box<dyn std::error::Erro
 async fn end(child: &mut tokio::process::Child, code: u8) -> u8 {
     let _ = tokio::time::timeout(Duration::from_secs(10), child.wait()).await;
     code
+}
+
+#[expect(clippy::print_stdout, reason = "the port is the result")]
+fn print(port: u16) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    println!("{port}");
+    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stderr, reason = "a program of the test run talks to its terminal")]
