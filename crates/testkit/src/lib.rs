@@ -15,3 +15,4 @@ pub mod rabbitmq;
 pub mod signal;
 pub mod smsc_peers;
 pub mod wait;
+pub mod ws;
