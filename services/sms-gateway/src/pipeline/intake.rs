@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::Delivered;
+use bus::record::TRACEPARENT;
 use bus::worker::{Handler, Outcome};
 use common::crypto::sms_payload::SmsPayload;
 use common::models::UnixMillis;
 use common::models::sms::{AcceptedSms, ClientId, CorrelId, SmsRequest, SmsState};
 use futures_util::future::join_all;
+use telemetry::TraceContext;
 
 use super::Gateway;
 use super::openers::{OpenFailure, Sealed};
@@ -192,6 +194,12 @@ impl Draft {
             holds: false,
             emitted: 0,
             possible_duplicate: false,
+            // The one header that is read, and it changes nothing but this.
+            traceparent: record
+                .headers
+                .get_str(TRACEPARENT)
+                .and_then(TraceContext::parse)
+                .map(|trace| trace.child().to_string()),
             class: String::new(),
             deadline: now,
             payload: None,

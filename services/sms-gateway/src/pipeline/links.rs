@@ -288,8 +288,14 @@ impl Link {
             delivery.answer(CommandStatus::ROK);
             return None;
         };
-        let receipt =
-            Receipt { parked: None, smsc: self.name.clone(), message_id, fate, received_at: gateway.now() };
+        let receipt = Receipt {
+            parked: None,
+            widely: false,
+            smsc: self.name.clone(),
+            message_id,
+            fate,
+            received_at: gateway.now(),
+        };
         Some((delivery, receipt))
     }
 }

@@ -17,8 +17,8 @@ use crate::store::{StoreError, queue, upkeep};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
-/// How long a parked receipt may turn out to have been overtaken by its submission's row.
-const OVERTAKEN_WITHIN: Duration = Duration::from_secs(600);
+/// How long a parked receipt waits for the submission that its id most likely means, before other readings count.
+const LIKELIEST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs until cancelled.
 pub(crate) async fn run(
@@ -67,10 +67,10 @@ async fn round(gateway: &Gateway, links: &Links) -> Result<(), StoreError> {
     rematch(gateway, now).await
 }
 
-/// Matches receipts that were parked while another instance stored their submission.
+/// Tries parked receipts again.
 async fn rematch(gateway: &Gateway, now: UnixMillis) -> Result<(), StoreError> {
-    let since = now - OVERTAKEN_WITHIN;
-    let receipts = gateway.db.read(move |conn| upkeep::overtaken(conn, since)).await?;
+    let wide = now - LIKELIEST_WITHIN;
+    let receipts = gateway.db.read(move |conn| upkeep::parked(conn, wide)).await?;
     let outcomes = receipts.into_iter().map(|receipt| gateway.outcomes.submit(Outcome::Receipt(receipt)));
     for settled in join_all(outcomes).await {
         gateway.announcer.announce(&settled?.statuses);

@@ -41,6 +41,7 @@ impl Loaded {
                 correl_id: self.row.correl_id.clone(),
                 emission,
                 simulated,
+                traceparent: self.row.traceparent.clone(),
             })
             .collect()
     }

@@ -60,6 +60,7 @@ pub(crate) fn take(
             correl_id: attempt.row.correl_id.clone(),
             emission: attempt.emission.clone()?,
             simulated: false,
+            traceparent: attempt.row.traceparent.clone(),
         })
     });
     let mut published = statuses::publish(conn, rules, new.collect(), now)?.into_iter();

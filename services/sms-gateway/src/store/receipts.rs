@@ -34,8 +34,11 @@ pub(crate) enum Outcome {
 /// A receipt that has been read.
 #[derive(Clone, Debug)]
 pub(crate) struct Receipt {
-    /// Id of the rows in which it waits for its submission, once it does.
+    /// Id of the row in which it waits for its submission, once it does.
     pub(crate) parked: Option<String>,
+    /// Whether every reading of its id is to be tried. Only for one that has waited in vain for the likeliest: the
+    /// hexadecimal reading of one message's id is the decimal one of another's.
+    pub(crate) widely: bool,
     /// From which SMSC.
     pub(crate) smsc: String,
     /// The SMSC's id of the segment, as it came.
@@ -136,7 +139,6 @@ fn waiting_for(
         let base = rules.id_base(smsc);
         let wanted: HashMap<String, usize> =
             ids.iter().map(|(index, id)| (response_key(id, base), *index)).collect();
-        // A waiting receipt is stored under each reading of its id, so that one look finds it.
         let keys: Vec<&String> = wanted.keys().collect();
         let rows: Vec<ReceiptRow> = sms_receipts::table
             .filter(sms_receipts::smsc.eq(smsc).and(sms_receipts::message_key.eq_any(keys)))
@@ -155,6 +157,7 @@ impl From<ReceiptRow> for Receipt {
     fn from(row: ReceiptRow) -> Self {
         Self {
             parked: Some(row.id),
+            widely: false,
             smsc: row.smsc,
             message_id: row.message_id,
             fate: Fate::from_columns(&row.state, row.error),
@@ -171,20 +174,20 @@ fn correlate(
     settled: &mut [Settled],
 ) -> Result<Vec<Event>, StoreError> {
     let mut events = Vec::new();
-    let ids: Vec<_> =
-        receipts.iter().map(|(index, one)| (*index, one.smsc.clone(), one.message_id.clone())).collect();
+    let mut readings: HashMap<&str, BTreeSet<String>> = HashMap::new();
+    for (_, receipt) in &receipts {
+        readings.entry(&receipt.smsc).or_default().extend(receipt.keys(rules));
+    }
     let mut known: HashMap<(String, String), Vec<Match>> = HashMap::new();
-    for (smsc, ids) in by_smsc(&ids) {
-        let base = rules.id_base(smsc);
-        let keys: BTreeSet<String> = ids.iter().flat_map(|(_, id)| receipt_keys(id, base)).collect();
+    for (smsc, keys) in readings {
         for (key, found) in segments(conn, smsc, keys.into_iter().collect())? {
             known.entry((smsc.to_owned(), key)).or_default().push(found);
         }
     }
     for (index, receipt) in receipts {
-        let keys = receipt_keys(&receipt.message_id, rules.id_base(&receipt.smsc));
+        let keys = receipt.keys(rules).into_iter();
         let mut candidates =
-            keys.into_iter().filter_map(|key| known.get(&(receipt.smsc.clone(), key))).flatten().peekable();
+            keys.filter_map(|key| known.get(&(receipt.smsc.clone(), key))).flatten().peekable();
         let first = candidates.peek().copied();
         let exact = candidates.find(|one| one.message_id == receipt.message_id);
         match exact.or(first) {
@@ -223,11 +226,13 @@ struct Match {
 }
 
 fn segments(conn: &mut DbConn, smsc: &str, keys: Vec<String>) -> Result<Vec<(String, Match)>, StoreError> {
-    use sms_parts::{client_id, job_id, message_id, message_key, part, smsc as smsc_of, table, updated_at};
+    use sms_parts::{
+        client_id, job_id, message_id, message_key, part, receipt, smsc as smsc_of, table, updated_at,
+    };
     let rows: Vec<(Option<String>, _, String, i32, Option<String>)> = table
         .filter(smsc_of.eq(smsc).and(message_key.eq_any(keys)))
-        // An SMSC that counts anew means its latest message.
-        .order(updated_at.desc())
+        // An SMSC that counts anew means a message that has no receipt yet, or else its latest.
+        .order((receipt.is_not_null(), updated_at.desc()))
         .select((message_key, client_id, job_id, part, message_id))
         .load(conn)?;
     Ok(rows
@@ -243,27 +248,38 @@ fn segments(conn: &mut DbConn, smsc: &str, keys: Vec<String>) -> Result<Vec<(Str
         .collect())
 }
 
-/// Keeps a receipt until its submission is known, under each reading of its id. Says nothing new for one that is
-/// waiting already.
+/// Keeps a receipt until its submission is known. One that is kept already has been tried in every way.
 fn park(conn: &mut DbConn, rules: &Rules, receipt: &Receipt) -> Result<(), StoreError> {
-    if receipt.parked.is_some() {
+    use sms_receipts::{id, smsc, table, tried};
+    if let Some(parked) = &receipt.parked {
+        let row = table.filter(smsc.eq(&receipt.smsc).and(id.eq(parked)));
+        diesel::update(row).set(tried.eq(receipt.widely)).execute(conn)?;
         return Ok(());
     }
     let (state, error) = receipt.fate.to_columns();
-    let id = uuid::Uuid::now_v7().to_string();
-    for key in receipt_keys(&receipt.message_id, rules.id_base(&receipt.smsc)) {
-        let row = ReceiptRow {
-            smsc: receipt.smsc.clone(),
-            id: id.clone(),
-            message_id: receipt.message_id.clone(),
-            message_key: key,
-            state: state.to_owned(),
-            error: error.map(str::to_owned),
-            received_at: receipt.received_at,
-        };
-        diesel::insert_into(sms_receipts::table).values(&row).execute(conn)?;
-    }
+    let row = ReceiptRow {
+        smsc: receipt.smsc.clone(),
+        id: uuid::Uuid::now_v7().to_string(),
+        message_id: receipt.message_id.clone(),
+        message_key: receipt.keys(rules).into_iter().next().unwrap_or_default(),
+        state: state.to_owned(),
+        error: error.map(str::to_owned),
+        received_at: receipt.received_at,
+        tried: false,
+    };
+    diesel::insert_into(table).values(&row).execute(conn)?;
     Ok(())
+}
+
+impl Receipt {
+    /// Gives the keys to look under, the likeliest first.
+    fn keys(&self, rules: &Rules) -> Vec<String> {
+        let mut keys = receipt_keys(&self.message_id, rules.id_base(&self.smsc));
+        if !self.widely {
+            keys.truncate(1);
+        }
+        keys
+    }
 }
 
 fn by_smsc(ids: &[(usize, String, String)]) -> HashMap<&str, Vec<(usize, &str)>> {

@@ -25,6 +25,7 @@ pub(crate) struct JobRow {
     pub(crate) holds: bool,
     pub(crate) emitted: i32,
     pub(crate) possible_duplicate: bool,
+    pub(crate) traceparent: Option<String>,
     pub(crate) class: String,
     pub(crate) deadline: UnixMillis,
     pub(crate) payload: Option<String>,
@@ -156,6 +157,7 @@ pub(crate) struct ReceiptRow {
     pub(crate) state: String,
     pub(crate) error: Option<String>,
     pub(crate) received_at: UnixMillis,
+    pub(crate) tried: bool,
 }
 
 /// A row of `sms_statuses`.

@@ -12,6 +12,7 @@ diesel::table! {
         holds -> Bool,
         emitted -> Integer,
         possible_duplicate -> Bool,
+        traceparent -> Nullable<Text>,
         class -> Text,
         deadline -> BigInt,
         payload -> Nullable<Text>,
@@ -43,7 +44,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    sms_receipts (smsc, id, message_key) {
+    sms_receipts (smsc, id) {
         smsc -> Text,
         id -> Text,
         message_id -> Text,
@@ -51,6 +52,7 @@ diesel::table! {
         state -> Text,
         error -> Nullable<Text>,
         received_at -> BigInt,
+        tried -> Bool,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bus::record::TRACEPARENT;
 use bus::{Record, outbox};
 use common::models::UnixMillis;
 use common::models::sms::{ClientId, CorrelId, SmsStatus};
@@ -21,6 +22,8 @@ pub(crate) struct NewStatus {
     pub(crate) correl_id: CorrelId,
     pub(crate) emission: Emission,
     pub(crate) simulated: bool,
+    /// Trace context of the request.
+    pub(crate) traceparent: Option<String>,
 }
 
 impl From<&StatusRow> for SmsStatus {
@@ -56,9 +59,11 @@ pub(crate) fn publish(
     }
     let mut next = reserve(conn, counts)?;
     let mut rows = Vec::with_capacity(statuses.len());
+    let mut traces = Vec::with_capacity(statuses.len());
     for status in statuses {
         let Some(seq) = next.get_mut(&status.client_id) else { continue };
         *seq += 1;
+        traces.push(status.traceparent);
         rows.push(StatusRow {
             client_id: status.client_id,
             seq: *seq,
@@ -71,7 +76,8 @@ pub(crate) fn publish(
         });
     }
     on_backend!(conn, |c| diesel::insert_into(sms_statuses::table).values(&rows).execute(c))?;
-    let records = rows.iter().map(|row| record(&rules.status_topic, row)).collect::<Result<Vec<_>, _>>()?;
+    let records = rows.iter().zip(traces).map(|(row, trace)| record(&rules.status_topic, row, trace));
+    let records = records.collect::<Result<Vec<_>, _>>()?;
     outbox::push(conn, &records, now)?;
     Ok(rows)
 }
@@ -113,10 +119,14 @@ fn reserve(
         .collect())
 }
 
-fn record(topic: &str, row: &StatusRow) -> Result<Record, StoreError> {
+fn record(topic: &str, row: &StatusRow, traceparent: Option<String>) -> Result<Record, StoreError> {
     let status = SmsStatus::from(row);
     let value = serde_json::to_vec(&status).map_err(StoreError::unreadable)?;
-    Ok(Record::new(topic, status.key(), value))
+    let record = Record::new(topic, status.key(), value);
+    Ok(match traceparent {
+        Some(trace) => record.header(TRACEPARENT, trace),
+        None => record,
+    })
 }
 
 /// Reads a client's statuses behind `after`, in order.

@@ -103,20 +103,25 @@ fn change(
     statuses::publish(conn, rules, new, now)
 }
 
-/// Gives the parked receipts received since `since` whose submission is known by now: another instance stored it at
-/// the very moment when this one parked the receipt.
-pub(crate) fn overtaken(conn: &mut DbConn, since: UnixMillis) -> Result<Vec<Receipt>, StoreError> {
+/// Gives the parked receipts whose submission is known by now (another instance stored it at the very moment when this
+/// one parked the receipt), and those that came before `wide` and are to be tried with every reading of their id.
+pub(crate) fn parked(conn: &mut DbConn, wide: UnixMillis) -> Result<Vec<Receipt>, StoreError> {
     let same = sms_parts::smsc
         .eq(sms_receipts::smsc)
         .and(sms_parts::message_key.eq(sms_receipts::message_key.nullable()));
+    let old = sms_receipts::received_at.lt(wide);
     let rows: Vec<ReceiptRow> = sms_receipts::table
-        .filter(sms_receipts::received_at.ge(since))
-        .filter(diesel::dsl::exists(sms_parts::table.filter(same)))
+        .filter(sms_receipts::tried.eq(false))
+        .filter(old.or(diesel::dsl::exists(sms_parts::table.filter(same))))
         .order(sms_receipts::received_at)
         .limit(ROUND)
         .select(ReceiptRow::as_select())
         .load(conn)?;
-    Ok(rows.into_iter().map(Receipt::from).collect())
+    let receipt = |row: ReceiptRow| {
+        let widely = row.received_at < wide;
+        Receipt { widely, ..row.into() }
+    };
+    Ok(rows.into_iter().map(receipt).collect())
 }
 
 /// Forgets what is older than `before`: statuses, receipts that found nothing, attempts that have ended. Gives the

@@ -68,7 +68,7 @@ impl World {
             http_keys: [(KEY.to_owned(), ACME.into()), (TEST_KEY.to_owned(), TEST.into())]
                 .into_iter()
                 .collect(),
-            unknown_after: Duration::from_secs(2),
+            unknown_after: Duration::from_secs(4),
             throttle_backoff: Duration::from_millis(100),
             bind_patience: Duration::from_secs(1),
             smsc: vec![SmscSettings {
@@ -76,7 +76,7 @@ impl World {
                 port: self.smsc.address().port(),
                 system_id: "acme".into(),
                 password: "secret".into(),
-                response_timeout: Duration::from_millis(500),
+                response_timeout: Duration::from_millis(1500),
                 reconnect: Duration::from_millis(50),
                 reconnect_max: Duration::from_millis(200),
                 simulated: true,
@@ -120,7 +120,17 @@ impl Gateway {
         common.database.url = test.settings().url.clone();
         let surroundings =
             Surroundings { data_dir: Some(world.path().to_owned()), ..Surroundings::default() };
-        let mut host = Host::bind(common, &[SmsGateway::NAME], surroundings).unwrap();
+        // The one before, if any, lets go of the embedded bus when its last handle is gone.
+        let mut host = wait_for("the lock of the bus", || {
+            let host = Host::bind(common.clone(), &[SmsGateway::NAME], surroundings.clone());
+            async move {
+                match host {
+                    Err(service::StartError::Bus(bus::BusError::Locked { .. })) => None,
+                    host => Some(host.unwrap()),
+                }
+            }
+        })
+        .await;
         service::migrate::<SmsGateway>(host.platform()).await.unwrap();
         let (bus, db) = (host.platform().bus.clone(), host.platform().database("sms_gateway").unwrap());
         let http = TestClient::new(format!("http://{}", host.http_addr()));

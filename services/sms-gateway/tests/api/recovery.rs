@@ -97,7 +97,7 @@ on_both! {
     }
 
     async fn silence_is_unknown_until_a_late_answer_corrects_it(test: TestDb) {
-        let late = Behaviour { latency: Span::exactly(Duration::from_secs(4)), ..World::with_receipts() };
+        let late = Behaviour { latency: Span::exactly(Duration::from_secs(6)), ..World::with_receipts() };
         let world = World::new(late).await;
         let mut settings = world.settings();
         // With one slot more than requests, the overdue ones do not end the session.
@@ -201,6 +201,27 @@ on_both! {
         second.statuses("looping", 2).await;
         assert_eq!(second.names("queued"), ["SENT", "DELIVERED"]);
         assert_eq!(second.names("looping"), ["SENT", "DELIVERED"]);
+        second.stop().await;
+    }
+
+    async fn a_stop_in_mid_flight_settles_what_is_under_way(test: TestDb) {
+        let world = World::new(Behaviour { latency: Span::exactly(Duration::from_millis(300)), ..World::with_receipts() }).await;
+        let first = Gateway::start(&world, &test).await;
+        let mut counts = world.smsc.counts();
+        for index in 0..30 {
+            first.request(&world.maker.request(ACME, &format!("m{index}"), &message("hello"))).await;
+        }
+        counts.wait_for(|counts| counts.accepted > 0).await.unwrap();
+        first.stop().await;
+
+        let second = Gateway::start(&world, &test).await;
+
+        for index in 0..30 {
+            let correl = format!("m{index}");
+            second.statuses(&correl, 2).await;
+            assert_eq!(second.names(&correl), ["SENT", "DELIVERED"], "{correl}");
+        }
+        assert_eq!(world.smsc.accepted().len(), 30);
         second.stop().await;
     }
 

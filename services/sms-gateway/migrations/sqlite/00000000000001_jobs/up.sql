@@ -13,6 +13,8 @@ CREATE TABLE sms_jobs (
     -- Bit set of the statuses that were published for it.
     emitted INTEGER NOT NULL,
     possible_duplicate BOOLEAN NOT NULL,
+    -- W3C trace context of the request; its statuses carry it on.
+    traceparent TEXT,
     -- What to do about an unknown outcome: bulk, otp, alert.
     class TEXT NOT NULL,
     deadline BIGINT NOT NULL,
@@ -57,7 +59,7 @@ CREATE TABLE sms_parts (
 );
 CREATE INDEX sms_parts_message ON sms_parts (smsc, message_key) WHERE message_key IS NOT NULL;
 
--- Receipts that came before their submit response, or that nothing matches: a row for each way to read the id.
+-- Receipts that came before their submit response, or that nothing matches.
 CREATE TABLE sms_receipts (
     smsc TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -66,7 +68,9 @@ CREATE TABLE sms_receipts (
     state TEXT NOT NULL,
     error TEXT,
     received_at BIGINT NOT NULL,
-    PRIMARY KEY (smsc, id, message_key)
+    -- Whether other readings of the id (decimal, hexadecimal) were tried in vain, too.
+    tried BOOLEAN NOT NULL,
+    PRIMARY KEY (smsc, id)
 );
 CREATE INDEX sms_receipts_message ON sms_receipts (smsc, message_key);
 CREATE INDEX sms_receipts_received ON sms_receipts (received_at);
