@@ -64,6 +64,16 @@ impl Program {
     /// # Errors
     /// [`InfraError::Missing`] when the binary was not built, [`InfraError::NotReady`] with the end of its log.
     pub async fn start(settings: ProgramSettings<'_>) -> Result<Self, InfraError> {
+        let mut program = Self::prepare(settings)?;
+        program.restart().await?;
+        Ok(program)
+    }
+
+    /// Makes its folder and picks its ports, for programs that must know of each other; [`Program::restart`] starts it.
+    ///
+    /// # Errors
+    /// [`InfraError::Missing`] when the binary was not built.
+    pub fn prepare(settings: ProgramSettings<'_>) -> Result<Self, InfraError> {
         let binary = binary(settings.name)?;
         let folder = process::scratch(settings.name)?;
         let failed = |error| InfraError::Io("a program's folder", error);
@@ -80,11 +90,9 @@ impl Program {
             ("--data-dir", path(&folder.path().join("data"))),
         ];
         let options = options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
-        let environment = BASE.iter().chain(settings.more).map(|(path, value)| {
-            (format!("SEALPOST__{}", path.replace('.', "__").to_uppercase()), (*value).to_owned())
-        });
+        let environment = BASE.iter().chain(settings.more).map(|(path, value)| variable(path, value));
         let (url, internal_url) = (format!("http://{listen}"), format!("http://{internal}"));
-        let mut program = Self {
+        Ok(Self {
             http: TestClient::new(url.clone()),
             internal: TestClient::new(internal_url.clone()).with_token(INTERNAL_TOKEN),
             url,
@@ -95,9 +103,12 @@ impl Program {
             environment: environment.collect(),
             running: None,
             folder,
-        };
-        program.restart().await?;
-        Ok(program)
+        })
+    }
+
+    /// Sets one more setting, a dotted path, for the next start.
+    pub fn set(&mut self, path: &str, value: &str) {
+        self.environment.push(variable(path, value));
     }
 
     /// Kills it with SIGKILL. Its data and ports are kept for [`Program::restart`].
@@ -159,6 +170,10 @@ impl Program {
     fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }
+}
+
+fn variable(path: &str, value: &str) -> (String, String) {
+    (format!("SEALPOST__{}", path.replace('.', "__").to_uppercase()), value.to_owned())
 }
 
 /// Finds a binary of the workspace: two folders above the test's own, which is in `deps`.
