@@ -208,6 +208,13 @@ impl Attempt {
         self.emit(status, error_text, false).into_iter().collect()
     }
 
+    /// Ends an attempt without a status, as an earlier one with the same ids has succeeded. It goes on keeping others
+    /// out in that one's stead.
+    pub(crate) fn cancel(&mut self) {
+        self.state = JobState::Cancelled;
+        self.due_at = None;
+    }
+
     /// Tells whether a submission may still follow, so that the payload is needed.
     pub(crate) fn needs_payload(&self) -> bool {
         match self.state {

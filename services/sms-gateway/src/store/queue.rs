@@ -77,6 +77,10 @@ pub(crate) fn claim(
     let mut loaded = lock_queued(conn, plans)?;
     for one in &mut loaded {
         let Some(plan) = plans.iter().find(|plan| plan.key == one.attempt.key) else { continue };
+        if one.row.possible_duplicate && has_succeeded(conn, &one.row)? {
+            one.attempt.cancel();
+            continue;
+        }
         let emissions = match &plan.segments {
             _ if one.attempt.deadline < departure.now => one.attempt.end(SmsState::Expired, None),
             Err(text) => one.attempt.end(SmsState::Invalid, Some(text.clone())),
@@ -91,6 +95,15 @@ pub(crate) fn claim(
     }
     attempts::save(conn, rules, loaded, departure.now)?;
     Ok((claimed, statuses::publish(conn, rules, new, departure.now)?))
+}
+
+/// Tells whether an earlier attempt, whose outcome was unknown when this one was accepted, has succeeded meanwhile.
+fn has_succeeded(conn: &mut DbConn, row: &JobRow) -> Result<bool, StoreError> {
+    use sms_jobs::{client_id, correl_id, state, table};
+    let same = client_id.eq(&row.client_id).and(correl_id.eq(&row.correl_id));
+    let succeeded = state.eq_any([JobState::Sent, JobState::Delivered].map(JobState::as_str));
+    let count: i64 = table.filter(same.and(succeeded)).count().get_result(conn)?;
+    Ok(count > 0)
 }
 
 fn lock_queued(conn: &mut DbConn, plans: &[Plan]) -> Result<Vec<Loaded>, StoreError> {

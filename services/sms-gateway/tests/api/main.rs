@@ -7,4 +7,5 @@ mod delivery;
 mod harness;
 mod http;
 mod openapi;
+mod operation;
 mod recovery;
