@@ -185,6 +185,57 @@ impl Vault {
         self.insert(client, Zeroizing::new(pkcs8.to_vec()), now)
     }
 
+    /// Takes the RSA keys of another vault, of one client or of all, with their certificates and ages; a key of unknown
+    /// age counts as made now. Those that are here already are passed over. Gives the aliases of the others.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchKey`] when there is nothing to take, [`VaultError::BadAlias`] for a name that cannot stay.
+    pub fn merge(
+        &mut self,
+        other: &Self,
+        client: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Vec<String>, VaultError> {
+        let wanted = |entry: &&Entry| {
+            let named = client.is_none_or(|client| generation(&entry.alias, client).is_some());
+            named && OpeningKey::from_pkcs8(&entry.pkcs8).is_ok()
+        };
+        // Oldest first, so that later keys of a client get the higher numbers.
+        let mut found: Vec<&Entry> = other.entries.iter().filter(wanted).collect();
+        found.sort_by_key(|entry| (entry.created, entry.alias.len(), entry.alias.as_str()));
+        if found.is_empty() {
+            return Err(VaultError::NoSuchKey);
+        }
+        let mut taken = Vec::new();
+        for entry in found {
+            let name = base_name(&entry.alias);
+            check_alias(name)?;
+            if self.of_client(name).iter().any(|held| held.pkcs8 == entry.pkcs8) {
+                continue;
+            }
+            let created = if entry.created == UnixMillis(0) { now } else { entry.created };
+            let alias = self.free_alias(name);
+            let created = self.free_time(created);
+            taken.push(alias.clone());
+            self.entries.push(Entry {
+                alias,
+                pkcs8: entry.pkcs8.clone(),
+                chain: entry.chain.clone(),
+                created,
+            });
+        }
+        Ok(taken)
+    }
+
+    /// Gives `wanted`, or else the first later millisecond: times name keys inside PKCS#12, so no two are the same.
+    fn free_time(&self, wanted: UnixMillis) -> UnixMillis {
+        let mut time = wanted.as_i64();
+        while self.entries.iter().any(|entry| entry.created.as_i64() == time) {
+            time += 1;
+        }
+        UnixMillis(time)
+    }
+
     fn insert(
         &mut self,
         client: &str,
@@ -244,8 +295,16 @@ fn generation(alias: &str, client: &str) -> Option<u32> {
     number.parse().ok().filter(|_| same(name, client))
 }
 
+/// Gives the client that an alias `client` or `client#N` belongs to.
+fn base_name(alias: &str) -> &str {
+    match alias.rsplit_once('#') {
+        Some((client, number)) if number.parse::<u32>().is_ok() => client,
+        _ => alias,
+    }
+}
+
 fn check_alias(client: &str) -> Result<(), VaultError> {
-    let numbered = client.rsplit_once('#').is_some_and(|(_, tail)| tail.parse::<u32>().is_ok());
+    let numbered = base_name(client) != client;
     let storable = client.chars().all(|c| !c.is_control() && u32::from(c) <= 0xffff);
     if client.is_empty() || client.len() > 1024 || numbered || !storable {
         return Err(VaultError::BadAlias);

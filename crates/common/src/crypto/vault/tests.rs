@@ -91,3 +91,27 @@ fn an_imported_key_keeps_its_public_half() {
 fn debug_shows_no_key() {
     assert_eq!(format!("{:?}", made(VaultFormat::Pkcs12, &["test"])), "Vault(Pkcs12, 1 keys)");
 }
+
+#[test]
+fn merging_takes_what_is_not_there_and_keeps_the_order_of_ages() {
+    let mut ours = made(VaultFormat::Pkcs12, &["acme"]);
+    let own = lines(&ours, "acme");
+    let mut theirs = Vault::new(VaultFormat::Jks);
+    for client in ["acme", "acme", "test"] {
+        theirs.add(client, DEFAULT_BITS, UnixMillis(1_800_000_000_000)).unwrap();
+    }
+    let foreign = lines(&theirs, "acme");
+    let now = UnixMillis(1_900_000_000_000);
+
+    assert_eq!(ours.merge(&theirs, Some("acme"), now).unwrap(), ["acme#2", "acme#3"]);
+    assert_eq!(ours.merge(&theirs, None, now).unwrap(), ["test"]);
+    assert!(ours.merge(&theirs, None, now).unwrap().is_empty(), "nothing is taken twice");
+    assert_eq!(ours.merge(&theirs, Some("other"), now), Err(VaultError::NoSuchKey));
+
+    let read = Vault::open(&ours.to_bytes(PASSWORD).unwrap(), PASSWORD).unwrap();
+    assert_eq!(read.aliases(), ["acme", "acme#2", "acme#3", "test"]);
+    let all: Vec<String> = lines(&read, "acme");
+    assert_eq!(all.len(), 3);
+    assert_eq!(all[2], own[0], "ours is the oldest");
+    assert_eq!(all[..2], foreign);
+}
