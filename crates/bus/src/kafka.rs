@@ -9,6 +9,7 @@ mod consumer;
 mod lag;
 mod membership;
 mod producer;
+mod reader;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,6 +22,7 @@ use rdkafka::{
 use crate::{Backend, BusError, BusSettings, Consumer, PartitionLag, Producer};
 use consumer::KafkaConsumer;
 use producer::KafkaProducer;
+pub use reader::{ReadFrom, TopicReader};
 
 /// How long a question to the brokers (ping, lag) may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

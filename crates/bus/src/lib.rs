@@ -23,6 +23,8 @@ pub mod worker;
 
 pub use error::BusError;
 pub use handle::Bus;
+#[cfg(feature = "kafka")]
+pub use kafka::{ReadFrom, TopicReader};
 pub use record::{Delivered, Headers, Position, Record, TopicPartition};
 pub use settings::{BusKind, BusSettings, RetentionSettings, SecurityProtocol, SecuritySettings};
 pub use traits::{Backend, Consumer, Event, PartitionLag, Producer};

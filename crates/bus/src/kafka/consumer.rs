@@ -231,7 +231,7 @@ fn log_failure(action: &'static str, outcome: KafkaResult<()>) {
 
 /// Names that occur, so that a record's topic costs no allocation.
 #[derive(Default)]
-struct Topics(Vec<Arc<str>>);
+pub(super) struct Topics(Vec<Arc<str>>);
 
 impl Topics {
     fn named(&mut self, name: &str) -> Arc<str> {
@@ -244,7 +244,7 @@ impl Topics {
     }
 }
 
-fn delivered(message: &BorrowedMessage<'_>, topics: &mut Topics) -> Delivered {
+pub(super) fn delivered(message: &BorrowedMessage<'_>, topics: &mut Topics) -> Delivered {
     Delivered {
         position: Position {
             topic: topics.named(message.topic()),

@@ -40,7 +40,7 @@ pub(super) fn read(config: &ClientConfig, group: &str, topic: &str) -> KafkaResu
 
 /// A consumer that never subscribes.
 #[derive(Default)]
-struct OnLooker(Logs);
+pub(super) struct OnLooker(Logs);
 
 impl rdkafka::ClientContext for OnLooker {
     fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {

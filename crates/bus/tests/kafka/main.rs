@@ -5,6 +5,7 @@
 
 mod foreign_clients;
 mod outages;
+mod reading;
 
 use std::time::Duration;
 
