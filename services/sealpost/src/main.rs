@@ -1,2 +1,19 @@
-//! Sealpost in one process, and its command-line tools.
-fn main() {}
+//! The `sealpost` program: the whole backend in one process, and the tools.
+//!
+//! In: the command line, the environment, one settings file. Out: `serve` prints one line on stdout when it is ready,
+//! the tools print their results there; logs and errors go to stderr. Exit code 0 for success, 2 for wrong arguments or
+//! settings, 1 for everything else.
+
+mod cli;
+mod console;
+mod files;
+mod sms;
+mod smsc;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    cli::Cli::parse().run()
+}

@@ -1,0 +1,46 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{console, sms, smsc};
+
+/// Self-hosted backend for end-to-end-encrypted messaging and confidential SMS delivery.
+#[derive(Parser)]
+#[command(name = "sealpost", version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Encrypt, send and follow SMS; keep the keys of SMS clients
+    #[command(subcommand)]
+    Sms(Box<sms::Command>),
+    /// Run an SMSC simulator that speaks SMPP 3.4
+    Smsc(Box<smsc::Simulator>),
+}
+
+impl Cli {
+    /// Runs the command, and tells on stderr why it failed.
+    pub(crate) fn run(self) -> ExitCode {
+        match self.command {
+            Command::Sms(command) => console::end(command.run()),
+            Command::Smsc(simulator) => console::end(simulator.run()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+}

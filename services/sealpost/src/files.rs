@@ -1,0 +1,68 @@
+//! Writing files so that whoever is killed half-way leaves the old content or the new, never a part; readable by their
+//! owner alone.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// What the name of a file begins with until it is complete.
+const UNFINISHED: &str = ".unfinished-";
+
+/// Puts `bytes` in the file's place.
+///
+/// # Errors
+/// Those of the operating system; the old content is still there then.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder(path);
+    written(folder, bytes)?.persist(path)?;
+    sync(folder)
+}
+
+/// Makes a new file.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], which leaves that file alone; others of the operating system.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder(path);
+    written(folder, bytes)?.persist_noclobber(path)?;
+    sync(folder)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn written(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Makes the new name durable.
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_created_once_replaced_at_will_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+
+        create(&path, b"one").unwrap();
+        assert_eq!(create(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        replace(&path, b"three").unwrap();
+
+        assert_eq!(std::fs::read(&path).unwrap(), b"three");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,9 @@
+//! The real program, run as people and scripts run it.
+#![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
+
+mod envelopes;
+mod kafka;
+mod program;
+mod sending;
+mod smsc;
+mod vaults;
