@@ -12,7 +12,7 @@ use bus::worker::{Handler, Outcome};
 use common::crypto::sms_payload::SmsPayload;
 use common::models::UnixMillis;
 use common::models::sms::{AcceptedSms, ClientId, CorrelId, SmsRequest, SmsState};
-use futures_util::future::join_all;
+use futures_util::future::maybe_done;
 use telemetry::TraceContext;
 
 use super::Gateway;
@@ -23,6 +23,9 @@ use crate::domain::message::prepare;
 use crate::domain::state::{Emitted, JobState};
 use crate::store::intake::{NewAttempt, Taken};
 use crate::store::rows::{DueRow, JobRow};
+
+/// Records that are decrypted together; while they are stored, the next ones are decrypted.
+const CHUNK: usize = 64;
 
 /// Handles batches of records.
 pub(crate) struct Intake {
@@ -137,12 +140,17 @@ impl Intake {
             }
         };
         let (id, kind) = (attempt.row.id.clone(), attempt.kind());
-        match gateway.intake.submit(attempt).await {
+        // Before the commit: the job may be claimed at once after it, and is not to be decrypted twice.
+        if let Some(message) = message {
+            gateway.plaintexts.put(id.clone(), message);
+        }
+        let taken = gateway.intake.submit(attempt).await;
+        if !matches!(taken, Ok(Taken::New(_))) {
+            gateway.plaintexts.take(&id);
+        }
+        match taken {
             Ok(Taken::New(status)) => {
                 count(kind);
-                if let Some(message) = message {
-                    gateway.plaintexts.put(id, message);
-                }
                 gateway.announcer.announce(status.as_slice());
             }
             Ok(Taken::Replay) => count("replay"),
@@ -157,9 +165,21 @@ impl Intake {
 impl Handler for Intake {
     async fn handle(&self, records: &[Delivered]) -> Vec<Outcome> {
         let timer = self.gateway.metrics.intake_seconds.start_timer();
-        // Submitted in their order before any is awaited: they share a transaction, and the first of two alike counts.
-        let judged = self.judge(records).await;
-        let outcomes = join_all(judged.into_iter().map(|one| self.store(one))).await;
+        let mut stores = Vec::with_capacity(records.len());
+        for chunk in records.chunks(CHUNK) {
+            for judged in self.judge(chunk).await {
+                let mut store = Box::pin(maybe_done(self.store(judged)));
+                // Its first step gives the job to the writer, in order: of two alike the first counts. While that one
+                // works, the next chunk is decrypted.
+                let _ = futures_util::poll!(store.as_mut());
+                stores.push(store);
+            }
+        }
+        let mut outcomes = Vec::with_capacity(records.len());
+        for mut store in stores {
+            store.as_mut().await;
+            outcomes.push(store.as_mut().take_output().unwrap_or_else(|| Outcome::retry("not stored")));
+        }
         timer.observe_duration();
         self.gateway.work.notify_one();
         self.gateway.loops.notify_one();

@@ -26,6 +26,8 @@ const ROUND: usize = 256;
 const RETRY: Duration = Duration::from_millis(500);
 /// Rounds in which outcomes are still tried to be stored when the session has ended.
 const LAST_TRIES: usize = 10;
+/// Longest wait until the session has been told to pause.
+const PAUSE_PATIENCE: Duration = Duration::from_millis(50);
 /// With a limit on submissions a second: so many seconds' worth is handed over ahead.
 const AHEAD_SECS: f64 = 5.0;
 
@@ -187,11 +189,17 @@ impl Link {
     async fn round(&self, gateway: &Gateway, batch: &mut Vec<Event>, unstored: &mut Vec<Outcome>) {
         let mut outcomes = std::mem::take(unstored);
         let mut deliveries = Vec::new();
+        let mut throttled = false;
         for event in batch.drain(..) {
             match event {
                 Event::Deliver(delivery) => deliveries.extend(self.delivery(gateway, delivery)),
-                event => self.translate(gateway, event, &mut outcomes).await,
+                event => throttled |= self.translate(gateway, event, &mut outcomes),
             }
+        }
+        if throttled {
+            // The session may be waiting for its events to be read: never wait for it for long.
+            let pause = self.esme.pause(gateway.settings.throttle_backoff);
+            let _ = tokio::time::timeout(PAUSE_PATIENCE, pause).await;
         }
         if outcomes.is_empty() && deliveries.is_empty() {
             return;
@@ -227,7 +235,8 @@ impl Link {
         gateway.work.notify_one();
     }
 
-    async fn translate(&self, gateway: &Gateway, event: Event, outcomes: &mut Vec<Outcome>) {
+    /// Adds what an event says of segments; tells whether the SMSC asks for a slower pace.
+    fn translate(&self, gateway: &Gateway, event: Event, outcomes: &mut Vec<Outcome>) -> bool {
         let now = gateway.now();
         let backoff = Backoff::new(&gateway.settings);
         let bound = gateway.metrics.bound.with_label_values(&[&self.name]);
@@ -240,11 +249,9 @@ impl Link {
         };
         match event {
             Event::Responded(response) | Event::LateResponse(response) => {
-                if response.status.is_throttle() {
-                    self.esme.pause(backoff.first()).await;
-                }
                 let flight = self.flights.land(response.token);
                 add(flight, &|flight| backoff.response(response.clone(), flight, now));
+                return response.status.is_throttle();
             }
             Event::Unknown { token } => add(self.flights.lose(token), &|_| PartEvent::Unknown),
             Event::NotSent { token } => add(self.flights.land(token), &|_| backoff.not_sent(now)),
@@ -269,6 +276,7 @@ impl Link {
             }
             Event::Deliver(_) => {}
         }
+        false
     }
 
     fn outcome(&self, flight: &Flight, event: PartEvent) -> Outcome {

@@ -102,11 +102,6 @@ impl Backoff {
         pause + pause.mul_f64((salt % 16) as f64 / 64.0)
     }
 
-    /// Gives the first pause.
-    pub(crate) fn first(self) -> Duration {
-        self.first
-    }
-
     /// Translates a response.
     pub(crate) fn response(self, response: Response, flight: &Flight, now: UnixMillis) -> PartEvent {
         let Response { token, status, message_id } = response;
