@@ -1,2 +1,5 @@
-//! The Sealpost keystore service.
-fn main() {}
+//! The program `sealpost-keystore`.
+
+fn main() -> std::process::ExitCode {
+    service::main::<keystore::App>()
+}

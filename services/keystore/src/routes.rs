@@ -1,0 +1,16 @@
+//! The routes, once: the server and the interface description are made from this list.
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::handlers::{devices, keys};
+
+/// Routes of the public listener.
+pub(crate) fn public(config: &mut ServiceConfig<'_>) {
+    config
+        .service(devices::register)
+        .service(devices::list)
+        .service(devices::remove)
+        .service(keys::upload)
+        .service(keys::counts)
+        .service(keys::fetch);
+}

@@ -1,0 +1,126 @@
+//! Devices.
+
+use common::models::{AccountId, Base64Bytes, DeviceId, UnixMillis};
+use db::{DbConn, DbError, on_backend};
+use diesel::prelude::*;
+
+use super::rows::{DeviceRow, DeviceState, Life};
+use super::schema::{accounts, devices};
+
+/// Stores a device.
+pub(crate) fn insert(conn: &mut DbConn, device: DeviceRow) -> Result<(), DbError> {
+    diesel::insert_into(devices::table).values(device).execute(conn)?;
+    Ok(())
+}
+
+/// Reads a device.
+pub(crate) fn find(
+    conn: &mut DbConn,
+    account: AccountId,
+    device: DeviceId,
+) -> Result<Option<DeviceRow>, DbError> {
+    Ok(devices::table.find((account, device)).first(conn).optional()?)
+}
+
+/// Reads a device and locks it until the transaction ends.
+pub(crate) fn lock(
+    conn: &mut DbConn,
+    account: AccountId,
+    device: DeviceId,
+) -> Result<Option<DeviceRow>, DbError> {
+    let row = devices::table.find((account, device));
+    Ok(match conn {
+        DbConn::Pg(c) => row.for_update().first(c).optional()?,
+        DbConn::Sqlite(c) => row.first(c).optional()?,
+    })
+}
+
+/// Lists an account's devices in whatever state, by id.
+pub(crate) fn of_account(conn: &mut DbConn, account: AccountId) -> Result<Vec<DeviceRow>, DbError> {
+    Ok(devices::table.filter(devices::account_id.eq(account)).order(devices::device_id).load(conn)?)
+}
+
+/// Lists the active devices of several accounts with the identity that they share, by account and id.
+pub(crate) fn active_of(
+    conn: &mut DbConn,
+    wanted: &[AccountId],
+) -> Result<Vec<(DeviceRow, Base64Bytes)>, DbError> {
+    let query = devices::table
+        .inner_join(accounts::table.on(accounts::account_id.eq(devices::account_id)))
+        .filter(devices::account_id.eq_any(wanted))
+        .filter(devices::state.eq(DeviceState::Active))
+        .filter(accounts::identity_key.is_not_null())
+        .order((devices::account_id, devices::device_id))
+        .select((devices::all_columns, accounts::identity_key.assume_not_null()));
+    Ok(on_backend!(conn, |c| query.load(c))?)
+}
+
+/// Marks an opening device as in use. Tells whether this life of it still stands; once more is fine.
+pub(crate) fn activate(conn: &mut DbConn, life: Life, now: UnixMillis) -> Result<bool, DbError> {
+    let standing = devices::table
+        .find((life.account, life.device))
+        .filter(devices::generation.eq(life.generation))
+        .filter(devices::state.ne(DeviceState::Closing));
+    let marked = (devices::state.eq(DeviceState::Active), devices::changed_at.eq(now));
+    Ok(diesel::update(standing).set(marked).execute(conn)? == 1)
+}
+
+/// Marks a device as removed.
+pub(crate) fn close(conn: &mut DbConn, life: Life, now: UnixMillis) -> Result<(), DbError> {
+    diesel::update(devices::table.find((life.account, life.device)))
+        .filter(devices::generation.eq(life.generation))
+        .set((devices::state.eq(DeviceState::Closing), devices::changed_at.eq(now)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Removes the row of a life that has ended.
+pub(crate) fn delete(conn: &mut DbConn, life: Life) -> Result<bool, DbError> {
+    let ended =
+        devices::table.find((life.account, life.device)).filter(devices::generation.eq(life.generation));
+    Ok(diesel::delete(ended).execute(conn)? == 1)
+}
+
+/// Removes all devices of an account.
+pub(crate) fn delete_all(conn: &mut DbConn, account: AccountId) -> Result<(), DbError> {
+    diesel::delete(devices::table.filter(devices::account_id.eq(account))).execute(conn)?;
+    Ok(())
+}
+
+/// Lists up to `limit` devices that have been half open or half closed since before `since`, the oldest first.
+pub(crate) fn unfinished(
+    conn: &mut DbConn,
+    state: DeviceState,
+    since: UnixMillis,
+    limit: i64,
+) -> Result<Vec<Life>, DbError> {
+    // The constant condition is that of the partial index.
+    let found = devices::table
+        .filter(devices::state.ne(DeviceState::Active))
+        .filter(devices::state.eq(state))
+        .filter(devices::changed_at.le(since))
+        .order(devices::changed_at)
+        .limit(limit)
+        .select((devices::account_id, devices::device_id, devices::generation))
+        .load(conn)?;
+    Ok(found.into_iter().map(|(account, device, generation)| Life { account, device, generation }).collect())
+}
+
+/// Stores what an upload changed in the device itself.
+pub(crate) fn update_keys(conn: &mut DbConn, device: &DeviceRow) -> Result<(), DbError> {
+    diesel::update(devices::table.find((device.account_id, device.device_id)))
+        .set((
+            devices::signed_key_id.eq(device.signed_key_id),
+            devices::signed_key.eq(&device.signed_key),
+            devices::signed_signature.eq(&device.signed_signature),
+            devices::last_resort_id.eq(device.last_resort_id),
+            devices::last_resort_key.eq(&device.last_resort_key),
+            devices::last_resort_signature.eq(&device.last_resort_signature),
+            devices::last_resort_served.eq(device.last_resort_served),
+            devices::ec_low.eq(device.ec_low),
+            devices::pq_low.eq(device.pq_low),
+            devices::next_position.eq(device.next_position),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

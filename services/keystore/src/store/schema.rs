@@ -1,0 +1,58 @@
+//! The tables of this service, as diesel sees them. `migrations/` is where they are made.
+
+diesel::table! {
+    accounts (account_id) {
+        account_id -> Text,
+        identity_key -> Nullable<Binary>,
+        last_device_id -> Integer,
+        removed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    devices (account_id, device_id) {
+        account_id -> Text,
+        device_id -> Integer,
+        generation -> Text,
+        state -> Text,
+        changed_at -> BigInt,
+        registration_id -> Integer,
+        name -> Nullable<Text>,
+        session_id -> Text,
+        signed_key_id -> Integer,
+        signed_key -> Binary,
+        signed_signature -> Binary,
+        last_resort_id -> Integer,
+        last_resort_key -> Binary,
+        last_resort_signature -> Binary,
+        last_resort_served -> BigInt,
+        ec_low -> Bool,
+        pq_low -> Bool,
+        next_position -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    one_time_keys (account_id, device_id, generation, kind, position) {
+        account_id -> Text,
+        device_id -> Integer,
+        generation -> Text,
+        kind -> Text,
+        position -> BigInt,
+        key_id -> Integer,
+        public_key -> Binary,
+        signature -> Nullable<Binary>,
+        key_hash -> Binary,
+    }
+}
+
+diesel::table! {
+    issued_keys (account_id, key_hash) {
+        account_id -> Text,
+        key_hash -> Binary,
+        issued_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(accounts, devices, one_time_keys, issued_keys);
