@@ -1,0 +1,123 @@
+//! What the other services are told, and what they tell us.
+
+use std::path::Path;
+
+use bus::{Bus, BusSettings, Event, outbox};
+use common::models::AccountId;
+use common::models::events::{AccountChange, AccountEvent, PreKeyKind};
+use db::{Db, DbError};
+use serde_json::json;
+use testkit::clock::START;
+use testkit::database::TestDb;
+use testkit::on_both;
+use testkit::signal::{DeviceRegistration, Identity, pre_keys};
+use testkit::wait::wait_until;
+
+use crate::harness::Keystore;
+
+/// Waits until everything is published, stops the service, and reads what is on the bus.
+async fn published(keystore: Keystore, db: &TestDb, data: &Path) -> Vec<AccountEvent> {
+    let tables = Db::new(db.settings(), "keystore").unwrap();
+    wait_until("the outbox to be empty", || async {
+        tables.read(|conn| Ok::<_, DbError>(outbox::backlog(conn)?.pending == 0)).await.unwrap()
+    })
+    .await;
+    keystore.host.stop().await;
+
+    let bus = Bus::open(&BusSettings::default(), Some(data)).unwrap();
+    let left: i64 =
+        bus.lag("test", AccountEvent::TOPIC).await.unwrap().iter().map(|partition| partition.lag).sum();
+    let mut consumer = bus.consumer("test", &[AccountEvent::TOPIC]).unwrap();
+    let mut events = Vec::new();
+    while events.len() < usize::try_from(left).unwrap() {
+        if let Event::Records(records) = consumer.next(100).await.unwrap() {
+            events.extend(records.iter().map(|record| AccountEvent::decode(record.bytes()).unwrap()));
+        }
+    }
+    events
+}
+
+on_both! {
+    async fn low_water_is_told_once_per_crossing(db: TestDb) {
+        let data = tempfile::tempdir().unwrap();
+        let keystore = Keystore::start_in(&db, data.path().to_owned()).await;
+        let (account, identity) = (AccountId::new(), Identity::new());
+        let registration = DeviceRegistration::new(&identity).with_keys(&identity, 22, 0);
+        let device = keystore.device_with(account, &identity, &registration).await;
+
+        for _ in 0..6 {
+            keystore.bundle(account, "1").await.assert_status(200);
+        }
+        device.client.put("/v1/keys", &json!({"preKeys": pre_keys(100, 5)})).await.assert_status(200);
+        for _ in 0..6 {
+            keystore.bundle(account, "*").await.assert_status(200);
+        }
+
+        let low = AccountChange::KeysLow { device_id: device.id, kind: PreKeyKind::Ec, remaining: 19 };
+        let event = AccountEvent { account_id: account, at: START, change: low };
+        assert_eq!(published(keystore, &db, data.path()).await, [event.clone(), event]);
+    }
+
+    async fn removals_are_published(db: TestDb) {
+        let data = tempfile::tempdir().unwrap();
+        let keystore = Keystore::start_in(&db, data.path().to_owned()).await;
+        let device = keystore.person().await;
+        let (generation, _) = keystore.peers.held().mailboxes[&(device.account, device.id)];
+
+        device.client.delete("/v1/devices/1").await.assert_status(204);
+
+        let change = AccountChange::DeviceRemoved { device_id: device.id, generation };
+        let event = AccountEvent { account_id: device.account, at: START, change };
+        assert_eq!(published(keystore, &db, data.path()).await, [event]);
+    }
+
+    async fn a_deleted_account_leaves_nothing_and_gets_no_device_any_more(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let (device, other) = (keystore.person().await, keystore.person().await);
+        let late = keystore.log_in(device.account);
+        let stranger = AccountId::new();
+        for account_id in [device.account, device.account, stranger] {
+            let event = AccountEvent { account_id, at: START, change: AccountChange::Deleted };
+            keystore.host.internal.post("/internal/keystore/v1/nudge", &event).await.assert_status(204);
+        }
+
+        keystore.bundle(device.account, "*").await.assert_status(404);
+        late.register(&DeviceRegistration::new(&device.identity)).await.assert_status(401);
+        keystore.bundle(other.account, "*").await.assert_status(200);
+        let tables = Db::new(db.settings(), "keystore").unwrap();
+        let account = device.account;
+        for table in ["devices", "one_time_keys", "issued_keys"] {
+            assert_eq!(rows_of(&tables, table, account).await, 0, "{table}");
+        }
+        assert_eq!(rows_of(&tables, "accounts", account).await, 1);
+    }
+
+    async fn a_registration_that_comes_after_the_deletion_finds_no_account(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let account = AccountId::new();
+        let event = AccountEvent { account_id: account, at: START, change: AccountChange::Deleted };
+        keystore.host.internal.post("/internal/keystore/v1/nudge", &event).await.assert_status(204);
+        // A second instance, whose gate has not heard of it.
+        drop(keystore);
+        let keystore = Keystore::start(&db).await;
+
+        let refused = keystore.log_in(account).register(&DeviceRegistration::new(&Identity::new())).await;
+
+        assert_eq!(refused.expect(404).problem().slug(), "account-not-found");
+        assert!(keystore.peers.held().mailboxes.is_empty());
+    }
+}
+
+async fn rows_of(tables: &Db, table: &'static str, account: AccountId) -> i64 {
+    use diesel::prelude::*;
+    use diesel::sql_types::BigInt;
+
+    #[derive(QueryableByName)]
+    struct Rows {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let sql = format!("SELECT count(*) AS n FROM {table} WHERE account_id = '{account}'");
+    let rows = tables.read(move |conn| Ok::<_, DbError>(diesel::sql_query(sql).get_result::<Rows>(conn)?));
+    rows.await.unwrap().n
+}

@@ -1,0 +1,130 @@
+//! Bundles: who gets which key.
+
+use std::collections::HashSet;
+
+use common::models::AccountId;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use testkit::database::TestDb;
+use testkit::on_both;
+use testkit::signal::{DeviceRegistration, Identity, PreKey, SignedPreKey};
+
+use crate::harness::{Device, Keystore};
+
+const FETCHERS: usize = 64;
+const KEYS: usize = 100;
+
+/// A device with as many keys of each kind as a request carries.
+async fn rich(keystore: &Keystore) -> (Device, DeviceRegistration) {
+    let identity = Identity::new();
+    let registration = DeviceRegistration::new(&identity).with_keys(&identity, KEYS, KEYS);
+    (keystore.device_with(AccountId::new(), &identity, &registration).await, registration)
+}
+
+/// Many fetch at once, spread over the instances, until there must be nothing left; returns all that was given.
+async fn drain(instances: &[&Keystore], device: &Device) -> Vec<Value> {
+    let path = format!("/v1/keys/{}/1", device.account);
+    let fetchers = (0..FETCHERS).map(|nr| {
+        let client = instances[nr % instances.len()].log_in(AccountId::new()).client;
+        let path = &path;
+        async move {
+            let mut given = Vec::new();
+            for _ in 0..2 {
+                given.push(client.get(path).await.expect(200).value()["devices"][0].clone());
+            }
+            given
+        }
+    });
+    join_all(fetchers).await.into_iter().flatten().collect()
+}
+
+/// Each key of the registration was given once; the other fetchers got none, and the last-resort key.
+async fn assert_each_given_once(device: &Device, registration: &DeviceRegistration, given: &[Value]) {
+    let ec: Vec<PreKey> = given
+        .iter()
+        .filter(|one| !one["preKey"].is_null())
+        .map(|one| serde_json::from_value(one["preKey"].clone()).unwrap())
+        .collect();
+    let all_pq: Vec<SignedPreKey> =
+        given.iter().map(|one| serde_json::from_value(one["pqPreKey"].clone()).unwrap()).collect();
+    let last_resort = |key: &&SignedPreKey| key.key_id == registration.pq_last_resort_pre_key.key_id;
+    let pq: Vec<&SignedPreKey> = all_pq.iter().filter(|key| !last_resort(key)).collect();
+
+    assert_eq!((ec.len(), pq.len()), (KEYS, KEYS));
+    assert_eq!(ec.iter().map(|key| &key.public_key).collect::<HashSet<_>>().len(), KEYS);
+    assert_eq!(pq.iter().map(|key| &key.public_key).collect::<HashSet<_>>().len(), KEYS);
+    assert!(ec.iter().all(|key| registration.pre_keys.contains(key)));
+    assert!(pq.iter().all(|key| registration.pq_pre_keys.contains(key)));
+    let rest = all_pq.iter().filter(last_resort);
+    assert!(rest.clone().all(|key| *key == registration.pq_last_resort_pre_key));
+    assert_eq!(rest.count(), 2 * FETCHERS - KEYS);
+    assert_eq!(device.counts().await, [0, 0, i64::try_from(2 * FETCHERS - KEYS).unwrap()]);
+}
+
+on_both! {
+    async fn many_fetchers_at_once_get_each_key_once(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let (device, registration) = rich(&keystore).await;
+
+        let given = drain(&[&keystore], &device).await;
+
+        assert_each_given_once(&device, &registration, &given).await;
+    }
+
+    async fn one_device_is_fetched_without_touching_the_others(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let (account, identity) = (AccountId::new(), Identity::new());
+        let (first, second) = (keystore.device(account, &identity).await, keystore.device(account, &identity).await);
+
+        let one = keystore.bundle(account, "2").await.expect(200).value();
+        let all = keystore.bundle(account, "*").await.expect(200).value();
+
+        let ids = |bundle: &Value| -> Vec<Value> {
+            bundle["devices"].as_array().unwrap().iter().map(|device| device["deviceId"].clone()).collect()
+        };
+        assert_eq!((ids(&one), ids(&all)), (vec![json!(2)], vec![json!(1), json!(2)]));
+        assert_eq!((first.counts().await, second.counts().await), ([2, 2, 0], [1, 1, 0]));
+    }
+
+    async fn a_last_resort_key_looks_like_any_other(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let fields = |bundle: &Value| -> Vec<String> {
+            bundle["devices"][0].as_object().unwrap().keys().cloned().collect()
+        };
+        let first = keystore.bundle(device.account, "1").await.expect(200).value();
+        for _ in 0..2 {
+            keystore.bundle(device.account, "1").await.assert_status(200);
+        }
+
+        let last = keystore.bundle(device.account, "1").await.expect(200).value();
+
+        assert_eq!(fields(&first), fields(&last));
+        assert_eq!(last["devices"][0]["preKey"], Value::Null);
+        let keys = |key: &Value| -> Vec<String> { key.as_object().unwrap().keys().cloned().collect() };
+        assert_eq!(keys(&first["devices"][0]["pqPreKey"]), keys(&last["devices"][0]["pqPreKey"]));
+    }
+
+    async fn there_is_no_bundle_of_nobody(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+
+        for (account, id) in [(AccountId::new(), "*"), (AccountId::new(), "1"), (device.account, "2")] {
+            assert_eq!(keystore.bundle(account, id).await.expect(404).problem().slug(), "keys-not-found");
+        }
+        keystore.host.http.get(&format!("/v1/keys/{}/1", device.account)).await.assert_status(401);
+        assert_eq!(device.counts().await, [3, 3, 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_on_one_database_give_each_key_once() {
+    let db = TestDb::postgres().await;
+    let one = Keystore::start(&db).await;
+    let other = one.another(&db).await;
+    let (device, registration) = rich(&one).await;
+
+    let given = drain(&[&one, &other], &device).await;
+
+    assert_each_given_once(&device, &registration, &given).await;
+}

@@ -1,0 +1,13 @@
+//! The service over HTTP, on both databases.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod bad_input;
+mod contract;
+mod crashes;
+mod devices;
+mod events;
+mod fetch;
+mod harness;
+mod peers;
+mod registration;
+mod upload;

@@ -1,0 +1,124 @@
+//! Keys that an owner adds.
+
+use serde_json::{Value, json};
+use testkit::on_both;
+use testkit::signal::{PreKey, kyber_pre_keys, pre_keys};
+
+use crate::harness::{Device, Keystore};
+
+async fn put(device: &Device, body: Value) -> Value {
+    device.client.put("/v1/keys", &body).await.expect(200).value()
+}
+
+on_both! {
+    async fn keys_are_added_behind_those_that_wait(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let (ec, pq) = (pre_keys(1001, 100), kyber_pre_keys(&device.identity, 2001, 100));
+
+        let uploaded = put(&device, json!({"preKeys": ec, "pqPreKeys": pq})).await;
+
+        assert_eq!(uploaded, json!({"count": 103, "pqCount": 103, "alreadyUsed": []}));
+        let mut seen = Vec::new();
+        for _ in 0..5 {
+            let bundle = keystore.bundle(device.account, "1").await.expect(200).value();
+            seen.push(bundle["devices"][0]["preKey"]["keyId"].as_i64().unwrap());
+        }
+        assert_eq!(seen, [1, 2, 3, 1001, 1002]);
+    }
+
+    async fn the_same_key_again_changes_nothing(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let keys = pre_keys(50, 10);
+        put(&device, json!({"preKeys": keys})).await;
+
+        let again = put(&device, json!({"preKeys": keys})).await;
+
+        assert_eq!(again, json!({"count": 13, "pqCount": 3, "alreadyUsed": []}));
+    }
+
+    async fn an_id_in_use_for_another_key_is_a_conflict_and_nothing_is_stored(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let mut keys = pre_keys(3, 3);
+        let stored = pre_keys(70, 1);
+        put(&device, json!({"preKeys": stored})).await;
+        keys.push(PreKey { key_id: 71, ..stored[0].clone() });
+        let signed = device.identity.signed_pre_key(9);
+
+        let body = json!({"preKeys": keys, "signedPreKey": signed});
+        let conflict = device.client.put("/v1/keys", &body).await.expect(409).problem();
+
+        assert_eq!(conflict.slug(), "key-conflict");
+        assert_eq!(conflict.extensions["conflictingKeyIds"], json!([3, 71]));
+        assert_eq!(device.counts().await, [4, 3, 0]);
+        let bundle = keystore.bundle(device.account, "1").await.expect(200).value();
+        assert_eq!(bundle["devices"][0]["signedPreKey"]["keyId"], 1);
+    }
+
+    async fn kyber_keys_of_both_sorts_share_their_ids(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let as_last_resort = kyber_pre_keys(&device.identity, 1000, 1);
+        let as_one_time = device.identity.kyber_pre_key(2);
+
+        let one = device.client.put("/v1/keys", &json!({"pqPreKeys": as_last_resort})).await.expect(409);
+        let other = device.client.put("/v1/keys", &json!({"pqLastResortPreKey": as_one_time})).await.expect(409);
+
+        assert_eq!(one.problem().extensions["conflictingKeyIds"], json!([1000]));
+        assert_eq!(other.problem().extensions["conflictingKeyIds"], json!([2]));
+    }
+
+    async fn signed_keys_are_replaced(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let (signed, last) = (device.identity.signed_pre_key(2), device.identity.kyber_pre_key(1001));
+        for _ in 0..4 {
+            keystore.bundle(device.account, "1").await.assert_status(200);
+        }
+        assert_eq!(device.counts().await, [0, 0, 1]);
+
+        put(&device, json!({"signedPreKey": signed, "pqLastResortPreKey": last})).await;
+
+        assert_eq!(device.counts().await, [0, 0, 0]);
+        let bundle = keystore.bundle(device.account, "1").await.expect(200).value();
+        assert_eq!(bundle["devices"][0]["signedPreKey"], json!(signed));
+        assert_eq!(bundle["devices"][0]["pqPreKey"], json!(last));
+        assert_eq!(device.counts().await, [0, 0, 1]);
+    }
+
+    async fn a_key_that_was_given_out_is_never_taken_in_again(db: TestDb) {
+        let keystore = Keystore::start_with(&db, &[("keystore.tombstone_days", "2")]).await;
+        let device = keystore.person().await;
+        let first = keystore.bundle(device.account, "1").await.expect(200).value()["devices"][0].clone();
+        let (ec, pq) = (first["preKey"].clone(), first["pqPreKey"].clone());
+        let mut renamed = ec.clone();
+        renamed["keyId"] = json!(77);
+
+        let again = put(&device, json!({"preKeys": [ec], "pqPreKeys": [pq]})).await;
+        let under_another_id = put(&device, json!({"preKeys": [renamed]})).await;
+        let sibling = keystore.device(device.account, &device.identity).await;
+        let on_another_device = put(&sibling, json!({"preKeys": [renamed]})).await;
+
+        assert_eq!(again, json!({"count": 2, "pqCount": 2, "alreadyUsed": [1, 1]}));
+        assert_eq!(under_another_id["alreadyUsed"], json!([77]));
+        assert_eq!(on_another_device["alreadyUsed"], json!([77]));
+        for _ in 0..3 {
+            let bundle = keystore.bundle(device.account, "1").await.expect(200).value();
+            assert_ne!(bundle["devices"][0]["preKey"], first["preKey"]);
+            assert_ne!(bundle["devices"][0]["pqPreKey"], first["pqPreKey"]);
+        }
+    }
+
+    async fn a_device_may_have_so_many_keys_waiting(db: TestDb) {
+        let keystore = Keystore::start_with(&db, &[("keystore.max_one_time_keys", "100")]).await;
+        let device = keystore.person().await;
+
+        let refused = device.client.put("/v1/keys", &json!({"preKeys": pre_keys(10, 98)})).await.expect(422);
+        let stored = put(&device, json!({"preKeys": pre_keys(10, 97)})).await;
+
+        assert_eq!(refused.problem().slug(), "too-many-keys");
+        assert_eq!(stored["count"], 100);
+    }
+}
