@@ -118,11 +118,6 @@ impl Links {
         self.links.iter().find(|link| link.is_usable())
     }
 
-    /// Tells whether at least one bind stands; true also when no SMSC is configured, for the loop-back client.
-    pub(crate) fn is_bound(&self) -> bool {
-        self.links.is_empty() || self.links.iter().any(|link| link.esme.state() == EsmeState::Bound)
-    }
-
     /// While every SMSC refuses our credentials: what one said, and since when. To be asked again and again.
     pub(crate) fn alarm(&self) -> Option<(CommandStatus, Instant)> {
         let mut since = self.alarm_since.lock().unwrap_or_else(PoisonError::into_inner);
