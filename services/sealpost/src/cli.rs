@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{console, sms, smsc};
+use crate::{console, serve, sms, smsc};
 
 /// Self-hosted backend for end-to-end-encrypted messaging and confidential SMS delivery.
 #[derive(Parser)]
@@ -16,6 +16,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Serve the whole backend in this process
+    Serve(Box<serve::Serve>),
     /// Encrypt, send and follow SMS; keep the keys of SMS clients
     #[command(subcommand)]
     Sms(Box<sms::Command>),
@@ -27,6 +29,7 @@ impl Cli {
     /// Runs the command, and tells on stderr why it failed.
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
+            Command::Serve(server) => server.run(),
             Command::Sms(command) => console::end(command.run()),
             Command::Smsc(simulator) => console::end(simulator.run()),
         }

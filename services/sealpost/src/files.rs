@@ -30,6 +30,20 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync(folder)
 }
 
+/// Removes what processes that were killed have left in `folder`. Nobody else may be writing there.
+///
+/// # Errors
+/// Those of the operating system.
+pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -64,5 +78,18 @@ mod tests {
 
         assert_eq!(std::fs::read(&path).unwrap(), b"three");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn only_unfinished_files_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["kept", ".unfinished-abc"] {
+            std::fs::write(folder.path().join(name), b"x").unwrap();
+        }
+
+        sweep(folder.path()).unwrap();
+
+        assert!(folder.path().join("kept").exists());
+        assert!(!folder.path().join(".unfinished-abc").exists());
     }
 }

@@ -7,6 +7,7 @@
 mod cli;
 mod console;
 mod files;
+mod serve;
 mod sms;
 mod smsc;
 

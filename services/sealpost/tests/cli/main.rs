@@ -5,5 +5,6 @@ mod envelopes;
 mod kafka;
 mod program;
 mod sending;
+mod serving;
 mod smsc;
 mod vaults;

@@ -1,0 +1,101 @@
+//! `sealpost serve`: every service in one process, with what it needs to run out of the box.
+//!
+//! In: settings, and a data directory that this process alone uses. Out: one line on stdout when all is ready, logs on
+//! stderr. What no setting gives is made at the first start and kept: secrets, a vault with two clients, an SMSC
+//! simulator where no SMSC is configured. The services are the same as in programs of their own.
+
+mod data_dir;
+mod secrets;
+mod simulator;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use config::{Config, ConfigError};
+use service::{App, CommonSettings, Host, Options, StartError, Surroundings};
+use smpp::smsc::Smsc;
+use sms_gateway::SmsGateway;
+
+use data_dir::DataDir;
+
+/// The services in this process.
+const HOSTED: [&str; 2] = [auth::App::NAME, SmsGateway::NAME];
+
+/// Where files go unless told otherwise.
+const DATA_DIR: &str = "sealpost-data";
+
+#[derive(Args)]
+#[command(
+    mut_arg("data_dir", |arg| arg.help("Directory for secrets, SQLite files and the embedded bus [default: ./sealpost-data]")),
+    mut_arg("listen", |arg| arg.help("Address of the public listener; port 0 takes a free one [default: 127.0.0.1:8080]")),
+    mut_arg("internal", |arg| arg.help(
+        "Address of the internal listener: health, metrics, operators; port 0 takes a free one [default: 127.0.0.1:9090]"
+    ))
+)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Serve {
+    /// Serves until it is asked to stop.
+    pub(crate) fn run(self) -> ExitCode {
+        service::report(service::block_on(self.serve()))
+    }
+
+    async fn serve(self) -> Result<(), StartError> {
+        let shutdown = web::shutdown_signal()?;
+        let mut config = self.options.load(service::environment())?;
+        let wanted = self.options.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
+        let data = DataDir::open(&wanted).map_err(|error| StartError::service("sealpost", error))?;
+        let made = secrets::provide(&mut config, data.path())
+            .map_err(|error| StartError::service("sealpost", error))?;
+        let simulator = simulator::start_unless_configured(&mut config).await?;
+        let settings = settings(&config)?;
+        telemetry::init(&settings.telemetry)?;
+        announce(&made, simulator.as_ref());
+
+        let surroundings = Surroundings { data_dir: Some(data.path().to_owned()), ..Surroundings::default() };
+        let mut host = Host::bind(settings, &HOSTED, surroundings)?;
+        host.add::<auth::App>(&config).await?;
+        host.add::<SmsGateway>(&config).await?;
+        let ready = |ready: &service::Ready| {
+            let mut stdout = std::io::stdout().lock();
+            writeln!(stdout, "{ready} data={}", data.path().display())?;
+            Ok(stdout.flush()?)
+        };
+        host.run_until(ready, shutdown).await
+    }
+}
+
+/// The common settings, as one process with all services wants them.
+fn settings(config: &Config) -> Result<CommonSettings, ConfigError> {
+    let mut settings = CommonSettings::load(config, &[])?;
+    settings.database.migrate_on_start = true;
+    if settings.database.url.starts_with("sqlite:") {
+        let problem =
+            "names one SQLite file, but every service has its own: leave it out, and give --data-dir";
+        return Err(ConfigError::invalid("database.url", problem));
+    }
+    Ok(settings)
+}
+
+/// Tells what was made, what is simulated and what is volatile.
+fn announce(made: &[PathBuf], simulator: Option<&Smsc>) {
+    for path in made {
+        tracing::info!(path = %path.display(), "made");
+    }
+    match simulator {
+        Some(simulator) => tracing::warn!(
+            address = %simulator.address(),
+            "no [[sms_gateway.smsc]] is configured: SMS go to the built-in simulator, and to no phone"
+        ),
+        None => tracing::info!("SMS go to the SMSCs that are configured"),
+    }
+    tracing::info!(
+        "in memory only, and lost at a restart: rate limits, hints to open sockets{}",
+        if simulator.is_some() { ", receipts that the simulator has not delivered yet" } else { "" }
+    );
+}

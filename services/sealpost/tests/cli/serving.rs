@@ -1,0 +1,83 @@
+//! `serve`: first and later starts, one user of a data directory, the whole way of an SMS.
+
+mod first_start;
+mod settings;
+mod sms;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use testkit::http::TestClient;
+
+use crate::program::{Place, Running};
+
+/// A standalone that is ready.
+pub(crate) struct Standalone {
+    pub(crate) program: Running,
+    pub(crate) url: String,
+    pub(crate) http: TestClient,
+    pub(crate) internal: TestClient,
+    pub(crate) data: PathBuf,
+}
+
+impl Standalone {
+    /// Starts one on `data` in `place` with further options, and waits until it is ready.
+    pub(crate) async fn start(place: &Place, options: &str) -> Self {
+        let program = begin(place, options);
+        let line = program.line("ready ").await;
+        assert_eq!(program.stdout(), format!("{line}\n"), "stdout has this one line");
+        let field = |name: &str| {
+            let found = line.split(' ').find_map(|field| field.strip_prefix(name));
+            found.unwrap_or_else(|| panic!("{name} in {line}")).to_owned()
+        };
+        let url = field("http=");
+        Self {
+            http: TestClient::new(&url),
+            internal: TestClient::new(field("internal=")),
+            data: field("data=").into(),
+            url,
+            program,
+        }
+    }
+
+    /// A secret from the data directory.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        let secret = std::fs::read_to_string(self.data.join("secrets").join(name)).expect("a secret");
+        secret.trim_end().to_owned()
+    }
+
+    /// Stops it the orderly way.
+    pub(crate) async fn stop(mut self) {
+        self.program.signal("TERM");
+        let status = self.program.end().await;
+        assert!(status.success(), "{status}: {}", self.program.stderr());
+    }
+}
+
+/// Starts one on free ports, and does not wait.
+pub(crate) fn begin(place: &Place, options: &str) -> Running {
+    place.start(&format!("serve --data-dir data --listen 127.0.0.1:0 --internal 127.0.0.1:0 {options}"))
+}
+
+/// A development build on a busy machine: what fails this is a fault, not bad luck.
+const STARTED_WITHIN: Duration = Duration::from_secs(5);
+/// Likewise, in kilobytes.
+const RESIDENT: u64 = 120 * 1024;
+
+#[tokio::test]
+async fn a_start_is_quick_and_small() {
+    let place = Place::new();
+    Standalone::start(&place, "").await.stop().await;
+
+    let begun = std::time::Instant::now();
+    let server = Standalone::start(&place, "").await;
+    let took = begun.elapsed();
+
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", server.program.pid())).expect("its status");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    let resident: u64 = resident.trim().trim_end_matches(" kB").parse().expect("kilobytes");
+    eprintln!("ready after {} ms with {} MB resident", took.as_millis(), resident / 1024);
+    assert!(took < STARTED_WITHIN, "{took:?}");
+    assert!(resident < RESIDENT, "{resident} kB");
+}
