@@ -21,7 +21,7 @@ use sms_gateway::SmsGateway;
 use data_dir::DataDir;
 
 /// The services in this process.
-const HOSTED: [&str; 2] = [auth::App::NAME, SmsGateway::NAME];
+const HOSTED: [&str; 3] = [auth::App::NAME, keystore::App::NAME, SmsGateway::NAME];
 
 /// Where files go unless told otherwise.
 const DATA_DIR: &str = "sealpost-data";
@@ -60,6 +60,7 @@ impl Serve {
         let surroundings = Surroundings { data_dir: Some(data.path().to_owned()), ..Surroundings::default() };
         let mut host = Host::bind(settings, &HOSTED, surroundings)?;
         host.add::<auth::App>(&config).await?;
+        host.add::<keystore::App>(&config).await?;
         host.add::<SmsGateway>(&config).await?;
         let ready = |ready: &service::Ready| {
             let mut stdout = std::io::stdout().lock();
@@ -85,7 +86,7 @@ fn settings(config: &Config) -> Result<CommonSettings, ConfigError> {
 /// Tells what was made, what is simulated and what is volatile.
 fn announce(made: &[PathBuf], simulator: Option<&Smsc>) {
     for path in made {
-        tracing::info!(path = %path.display(), "made");
+        tracing::info!(path = %path.display(), "made, and kept for later starts");
     }
     match simulator {
         Some(simulator) => tracing::warn!(
