@@ -89,7 +89,8 @@ fn begin(
         if own.registration_id != new.registration_id || !same_identity {
             return Err(KeystoreError::SessionBound);
         }
-        let mut device = own.clone();
+        let locked = devices::lock(conn, own.account_id, own.device_id)?;
+        let mut device = locked.ok_or(KeystoreError::Superseded)?;
         upload::store(conn, &mut device, keys, settings)?;
         devices::update_keys(conn, &device)?;
         return Ok(Begun { device, replaced: None });
@@ -117,8 +118,9 @@ fn begin(
 
 /// Ends the life of a device whose id is wanted for another.
 fn take_place(conn: &mut DbConn, old: &DeviceRow, now: UnixMillis) -> Result<AccountEvent, KeystoreError> {
-    one_time::delete_of(conn, old.account_id, old.device_id)?;
+    // The device first: that waits for an upload that is just adding keys.
     devices::delete(conn, old.life())?;
+    one_time::delete_of(conn, old.account_id, old.device_id)?;
     let event = removed(old.life(), now);
     outbox::push(conn, std::slice::from_ref(&event), now)?;
     Ok(event)

@@ -67,6 +67,7 @@ fn begin(conn: &mut DbConn, device: &DeviceRow, now: UnixMillis) -> Result<Optio
     if device.state == DeviceState::Closing {
         return Ok(None);
     }
+    // The device first: that waits for an upload that is just adding keys.
     devices::close(conn, device.life(), now)?;
     one_time::delete_of(conn, device.account_id, device.device_id)?;
     let others = devices::of_account(conn, device.account_id)?;

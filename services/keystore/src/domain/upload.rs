@@ -123,7 +123,11 @@ pub(super) fn store(
         .map(|key| Fresh::new(PreKeyKind::Pq, key.key_id, key.public_key, Some(key.signature)));
     let mut fresh: Vec<Fresh> = ec.chain(pq).collect();
 
+    let mut ids: Vec<KeyId> = fresh.iter().map(|key| key.key_id).collect();
+    ids.push(pq_last_resort.as_ref().map_or(device.last_resort_id, |key| key.key_id));
     let hashes: Vec<Vec<u8>> = fresh.iter().map(|key| key.hash.clone()).collect();
+    // In this order: a key that is fetched between the two is found by one of them.
+    let known = one_time::known(conn, device.life(), &ids, &hashes)?;
     let used = issued::among(conn, device.account_id, &hashes)?;
     let already_used = fresh.iter().filter(|key| used.contains(&key.hash)).map(|key| key.key_id).collect();
     fresh.retain(|key| !used.contains(&key.hash));
@@ -141,7 +145,7 @@ pub(super) fn store(
         device.last_resort_key = key.public_key;
         device.last_resort_signature = key.signature;
     }
-    drop_known(conn, device, &mut fresh)?;
+    drop_known(device, &known, &mut fresh)?;
     insert(conn, device, fresh, settings)?;
     Ok(already_used)
 }
@@ -154,12 +158,11 @@ impl Fresh {
 }
 
 /// Drops keys that wait already; the same id for two keys, or two ids for one, is a conflict.
-fn drop_known(conn: &mut DbConn, device: &DeviceRow, fresh: &mut Vec<Fresh>) -> Result<(), KeystoreError> {
-    let mut ids: Vec<KeyId> = fresh.iter().map(|key| key.key_id).collect();
-    ids.push(device.last_resort_id);
-    let hashes: Vec<Vec<u8>> = fresh.iter().map(|key| key.hash.clone()).collect();
-    let known = one_time::known(conn, device.life(), &ids, &hashes)?;
-
+fn drop_known(
+    device: &DeviceRow,
+    known: &[one_time::Known],
+    fresh: &mut Vec<Fresh>,
+) -> Result<(), KeystoreError> {
     let mut conflicts = Vec::new();
     let mut there = HashSet::new();
     for key in fresh.iter() {

@@ -40,7 +40,8 @@ on_both! {
         assert_eq!(first.client.delete("/v1/devices/2").await.expect(404).problem().slug(), "device-not-found");
         let held = keystore.peers.held();
         assert!(!held.mailboxes.contains_key(&(account, second.id)));
-        let told: Vec<&str> = held.nudges.iter().map(|(service, _)| *service).collect();
+        let mut told: Vec<&str> = held.nudges.iter().map(|(service, _)| *service).collect();
+        told.sort_unstable();
         assert_eq!(told, ["auth", "mailbox"]);
         let change = AccountChange::DeviceRemoved { device_id: second.id, generation };
         assert!(held.nudges.iter().all(|(_, event)| event.account_id == account && event.change == change));

@@ -108,7 +108,8 @@ on_both! {
     }
 }
 
-async fn rows_of(tables: &Db, table: &'static str, account: AccountId) -> i64 {
+/// Counts the rows of an account.
+pub(crate) async fn rows_of(tables: &Db, table: &'static str, account: AccountId) -> i64 {
     use diesel::prelude::*;
     use diesel::sql_types::BigInt;
 

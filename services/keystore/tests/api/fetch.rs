@@ -71,6 +71,22 @@ on_both! {
         assert_each_given_once(&device, &registration, &given).await;
     }
 
+    async fn keys_uploaded_again_while_they_are_fetched_are_given_once(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let (device, registration) = rich(&keystore).await;
+        let again = json!({"preKeys": registration.pre_keys, "pqPreKeys": registration.pq_pre_keys});
+        let uploading = async {
+            for _ in 0..5 {
+                device.client.put("/v1/keys", &again).await.assert_status(200);
+            }
+        };
+
+        let instances = [&keystore];
+        let (given, ()) = tokio::join!(drain(&instances, &device), uploading);
+
+        assert_each_given_once(&device, &registration, &given).await;
+    }
+
     async fn one_device_is_fetched_without_touching_the_others(db: TestDb) {
         let keystore = Keystore::start(&db).await;
         let (account, identity) = (AccountId::new(), Identity::new());

@@ -8,6 +8,7 @@ mod devices;
 mod events;
 mod fetch;
 mod harness;
+mod killed;
 mod peers;
 mod registration;
 mod upload;

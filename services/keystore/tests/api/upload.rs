@@ -1,10 +1,17 @@
 //! Keys that an owner adds.
 
+use std::time::Duration;
+
+use db::Db;
 use serde_json::{Value, json};
 use testkit::on_both;
 use testkit::signal::{PreKey, kyber_pre_keys, pre_keys};
+use testkit::wait::wait_until;
 
+use crate::events::rows_of;
 use crate::harness::{Device, Keystore};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 async fn put(device: &Device, body: Value) -> Value {
     device.client.put("/v1/keys", &body).await.expect(200).value()
@@ -109,6 +116,19 @@ on_both! {
             assert_ne!(bundle["devices"][0]["preKey"], first["preKey"]);
             assert_ne!(bundle["devices"][0]["pqPreKey"], first["pqPreKey"]);
         }
+    }
+
+    async fn tombstones_are_forgotten_when_their_days_are_over(db: TestDb) {
+        let keystore = Keystore::start_with(&db, &[("keystore.tombstone_days", "2")]).await;
+        let device = keystore.person().await;
+        keystore.bundle(device.account, "1").await.assert_status(200);
+        let tables = Db::new(db.settings(), "keystore").unwrap();
+        keystore.clock.advance(DAY + DAY);
+        wait_until("a sweep or two", || async { rows_of(&tables, "issued_keys", device.account).await == 2 }).await;
+
+        keystore.clock.advance(DAY);
+
+        wait_until("none to be left", || async { rows_of(&tables, "issued_keys", device.account).await == 0 }).await;
     }
 
     async fn a_device_may_have_so_many_keys_waiting(db: TestDb) {
