@@ -1,2 +1,5 @@
-//! The Sealpost mailbox service.
-fn main() {}
+//! The program `sealpost-mailbox`.
+
+fn main() -> std::process::ExitCode {
+    service::main::<mailbox::App>()
+}

@@ -1,0 +1,124 @@
+//! Puts the service together. Nothing else makes a [`State`].
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use async_trait::async_trait;
+use bus::live::Live;
+use bus::outbox::Relay;
+use common::models::SharedClock;
+use common::models::events::{AccountChange, AccountEvent};
+use common::models::ws::KeysLow;
+use db::{Db, Migrations};
+use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox};
+use utoipa_actix_web::service_config::ServiceConfig;
+use web::{Gate, RoutesFn, Service, Task};
+
+use crate::delivery::{Sockets, hints};
+use crate::domain::{MailboxError, MailboxId, Rules, Writer, housekeeping, lives};
+use crate::metrics::Metrics;
+use crate::routes;
+use crate::settings::MailboxSettings;
+use crate::store::MIGRATIONS;
+
+/// What the verbs work with. Clones are cheap.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) db: Db,
+    pub(crate) writer: Writer,
+    pub(crate) relay: Relay,
+    pub(crate) live: Live,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) sockets: Sockets,
+    pub(crate) clock: SharedClock,
+    pub(crate) settings: Arc<MailboxSettings>,
+    pub(crate) metrics: Metrics,
+}
+
+/// What other services decide about the devices whose mailboxes are here.
+struct Events(State);
+
+#[async_trait]
+impl AccountEvents for Events {
+    type Error = MailboxError;
+
+    async fn apply(&self, event: &AccountEvent) -> Result<(), MailboxError> {
+        let of = |device| MailboxId { account: event.account_id, device };
+        match &event.change {
+            AccountChange::Deleted => lives::erase(&self.0, event.account_id).await,
+            AccountChange::DeviceRemoved { device_id, generation } => {
+                lives::close(&self.0, of(*device_id), *generation).await
+            }
+            AccountChange::KeysLow { device_id, kind, remaining } => {
+                let keys = KeysLow { kind: *kind, remaining: *remaining };
+                hints::keys_low(&self.0.live, of(*device_id), keys);
+                Ok(())
+            }
+            // The gate knows, and so do the sockets that watch it.
+            AccountChange::SessionRevoked { .. } => Ok(()),
+        }
+    }
+}
+
+/// The service.
+pub struct App;
+
+impl service::App for App {
+    const NAME: &'static str = "mailbox";
+    type Settings = MailboxSettings;
+
+    fn migrations() -> Option<&'static Migrations> {
+        Some(&MIGRATIONS)
+    }
+
+    fn routes() -> RoutesFn {
+        web::routes(routes::public)
+    }
+
+    fn build(settings: MailboxSettings, platform: &Platform) -> Result<Service, StartError> {
+        settings.validate()?;
+        let mut service = Service::new(Self::NAME);
+        let db = platform.database(&Self::section())?;
+        let relay = publish_outbox(&mut service, platform, &db)?;
+        let metrics = Metrics::register(&service.metrics)?;
+        let settings = Arc::new(settings);
+        let sockets = Sockets::new(metrics.sockets.clone());
+        let rules = Rules {
+            settings: Arc::clone(&settings),
+            clock: platform.clock.clone(),
+            sockets: sockets.clone(),
+            metrics: metrics.clone(),
+        };
+        let state = State {
+            writer: Writer::start(&db, rules)?,
+            live: platform.live.clone(),
+            gate: Arc::clone(&platform.gate),
+            clock: platform.clock.clone(),
+            db: db.clone(),
+            relay,
+            sockets,
+            settings,
+            metrics,
+        };
+
+        let data = Data::new(state.clone());
+        service.routes = with_state(&data, routes::public);
+        service.internal = with_state(&data, routes::internal);
+        service.checks.push(Arc::new(DatabaseCheck(db)));
+        let sweeper = state.clone();
+        service.tasks.push(Task::new("mailbox-housekeeping", move |cancel| async move {
+            housekeeping::run(sweeper, cancel).await;
+            Ok::<_, StartError>(())
+        }));
+        handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
+        Ok(service)
+    }
+}
+
+fn with_state(data: &Data<State>, routes: fn(&mut ServiceConfig<'_>)) -> RoutesFn {
+    let data = data.clone();
+    web::routes(move |config| {
+        config.app_data(data.clone());
+        routes(config);
+    })
+}

@@ -1,0 +1,188 @@
+//! The sends of a batch, judged one after the other.
+
+use std::collections::HashMap;
+
+use common::models::events::{MailboxChange, MailboxEvent};
+use common::models::{DeviceId, EnvelopeId, UnixMillis};
+use db::{DbConn, DbError};
+
+use super::table::Table;
+use super::{Job, Rules};
+use crate::domain::device_set::{self, Installation};
+use crate::domain::send::{CopyReceipt, Send, SendReceipt, Sent};
+use crate::domain::{MailboxError, MailboxId};
+use crate::store::idempotency::{self, KeyName, NewKey};
+use crate::store::rows::NewEnvelope;
+use crate::store::{envelopes, outbox};
+
+/// What the sends judged so far will store.
+pub(super) struct Sends<'a> {
+    rules: &'a Rules,
+    now: UnixMillis,
+    /// Requests that were stored under a key, before this batch or in it.
+    known: HashMap<(MailboxId, String), Known>,
+    keys: Vec<NewKey<'a>>,
+    envelopes: Vec<NewEnvelope<'a>>,
+    events: Vec<MailboxEvent>,
+}
+
+struct Known {
+    hash: Vec<u8>,
+    receipt: SendReceipt,
+}
+
+impl<'a> Sends<'a> {
+    /// Reads what is stored under the keys of the batch. After the mailboxes were locked: the same request elsewhere
+    /// holds the same locks, so that its key is seen here, or ours there.
+    pub(super) fn begin(
+        rules: &'a Rules,
+        conn: &mut DbConn,
+        jobs: &'a [Job],
+        now: UnixMillis,
+    ) -> Result<Self, MailboxError> {
+        let names: Vec<KeyName<'_>> = jobs.iter().filter_map(key_name).collect();
+        let mut known = HashMap::new();
+        for row in idempotency::find(conn, &names, now - rules.settings.idempotency_ttl)? {
+            let sender = MailboxId { account: row.account_id, device: row.device_id };
+            let receipt = serde_json::from_str(&row.answer).map_err(DbError::other)?;
+            known.insert((sender, row.key), Known { hash: row.request_hash, receipt });
+        }
+        Ok(Self { rules, now, known, keys: Vec::new(), envelopes: Vec::new(), events: Vec::new() })
+    }
+
+    /// Decides on one send. The outer error fails the whole batch.
+    pub(super) fn judge(
+        &mut self,
+        send: &'a Send,
+        table: &mut Table,
+    ) -> Result<Result<Sent, MailboxError>, MailboxError> {
+        if let Some(key) = &send.key
+            && let Some(known) = self.known.get(&(send.sender, key.text.clone()))
+        {
+            return Ok(if known.hash == key.hash() {
+                Ok(Sent { receipt: known.receipt.clone(), replayed: true })
+            } else {
+                Err(MailboxError::KeyReused)
+            });
+        }
+        if let Err(refusal) = self.admit(send, table) {
+            return Ok(Err(refusal));
+        }
+        let devices =
+            send.copies.iter().map(|copy| CopyReceipt { device_id: copy.device, guid: EnvelopeId::new() });
+        let receipt = SendReceipt { server_timestamp: self.now, devices: devices.collect() };
+        self.accept(send, &receipt, table);
+        if let Some(key) = &send.key {
+            let answer = serde_json::to_string(&receipt).map_err(DbError::other)?;
+            let name = KeyName { sender: &send.sender, key: &key.text };
+            self.keys.push(NewKey { name, hash: key.hash(), answer });
+            let known = Known { hash: key.hash().to_vec(), receipt: receipt.clone() };
+            self.known.insert((send.sender, key.text.clone()), known);
+        }
+        Ok(Ok(Sent { receipt, replayed: false }))
+    }
+
+    /// Checks the device set and the room; tells the owner of a full mailbox, once.
+    fn admit(&mut self, send: &Send, table: &mut Table) -> Result<(), MailboxError> {
+        let open = table.open(send.recipient);
+        if open.is_empty() {
+            return Err(MailboxError::NotFound);
+        }
+        let named: Vec<Installation> =
+            send.copies.iter().map(|copy| (copy.device, copy.registration)).collect();
+        let own = (send.sender.account == send.recipient).then_some(send.sender.device);
+        device_set::check(&open, &named, own)?;
+
+        let settings = &self.rules.settings;
+        let (most, most_bytes) = (i64::from(settings.max_envelopes), settings.max_bytes);
+        let is_full = |id: MailboxId, more: usize| {
+            table.get(id).is_some_and(|row| {
+                let bytes = u64::try_from(row.byte_count).unwrap_or(0).saturating_add(more as u64);
+                row.envelope_count >= most || bytes > most_bytes
+            })
+        };
+        let full: Vec<DeviceId> = send
+            .copies
+            .iter()
+            .filter(|copy| is_full(mailbox(send, copy.device), copy.content.as_slice().len()))
+            .map(|copy| copy.device)
+            .collect();
+        if full.is_empty() {
+            return Ok(());
+        }
+        for device in &full {
+            let id = mailbox(send, *device);
+            let told = table.get(id).is_some_and(|row| row.full_told);
+            if !told && let Some(row) = table.change(id) {
+                row.full_told = true;
+                self.tell(id, MailboxChange::Full);
+            }
+        }
+        Err(MailboxError::Full { devices: full })
+    }
+
+    fn accept(&mut self, send: &'a Send, receipt: &SendReceipt, table: &mut Table) {
+        for (copy, CopyReceipt { guid, .. }) in send.copies.iter().zip(&receipt.devices) {
+            let id = mailbox(send, copy.device);
+            // `admit` has seen it.
+            let Some(row) = table.change(id) else { continue };
+            let content = copy.content.as_slice();
+            let was_empty = row.envelope_count == 0;
+            let seq = row.next_seq;
+            row.next_seq += 1;
+            row.envelope_count += 1;
+            row.byte_count += i64::try_from(content.len()).unwrap_or(i64::MAX);
+            self.envelopes.push(NewEnvelope {
+                account_id: id.account,
+                device_id: id.device,
+                seq,
+                guid: *guid,
+                kind: copy.kind.number(),
+                source_account: send.sender.account,
+                source_device: send.sender.device,
+                client_timestamp: send.timestamp,
+                server_timestamp: self.now,
+                content,
+                // The settings keep it far below.
+                content_bytes: i32::try_from(content.len()).unwrap_or(i32::MAX),
+                urgent: send.urgent,
+                expires_at: self.now + self.rules.settings.ttl,
+            });
+            if was_empty && !self.rules.sockets.holds(id) {
+                self.tell(id, MailboxChange::MessagesAvailable);
+            }
+        }
+    }
+
+    fn tell(&mut self, id: MailboxId, change: MailboxChange) {
+        self.events.push(MailboxEvent { account_id: id.account, device_id: id.device, at: self.now, change });
+    }
+
+    /// Writes everything that was decided.
+    ///
+    /// # Errors
+    /// [`MailboxError::KeyReused`] when another process has stored one of the keys meanwhile. It cannot be for the same
+    /// request, which would have held the same locks; decided on alone, the send whose key it is gets that answer.
+    pub(super) fn write(&self, conn: &mut DbConn, table: &Table) -> Result<(), MailboxError> {
+        let expired = self.now - self.rules.settings.idempotency_ttl;
+        if idempotency::insert(conn, &self.keys, self.now, expired)? < self.keys.len() {
+            return Err(MailboxError::KeyReused);
+        }
+        envelopes::store(conn, &self.envelopes, &table.changed())?;
+        outbox::push(conn, &self.events, self.now)?;
+        let stored = self.envelopes.len() as u64;
+        self.rules.metrics.envelopes_stored_total.inc_by(stored);
+        Ok(())
+    }
+}
+
+fn mailbox(send: &Send, device: DeviceId) -> MailboxId {
+    MailboxId { account: send.recipient, device }
+}
+
+fn key_name(job: &Job) -> Option<KeyName<'_>> {
+    match job {
+        Job::Send(send) => send.key.as_ref().map(|key| KeyName { sender: &send.sender, key: &key.text }),
+        Job::AckThrough(..) | Job::Remove(_) => None,
+    }
+}

@@ -1,0 +1,53 @@
+//! What time alone removes: envelopes nobody fetched, answers nobody asks for again, memories of what is gone.
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::batch::Job;
+use super::error::MailboxError;
+use crate::app::State;
+use crate::store::{envelopes, idempotency, mailboxes};
+
+/// Removes what has expired, regularly, in bounded batches.
+pub(crate) async fn run(state: State, cancel: CancellationToken) {
+    let mut timer = tokio::time::interval(state.settings.sweep_every);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = timer.tick() => {}
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            swept = sweep(&state) => {
+                if let Err(error) = swept {
+                    tracing::warn!(%error, "what has expired could not be removed; trying again later");
+                }
+            }
+        }
+    }
+}
+
+/// Removes everything that has expired by now.
+async fn sweep(state: &State) -> Result<(), MailboxError> {
+    let now = state.clock.now();
+    let batch = state.settings.sweep_batch;
+    let full = batch as usize;
+    loop {
+        let expired = state.db.read(move |conn| envelopes::expired(conn, now, batch.into())).await?;
+        let found = expired.len();
+        if found > 0 {
+            let removed = state.writer.remove(Job::Remove(expired)).await?;
+            state.metrics.envelopes_expired_total.inc_by(removed);
+        }
+        if found < full {
+            break;
+        }
+    }
+    let old = now - state.settings.idempotency_ttl;
+    while state.db.write(move |conn| idempotency::prune(conn, old, batch.into())).await? >= full {}
+    let forgotten = now - state.settings.tombstone_ttl;
+    while state.db.write(move |conn| mailboxes::forget_buried(conn, forgotten, batch.into())).await? >= full {
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Sending to all devices of an account.
+
+use common::models::{AccountId, Base64Bytes, DeviceId, EnvelopeId, RegistrationId, UnixMillis};
+use ring::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+
+use super::batch::Job;
+use super::error::MailboxError;
+use super::ids::{EnvelopeKind, MailboxId};
+use crate::app::State;
+use crate::delivery::hints;
+
+/// One send.
+#[derive(Debug)]
+pub(crate) struct Send {
+    pub(crate) sender: MailboxId,
+    pub(crate) recipient: AccountId,
+    /// One for each device of the recipient.
+    pub(crate) copies: Vec<Copy>,
+    /// When the sender says it was sent.
+    pub(crate) timestamp: UnixMillis,
+    pub(crate) urgent: bool,
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+/// What one device gets.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) device: DeviceId,
+    pub(crate) registration: RegistrationId,
+    pub(crate) kind: EnvelopeKind,
+    pub(crate) content: Base64Bytes,
+}
+
+/// The sender's name for a request, and what tells the request from another.
+#[derive(Debug)]
+pub(crate) struct IdempotencyKey {
+    pub(crate) text: String,
+    hash: Vec<u8>,
+}
+
+impl IdempotencyKey {
+    /// The hash of the request that the key stands for.
+    pub(crate) fn hash(&self) -> &[u8] {
+        &self.hash
+    }
+}
+
+impl Send {
+    /// Names the request.
+    #[must_use]
+    pub(crate) fn with_key(mut self, text: String) -> Self {
+        let mut context = Context::new(&SHA256);
+        context.update(&self.recipient.to_bytes());
+        context.update(&self.timestamp.as_i64().to_be_bytes());
+        context.update(&[u8::from(self.urgent)]);
+        for copy in &self.copies {
+            for number in [copy.device.as_i32(), copy.registration.as_i32(), copy.kind.number()] {
+                context.update(&number.to_be_bytes());
+            }
+            // Lengths keep two contents from being read as another two.
+            context.update(&copy.content.as_slice().len().to_be_bytes());
+            context.update(copy.content.as_slice());
+        }
+        self.key = Some(IdempotencyKey { text, hash: context.finish().as_ref().to_vec() });
+        self
+    }
+
+    /// Checks what needs no look at the recipient.
+    fn check(&self, limit: usize) -> Result<(), MailboxError> {
+        for (place, copy) in self.copies.iter().enumerate() {
+            let device = copy.device;
+            if self.copies.iter().take(place).any(|other| other.device == device) {
+                return Err(MailboxError::DuplicateDevice { device });
+            }
+            if copy.content.as_slice().is_empty() {
+                return Err(MailboxError::EmptyContent { device });
+            }
+            if copy.content.as_slice().len() > limit {
+                return Err(MailboxError::ContentTooLarge { device, limit });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The answer to a send: every copy is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SendReceipt {
+    /// When the server stored it.
+    pub(crate) server_timestamp: UnixMillis,
+    /// What each device gets.
+    pub(crate) devices: Vec<CopyReceipt>,
+}
+
+/// What one device gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CopyReceipt {
+    /// The device.
+    pub(crate) device_id: DeviceId,
+    /// The id of its envelope.
+    pub(crate) guid: EnvelopeId,
+}
+
+/// A send that is done.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) receipt: SendReceipt,
+    /// The same request was stored before; nothing was stored now.
+    pub(crate) replayed: bool,
+}
+
+/// Stores one envelope for each device, then tells whoever is connected.
+///
+/// # Errors
+/// Those of [`MailboxError`] that are about sends; none of the copies is stored then, unless it is
+/// [`DbError::CommitUnknown`](db::DbError::CommitUnknown).
+pub(crate) async fn send(state: &State, send: Send) -> Result<Sent, MailboxError> {
+    send.check(state.settings.max_content_bytes)?;
+    let devices: Vec<MailboxId> =
+        send.copies.iter().map(|copy| MailboxId { account: send.recipient, device: copy.device }).collect();
+    let state = state.clone();
+    // A task of its own: a sender that hangs up must not keep a stored envelope from being told of.
+    let storing = tokio::spawn(async move {
+        let stored = state.writer.send(Job::Send(Box::new(send))).await;
+        if !matches!(&stored, Ok(Sent { replayed: true, .. })) {
+            for device in devices {
+                hints::stored(&state.live, device);
+            }
+            state.relay.wake();
+        }
+        stored
+    });
+    match storing.await {
+        Ok(stored) => stored,
+        Err(error) => Err(db::DbError::other(error).into()),
+    }
+}

@@ -1,0 +1,94 @@
+//! Bodies and queries of requests, and bodies of answers.
+
+use common::models::{Base64Bytes, DeviceId, EnvelopeId, RegistrationId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::domain::receive::{Envelope, Page};
+
+/// One message to all devices of an account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SendRequest {
+    /// One envelope for each device; the sender's own device excepted.
+    pub(crate) messages: Vec<OutgoingEnvelope>,
+    /// Only for devices that are connected, never stored: not supported yet, true is refused.
+    #[serde(default)]
+    pub(crate) online: bool,
+    /// Whether the recipient should be woken for it.
+    #[serde(default = "yes")]
+    pub(crate) urgent: bool,
+    /// When it was sent, by the sender's clock: Unix milliseconds.
+    pub(crate) timestamp: i64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What one device gets.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct OutgoingEnvelope {
+    /// The device.
+    pub(crate) destination_device_id: DeviceId,
+    /// The installation on it for which the content is encrypted.
+    pub(crate) destination_registration_id: RegistrationId,
+    /// 1 ciphertext, 3 prekey message, 6 sealed sender, 8 plaintext error.
+    #[serde(rename = "type")]
+    pub(crate) kind: i64,
+    /// The ciphertext, base64.
+    pub(crate) content: Base64Bytes,
+}
+
+/// Which envelopes to fetch.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FetchQuery {
+    /// Only envelopes of a greater `seq`.
+    #[serde(default)]
+    #[param(minimum = 0, default = 0)]
+    pub(crate) after_seq: i64,
+    /// Most envelopes.
+    #[serde(default = "most")]
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    pub(crate) limit: usize,
+    /// Seconds to wait if there is none.
+    #[serde(default)]
+    #[param(minimum = 0, maximum = 30, default = 0)]
+    pub(crate) timeout: u64,
+}
+
+fn most() -> usize {
+    100
+}
+
+/// A page of envelopes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FetchAnswer {
+    /// In the order of their `seq`.
+    pub(crate) messages: Vec<Envelope>,
+    /// More follow.
+    pub(crate) more: bool,
+}
+
+impl From<Page> for FetchAnswer {
+    fn from(page: Page) -> Self {
+        Self { messages: page.envelopes, more: page.more }
+    }
+}
+
+/// What the device has stored on its side: exactly one of the two.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AckRequest {
+    /// Every envelope up to this `seq`.
+    #[serde(default)]
+    pub(crate) ack_seq: Option<i64>,
+    /// These envelopes; unknown ones are passed over.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub(crate) guids: Option<Vec<EnvelopeId>>,
+}

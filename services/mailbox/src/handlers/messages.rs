@@ -1,0 +1,213 @@
+//! `/v1/messages`: send, fetch, ack.
+
+use std::time::Duration;
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, get, post, put};
+use common::models::{AccountId, Problem, UnixMillis};
+use tokio::time::{Instant, timeout_at};
+use web::{DeviceCaller, Failure, Json, Shutdown};
+
+use super::bodies::{AckRequest, FetchAnswer, FetchQuery, OutgoingEnvelope, SendRequest};
+use crate::app::State;
+use crate::delivery::hints::{self, Hint};
+use crate::domain::receive::{self, Ack};
+use crate::domain::{Copy, EnvelopeKind, MailboxError, MailboxId, Send, SendReceipt, send};
+use crate::store::envelopes::PageRequest;
+
+/// Bytes of the body of a send: a few contents of the largest size.
+const SEND_LIMIT: usize = 4 * 1024 * 1024;
+
+/// The last millisecond that ECMAScript's dates have.
+const MAX_TIMESTAMP: i64 = 8_640_000_000_000_000;
+
+/// Longest idempotency key.
+const MAX_KEY: usize = 128;
+
+/// Most envelopes of one page, seconds of one wait, and ids of one ack.
+const MAX_PAGE: usize = 100;
+const MAX_WAIT: u64 = 30;
+const MAX_GUIDS: usize = 1000;
+
+/// Sends one message to all devices of an account. 200 means that every copy is on disk.
+#[utoipa::path(tag = "messages", request_body = SendRequest,
+    params(
+        ("account" = AccountId, Path, description = "the recipient"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters; the same \
+            request again within a day gets the first answer, with `Idempotent-Replay: true`"),
+    ),
+    responses(
+        (status = 200, body = SendReceipt),
+        (status = 400, body = Problem),
+        (status = 401, body = Problem),
+        (status = 403, body = Problem, description = "`device-required`"),
+        (status = 404, body = Problem, description = "`mailbox-not-found`: the account has no device"),
+        (status = 409, body = Problem, description = "`device-set-mismatch`, with missingDevices, extraDevices, staleDevices"),
+        (status = 410, body = Problem, description = "`stale-devices`, with the same three lists"),
+        (status = 413, body = Problem, description = "a content or the body is too large"),
+        (status = 422, body = Problem, description = "`duplicate-device`, `empty-content`, `envelope-type-refused`, \
+            `online-unsupported`, `idempotency-key-reused`"),
+        (status = 503, body = Problem),
+        (status = 507, body = Problem, description = "`mailbox-full`, with fullDevices; nothing was stored"),
+    ), security(("session" = [])))]
+#[put("/v1/messages/{account}")]
+pub(crate) async fn put_message(
+    state: Data<State>,
+    caller: DeviceCaller,
+    account: Path<AccountId>,
+    request: HttpRequest,
+    body: Json<SendRequest, SEND_LIMIT>,
+) -> Result<HttpResponse, Failure> {
+    let key = idempotency_key(&request)?;
+    let outcome = &state.metrics.sends_total;
+    let sent = match read_send(caller, *account, body.into_inner())? {
+        Ok(sending) => {
+            let sending = match key {
+                Some(key) => sending.with_key(key),
+                None => sending,
+            };
+            send(&state, sending).await
+        }
+        Err(refusal) => Err(refusal),
+    };
+    let sent = sent.inspect_err(|error| outcome.with_label_values(&[error.outcome()]).inc())?;
+    outcome.with_label_values(&[if sent.replayed { "replayed" } else { "stored" }]).inc();
+    let mut answer = HttpResponse::Ok();
+    if sent.replayed {
+        answer.insert_header(("Idempotent-Replay", "true"));
+    }
+    Ok(answer.json(sent.receipt))
+}
+
+/// Reads a send; the outer error is one of syntax, the inner one of our rules.
+fn read_send(
+    caller: DeviceCaller,
+    recipient: AccountId,
+    body: SendRequest,
+) -> Result<Result<Send, MailboxError>, Failure> {
+    if !(0..=MAX_TIMESTAMP).contains(&body.timestamp) {
+        return Err(Failure::invalid("/timestamp", format!("expected 0 to {MAX_TIMESTAMP}")));
+    }
+    if body.online {
+        return Ok(Err(MailboxError::OnlineUnsupported));
+    }
+    let copies: Result<Vec<Copy>, MailboxError> = body.messages.into_iter().map(copy).collect();
+    Ok(copies.map(|copies| Send {
+        sender: own_mailbox(caller),
+        recipient,
+        copies,
+        timestamp: UnixMillis(body.timestamp),
+        urgent: body.urgent,
+        key: None,
+    }))
+}
+
+fn copy(envelope: OutgoingEnvelope) -> Result<Copy, MailboxError> {
+    let number = envelope.kind;
+    Ok(Copy {
+        device: envelope.destination_device_id,
+        registration: envelope.destination_registration_id,
+        kind: EnvelopeKind::from_number(number).ok_or(MailboxError::KindRefused { number })?,
+        content: envelope.content,
+    })
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
+    let mut values = request.headers().get_all("idempotency-key");
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default();
+    let fits = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|octet| octet.is_ascii_graphic());
+    if !fits || values.next().is_some() {
+        let rule = format!("expected one key of 1 to {MAX_KEY} visible ASCII characters");
+        return Err(Failure::invalid("Idempotency-Key", rule));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+/// Fetches the envelopes of the caller's device, oldest first, and leaves them where they are until they are acked.
+#[utoipa::path(tag = "messages", params(FetchQuery), responses(
+    (status = 200, body = FetchAnswer),
+    (status = 400, body = Problem),
+    (status = 401, body = Problem),
+    (status = 403, body = Problem, description = "`device-required`"),
+    (status = 404, body = Problem, description = "`mailbox-not-found`: the device is gone"),
+    (status = 503, body = Problem),
+), security(("session" = [])))]
+#[get("/v1/messages")]
+pub(crate) async fn get_messages(
+    state: Data<State>,
+    caller: DeviceCaller,
+    query: Query<FetchQuery>,
+    shutdown: Shutdown,
+) -> Result<Json<FetchAnswer>, Failure> {
+    let query = query.into_inner();
+    if query.after_seq < 0 {
+        return Err(Failure::invalid("afterSeq", "expected 0 or more"));
+    }
+    if !(1..=MAX_PAGE).contains(&query.limit) {
+        return Err(Failure::invalid("limit", format!("expected 1 to {MAX_PAGE}")));
+    }
+    if query.timeout > MAX_WAIT {
+        return Err(Failure::invalid("timeout", format!("expected 0 to {MAX_WAIT} seconds")));
+    }
+    let id = own_mailbox(caller);
+    let until = Instant::now() + Duration::from_secs(query.timeout);
+    let request =
+        PageRequest { after: query.after_seq, limit: query.limit, bytes: state.settings.window_bytes };
+    // Heard from before the first look, so that nothing falls between the two.
+    let mut live = state.live.subscribe(&id.live_key());
+    let mut watch = state.gate.watch(&caller.caller);
+    loop {
+        let page = receive::page(&state, id, request).await?;
+        if !page.envelopes.is_empty() || Instant::now() >= until {
+            let way = &state.metrics.envelopes_delivered_total;
+            way.with_label_values(&["poll"]).inc_by(page.envelopes.len() as u64);
+            return Ok(Json(page.into()));
+        }
+        let stored = async {
+            // Only these two change what there is to see.
+            while !matches!(hints::read(&live.recv().await), Some(Hint::Stored | Hint::Closed(_))) {}
+        };
+        tokio::select! {
+            // Late or not, one more look decides.
+            _ = timeout_at(until, stored) => {}
+            () = watch.revoked() => return Err(MailboxError::Revoked.into()),
+            () = shutdown.wait() => return Ok(Json(page.into())),
+        }
+    }
+}
+
+/// Removes envelopes that the caller's device has stored on its side. The same ack again changes nothing.
+#[utoipa::path(tag = "messages", request_body = AckRequest, responses(
+    (status = 204),
+    (status = 400, body = Problem),
+    (status = 401, body = Problem),
+    (status = 403, body = Problem, description = "`device-required`"),
+    (status = 404, body = Problem, description = "`mailbox-not-found`: the device is gone"),
+    (status = 422, body = Problem, description = "`ack-beyond-last`, with lastSeq"),
+    (status = 503, body = Problem),
+), security(("session" = [])))]
+#[post("/v1/messages/ack")]
+pub(crate) async fn ack(
+    state: Data<State>,
+    caller: DeviceCaller,
+    body: Json<AckRequest>,
+) -> Result<HttpResponse, Failure> {
+    let ack = match body.into_inner() {
+        AckRequest { ack_seq: Some(seq), guids: None } if seq >= 0 => Ack::Through(seq),
+        AckRequest { ack_seq: Some(_), guids: None } => {
+            return Err(Failure::invalid("/ackSeq", "expected 0 or more"));
+        }
+        AckRequest { ack_seq: None, guids: Some(guids) } if guids.len() <= MAX_GUIDS => Ack::Guids(guids),
+        AckRequest { ack_seq: None, guids: Some(_) } => {
+            return Err(Failure::invalid("/guids", format!("expected {MAX_GUIDS} at most")));
+        }
+        _ => return Err(Failure::invalid("", "expected either ackSeq or guids")),
+    };
+    receive::ack(&state, own_mailbox(caller), ack).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn own_mailbox(caller: DeviceCaller) -> MailboxId {
+    MailboxId { account: caller.caller.account, device: caller.device }
+}

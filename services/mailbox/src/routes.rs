@@ -1,0 +1,19 @@
+//! The routes, once: the server and the interface description are made from these two lists.
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::handlers::{internal, messages, websocket};
+
+/// Routes of the public listener.
+pub(crate) fn public(config: &mut ServiceConfig<'_>) {
+    config
+        .service(messages::put_message)
+        .service(messages::get_messages)
+        .service(messages::ack)
+        .service(websocket::connect);
+}
+
+/// Routes of the internal listener.
+pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
+    config.service(internal::open).service(internal::close);
+}

@@ -1,0 +1,22 @@
+//! The SQL of this service. In: values of the domain. Out: rows of [`rows`], or how many were changed.
+//!
+//! Functions take the connection of a transaction that the domain opened. What the hot path needs takes whole batches:
+//! one statement on PostgreSQL, a loop of cached ones on SQLite.
+//!
+//! Order of locks: the account's advisory lock (opening and closing), mailboxes by account and device, idempotency
+//! keys, envelopes.
+
+pub(crate) mod envelopes;
+pub(crate) mod idempotency;
+pub(crate) mod mailboxes;
+pub(crate) mod outbox;
+mod postgres;
+pub(crate) mod rows;
+mod schema;
+
+use db::Migrations;
+use db::diesel_migrations::{self, embed_migrations};
+
+/// The tables, for both databases.
+pub static MIGRATIONS: Migrations =
+    Migrations::new(embed_migrations!("migrations/postgres"), embed_migrations!("migrations/sqlite"));

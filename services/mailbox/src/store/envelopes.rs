@@ -1,0 +1,173 @@
+//! Envelopes, and the counters of the mailboxes that hold them.
+
+use common::models::{AccountId, DeviceId, EnvelopeId, UnixMillis};
+use db::{DbConn, DbError};
+use diesel::prelude::*;
+
+use super::postgres::{RemoveThese, RemoveThrough, Store};
+use super::rows::{EnvelopeKey, EnvelopeRow, MailboxRow, NewEnvelope, RemovedRow};
+use super::schema::{envelopes, mailboxes};
+use crate::domain::MailboxId;
+
+/// Stores envelopes, and the counters of the mailboxes that changed.
+pub(crate) fn store(
+    conn: &mut DbConn,
+    new: &[NewEnvelope<'_>],
+    changed: &[MailboxRow],
+) -> Result<(), DbError> {
+    match conn {
+        _ if changed.is_empty() => {}
+        DbConn::Pg(c) => {
+            Store::new(new, changed).execute(c)?;
+        }
+        DbConn::Sqlite(c) => {
+            for envelope in new {
+                diesel::insert_into(envelopes::table).values(envelope).execute(c)?;
+            }
+            for row in changed {
+                diesel::update(mailboxes::table.find((row.account_id, row.device_id)))
+                    .set((
+                        mailboxes::next_seq.eq(row.next_seq),
+                        mailboxes::envelope_count.eq(row.envelope_count),
+                        mailboxes::byte_count.eq(row.byte_count),
+                        mailboxes::full_told.eq(row.full_told),
+                    ))
+                    .execute(c)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes everything up to a `seq` of each mailbox. The mailboxes are locked.
+pub(crate) fn remove_through(
+    conn: &mut DbConn,
+    ends: &[(MailboxId, i64)],
+) -> Result<Vec<RemovedRow>, DbError> {
+    let mut rows = Vec::new();
+    match conn {
+        _ if ends.is_empty() => {}
+        DbConn::Pg(c) => {
+            let removed: Vec<(AccountId, DeviceId, i32)> = RemoveThrough::new(ends).load(c)?;
+            rows.extend(removed.into_iter().map(removed_row));
+        }
+        DbConn::Sqlite(c) => {
+            for (id, through) in ends {
+                let acked = envelopes::table
+                    .filter(envelopes::account_id.eq(id.account))
+                    .filter(envelopes::device_id.eq(id.device))
+                    .filter(envelopes::seq.le(through));
+                let sizes: Vec<i32> =
+                    diesel::delete(acked).returning(envelopes::content_bytes).get_results(c)?;
+                rows.extend(sizes.into_iter().map(|size| removed_row((id.account, id.device, size))));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Removes single envelopes. Their mailboxes are locked.
+pub(crate) fn remove_these(conn: &mut DbConn, keys: &[EnvelopeKey]) -> Result<Vec<RemovedRow>, DbError> {
+    let mut rows = Vec::new();
+    match conn {
+        _ if keys.is_empty() => {}
+        DbConn::Pg(c) => {
+            let removed: Vec<(AccountId, DeviceId, i32)> = RemoveThese::new(keys).load(c)?;
+            rows.extend(removed.into_iter().map(removed_row));
+        }
+        DbConn::Sqlite(c) => {
+            for EnvelopeKey { mailbox: id, seq, guid } in keys {
+                let acked =
+                    envelopes::table.find((id.account, id.device, seq)).filter(envelopes::guid.eq(guid));
+                let sizes: Vec<i32> =
+                    diesel::delete(acked).returning(envelopes::content_bytes).get_results(c)?;
+                rows.extend(sizes.into_iter().map(|size| removed_row((id.account, id.device, size))));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn removed_row((account, device, bytes): (AccountId, DeviceId, i32)) -> RemovedRow {
+    RemovedRow { mailbox: MailboxId { account, device }, bytes: i64::from(bytes) }
+}
+
+/// Where a page begins and what it may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageRequest {
+    /// Only envelopes of a greater `seq`.
+    pub(crate) after: i64,
+    /// Most envelopes.
+    pub(crate) limit: usize,
+    /// Most bytes of content; the first envelope always fits.
+    pub(crate) bytes: usize,
+}
+
+/// Reads the envelopes after a `seq`, in order, and tells whether more follow. Lengths are read first, so that content
+/// beyond the page stays where it is.
+pub(crate) fn page(
+    conn: &mut DbConn,
+    id: MailboxId,
+    request: PageRequest,
+) -> Result<(Vec<EnvelopeRow>, bool), DbError> {
+    let held = || {
+        envelopes::table
+            .filter(envelopes::account_id.eq(id.account))
+            .filter(envelopes::device_id.eq(id.device))
+            .filter(envelopes::seq.gt(request.after))
+    };
+    let one_more = i64::try_from(request.limit).unwrap_or(i64::MAX).saturating_add(1);
+    let sizes: Vec<(i64, i32)> = held()
+        .order(envelopes::seq)
+        .limit(one_more)
+        .select((envelopes::seq, envelopes::content_bytes))
+        .load(conn)?;
+    let fitting = fitting(&sizes, request);
+    let Some((last, _)) = sizes.get(..fitting).and_then(<[_]>::last) else {
+        return Ok((Vec::new(), false));
+    };
+    let rows = held()
+        .filter(envelopes::seq.le(last))
+        .order(envelopes::seq)
+        .select(EnvelopeRow::as_select())
+        .load(conn)?;
+    Ok((rows, sizes.len() > fitting))
+}
+
+/// How many of these envelopes fit.
+fn fitting(sizes: &[(i64, i32)], request: PageRequest) -> usize {
+    let mut bytes = 0;
+    let fits = sizes.iter().take(request.limit).enumerate().take_while(|(place, (_, size))| {
+        bytes += usize::try_from(*size).unwrap_or(0);
+        *place == 0 || bytes <= request.bytes
+    });
+    fits.count()
+}
+
+/// Finds which of these ids are in a mailbox, by the `seq` they have there.
+pub(crate) fn locate(
+    conn: &mut DbConn,
+    id: MailboxId,
+    guids: &[EnvelopeId],
+) -> Result<Vec<EnvelopeKey>, DbError> {
+    let found: Vec<(i64, EnvelopeId)> = envelopes::table
+        .filter(envelopes::account_id.eq(id.account))
+        .filter(envelopes::device_id.eq(id.device))
+        .filter(envelopes::guid.eq_any(guids))
+        .select((envelopes::seq, envelopes::guid))
+        .load(conn)?;
+    Ok(found.into_iter().map(|(seq, guid)| EnvelopeKey { mailbox: id, seq, guid }).collect())
+}
+
+/// Finds up to `limit` envelopes whose time has passed, the oldest first.
+pub(crate) fn expired(conn: &mut DbConn, now: UnixMillis, limit: i64) -> Result<Vec<EnvelopeKey>, DbError> {
+    let found: Vec<(AccountId, DeviceId, i64, EnvelopeId)> = envelopes::table
+        .filter(envelopes::expires_at.le(now))
+        .order(envelopes::expires_at)
+        .limit(limit)
+        .select((envelopes::account_id, envelopes::device_id, envelopes::seq, envelopes::guid))
+        .load(conn)?;
+    let key =
+        |(account, device, seq, guid)| EnvelopeKey { mailbox: MailboxId { account, device }, seq, guid };
+    Ok(found.into_iter().map(key).collect())
+}

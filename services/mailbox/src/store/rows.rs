@@ -1,0 +1,76 @@
+//! Rows as they are read and written.
+
+use common::models::{AccountId, DeviceId, EnvelopeId, Generation, RegistrationId, UnixMillis};
+use diesel::prelude::*;
+
+use super::schema::{envelopes, mailboxes};
+use crate::domain::MailboxId;
+
+/// A mailbox, without when it was opened.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = mailboxes)]
+pub(crate) struct MailboxRow {
+    pub(crate) account_id: AccountId,
+    pub(crate) device_id: DeviceId,
+    pub(crate) generation: Generation,
+    pub(crate) registration_id: RegistrationId,
+    pub(crate) next_seq: i64,
+    pub(crate) envelope_count: i64,
+    pub(crate) byte_count: i64,
+    pub(crate) full_told: bool,
+}
+
+impl MailboxRow {
+    pub(crate) fn id(&self) -> MailboxId {
+        MailboxId { account: self.account_id, device: self.device_id }
+    }
+}
+
+/// An envelope on its way out.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = envelopes)]
+pub(crate) struct EnvelopeRow {
+    pub(crate) seq: i64,
+    pub(crate) guid: EnvelopeId,
+    pub(crate) kind: i32,
+    pub(crate) source_account: AccountId,
+    pub(crate) source_device: DeviceId,
+    pub(crate) client_timestamp: UnixMillis,
+    pub(crate) server_timestamp: UnixMillis,
+    pub(crate) content: Vec<u8>,
+    pub(crate) urgent: bool,
+}
+
+/// An envelope on its way in.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = envelopes)]
+pub(crate) struct NewEnvelope<'a> {
+    pub(crate) account_id: AccountId,
+    pub(crate) device_id: DeviceId,
+    pub(crate) seq: i64,
+    pub(crate) guid: EnvelopeId,
+    pub(crate) kind: i32,
+    pub(crate) source_account: AccountId,
+    pub(crate) source_device: DeviceId,
+    pub(crate) client_timestamp: UnixMillis,
+    pub(crate) server_timestamp: UnixMillis,
+    pub(crate) content: &'a [u8],
+    pub(crate) content_bytes: i32,
+    pub(crate) urgent: bool,
+    pub(crate) expires_at: UnixMillis,
+}
+
+/// Names one envelope; the id too, as a later life of the device counts its `seq` anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EnvelopeKey {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) seq: i64,
+    pub(crate) guid: EnvelopeId,
+}
+
+/// An envelope that was removed: whose, and how many bytes it had.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RemovedRow {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) bytes: i64,
+}

@@ -1,0 +1,60 @@
+//! The tables of this service, as diesel sees them. `migrations/` is where they are made.
+
+diesel::table! {
+    mailboxes (account_id, device_id) {
+        account_id -> Text,
+        device_id -> Integer,
+        generation -> Text,
+        registration_id -> Integer,
+        next_seq -> BigInt,
+        envelope_count -> BigInt,
+        byte_count -> BigInt,
+        full_told -> Bool,
+        opened_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    envelopes (account_id, device_id, seq) {
+        account_id -> Text,
+        device_id -> Integer,
+        seq -> BigInt,
+        guid -> Text,
+        kind -> Integer,
+        source_account -> Text,
+        source_device -> Integer,
+        client_timestamp -> BigInt,
+        server_timestamp -> BigInt,
+        content -> Binary,
+        content_bytes -> Integer,
+        urgent -> Bool,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (account_id, device_id, idempotency_key) {
+        account_id -> Text,
+        device_id -> Integer,
+        idempotency_key -> Text,
+        request_hash -> Binary,
+        answer -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    closed_generations (account_id, device_id, generation) {
+        account_id -> Text,
+        device_id -> Integer,
+        generation -> Text,
+        closed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    deleted_accounts (account_id) {
+        account_id -> Text,
+        deleted_at -> BigInt,
+    }
+}

@@ -1,0 +1,110 @@
+//! What is told on `mailbox-events`.
+
+use common::models::events::{MailboxChange, MailboxEvent};
+use serde_json::json;
+use testkit::database::TestDb;
+use testkit::wait::wait_until;
+
+use crate::harness::{Device, TestApp};
+
+diesel::table! {
+    outbox (id) {
+        id -> BigInt,
+        topic -> Text,
+        record_key -> Nullable<Binary>,
+        record_value -> Nullable<Binary>,
+        published_at -> Nullable<BigInt>,
+    }
+}
+
+/// Topic, key, value.
+type Row = (String, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// What the outbox holds, published or not, in order.
+async fn told(test: &TestDb) -> Vec<MailboxEvent> {
+    use diesel::prelude::*;
+
+    let db = db::Db::new(test.settings(), "mailbox").unwrap();
+    let rows: Vec<Row> = db
+        .read(|conn| {
+            let rows = outbox::table
+                .order(outbox::id)
+                .select((outbox::topic, outbox::record_key, outbox::record_value))
+                .load(conn)?;
+            Ok::<_, db::DbError>(rows)
+        })
+        .await
+        .unwrap();
+    let event = |(topic, key, value): Row| {
+        let event: MailboxEvent = serde_json::from_slice(&value.unwrap()).unwrap();
+        assert_eq!(
+            (topic.as_str(), key.unwrap()),
+            ("mailbox-events", event.account_id.to_string().into_bytes())
+        );
+        event
+    };
+    rows.into_iter().map(event).collect()
+}
+
+fn changes(events: &[MailboxEvent], of: &Device) -> Vec<MailboxChange> {
+    events.iter().filter(|event| event.account_id == of.account).map(|event| event.change).collect()
+}
+
+testkit::on_both! {
+    async fn envelopes_for_a_device_that_is_away_are_told_once(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let (alice, bob, carol) = (app.device().await, app.device().await, app.device().await);
+        let mut socket = carol.connect().await;
+        socket.queue_empty().await;
+
+        alice.send(&bob, "first").await.assert_status(200);
+        alice.send(&bob, "second").await.assert_status(200);
+        alice.send(&carol, "live").await.assert_status(200);
+        bob.ack(&json!({"ackSeq": 2})).await.assert_status(204);
+        alice.send(&bob, "third").await.assert_status(200);
+
+        let events = told(&test).await;
+        assert_eq!(changes(&events, &bob), [MailboxChange::MessagesAvailable; 2]);
+        assert_eq!(changes(&events, &carol), []);
+        app.host.stop().await;
+    }
+
+    async fn a_full_mailbox_is_told_once_until_there_is_room(test: TestDb) {
+        let app = TestApp::start_with(&test, &[("mailbox.max_envelopes", "1")]).await;
+        let (alice, bob) = (app.device().await, app.device().await);
+        for _ in 0..2 {
+            alice.send(&bob, "x").await.assert_status(200);
+            alice.send(&bob, "x").await.assert_status(507);
+            alice.send(&bob, "x").await.assert_status(507);
+            let seq = bob.fetch_all().await[0].0;
+            bob.ack(&json!({"ackSeq": seq})).await.assert_status(204);
+        }
+
+        let events = told(&test).await;
+
+        let expected = [MailboxChange::MessagesAvailable, MailboxChange::Full].repeat(2);
+        assert_eq!(changes(&events, &bob), expected);
+        app.host.stop().await;
+    }
+
+    async fn events_reach_the_bus(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let (alice, bob) = (app.device().await, app.device().await);
+
+        alice.send(&bob, "x").await.assert_status(200);
+
+        wait_until("the outbox is empty", || async {
+            unpublished(&test).await == 0
+        })
+        .await;
+        app.host.stop().await;
+    }
+}
+
+async fn unpublished(test: &TestDb) -> i64 {
+    use diesel::prelude::*;
+
+    let db = db::Db::new(test.settings(), "mailbox").unwrap();
+    let waiting = outbox::table.filter(outbox::published_at.is_null()).count();
+    db.read(move |conn| Ok::<_, db::DbError>(waiting.get_result(conn)?)).await.unwrap()
+}

@@ -1,0 +1,298 @@
+//! A mailbox service, the auth service that it asks for keys, and devices that send and fetch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use common::crypto::jws::{Claims, JwkSet, SigningKey, sign};
+use common::models::internal::{OpenMailbox, Revocations};
+use common::models::{
+    AccountId, Base64Bytes, DeviceId, Generation, RegistrationId, SessionId, SharedClock, SystemClock,
+};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use testkit::database::TestDb;
+use testkit::host::{HostSettings, INTERNAL_TOKEN, TestHost};
+use testkit::http::{Answer, TestClient};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use web::{HttpSettings, InternalCaller, InternalSettings, Server, Service};
+
+/// The registration id of every device that a test does not say otherwise about.
+pub(crate) const REGISTRATION: i64 = 1000;
+
+/// Enough for anything that a test waits for.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A service under test and what surrounds it.
+pub(crate) struct TestApp {
+    pub(crate) host: TestHost,
+    key: Arc<SigningKey>,
+    clock: SharedClock,
+    _auth: DropGuard,
+}
+
+/// The two reads of auth that a service makes.
+fn fake_auth(key: &Arc<SigningKey>) -> (String, DropGuard) {
+    let mut service = Service::new("auth");
+    let jwk = key.verifying_key().to_jwk();
+    service.internal = web::routes(move |config| {
+        let jwk = jwk.clone();
+        let jwks = move || {
+            let keys = vec![jwk.clone()];
+            async move { HttpResponse::Ok().json(JwkSet { keys }) }
+        };
+        let revocations = |_: InternalCaller| async { HttpResponse::Ok().json(Revocations::default()) };
+        config.route("/.well-known/jwks.json", actix_web::web::get().to(jwks));
+        config.route("/internal/auth/v1/revocations", actix_web::web::get().to(revocations));
+    });
+    let any = "127.0.0.1:0".parse().unwrap();
+    let http = HttpSettings {
+        listen: any,
+        workers: Some(std::num::NonZeroUsize::MIN),
+        drain_timeout: Duration::from_millis(10),
+        ..HttpSettings::default()
+    };
+    let internal = InternalSettings { listen: any, token: Some(INTERNAL_TOKEN.into()), admin_token: None };
+    let stop = CancellationToken::new();
+    let stopped = stop.clone().cancelled_owned();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = Server::bind(&http, &internal).unwrap().host([service]);
+            tell.send(format!("http://{}", server.internal_addr())).unwrap();
+            server.run_until(stopped).await.unwrap();
+        });
+    });
+    (told.recv().unwrap(), stop.drop_guard())
+}
+
+impl TestApp {
+    pub(crate) async fn start(db: &TestDb) -> Self {
+        Self::start_with(db, &[]).await
+    }
+
+    pub(crate) async fn start_with(db: &TestDb, more: &[(&str, &str)]) -> Self {
+        Self::start_at(db, more, Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn start_at(db: &TestDb, more: &[(&str, &str)], clock: SharedClock) -> Self {
+        let key = Arc::new(SigningKey::generate().unwrap());
+        Self::start_keyed(db, more, clock, key).await
+    }
+
+    /// Another process on the same database, with the same keys.
+    pub(crate) async fn sibling(&self, db: &TestDb, more: &[(&str, &str)]) -> Self {
+        Self::start_keyed(db, more, self.clock.clone(), Arc::clone(&self.key)).await
+    }
+
+    async fn start_keyed(
+        db: &TestDb,
+        more: &[(&str, &str)],
+        clock: SharedClock,
+        key: Arc<SigningKey>,
+    ) -> Self {
+        let (auth_url, auth) = fake_auth(&key);
+        let more = [&[("internal.auth_url", auth_url.as_str())], more].concat();
+        let settings = HostSettings { more: &more, clock: Arc::clone(&clock), ..HostSettings::default() };
+        let host = TestHost::start::<mailbox::App>(db, settings).await;
+        Self { host, key, clock, _auth: auth }
+    }
+
+    pub(crate) fn token(&self, account: AccountId, device: Option<i64>) -> (String, SessionId) {
+        let now = self.clock.now().as_secs();
+        let did = device.map(|id| DeviceId::new(id).unwrap());
+        let claims = Claims { sub: account, sid: SessionId::new(), did, iat: now - 1, exp: now + 900 };
+        (sign(&self.key, &claims), claims.sid)
+    }
+
+    /// A device of an account, without a mailbox.
+    pub(crate) fn stranger(&self, account: AccountId, id: i64) -> Device {
+        let (token, session) = self.token(account, Some(id));
+        let client = self.host.http.with_token(&token);
+        let url = self.host.url.replace("http://", "ws://") + "/v1/websocket";
+        Device { account, id, session, generation: Generation::new(), client, token, url }
+    }
+
+    /// A device of an account, with its mailbox.
+    pub(crate) async fn device_of(&self, account: AccountId, id: i64) -> Device {
+        let device = self.stranger(account, id);
+        self.open(&device, device.generation, REGISTRATION).await.assert_status(204);
+        device
+    }
+
+    /// The one device of a new account.
+    pub(crate) async fn device(&self) -> Device {
+        self.device_of(AccountId::new(), 1).await
+    }
+
+    pub(crate) async fn open(&self, device: &Device, generation: Generation, registration: i64) -> Answer {
+        let registration_id = RegistrationId::new(registration).unwrap();
+        self.host.internal.put(&device.internal_path(), &OpenMailbox { generation, registration_id }).await
+    }
+
+    pub(crate) async fn close(&self, device: &Device, generation: Generation) -> Answer {
+        self.host.internal.delete(&format!("{}?generation={generation}", device.internal_path())).await
+    }
+
+    pub(crate) async fn nudge(&self, event: &Value) {
+        self.host.internal.post("/internal/mailbox/v1/nudge", event).await.assert_status(204);
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        self.host.internal.get("/metrics").await.expect(200).text()
+    }
+}
+
+/// One device.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    pub(crate) account: AccountId,
+    pub(crate) id: i64,
+    pub(crate) session: SessionId,
+    pub(crate) generation: Generation,
+    pub(crate) client: TestClient,
+    pub(crate) token: String,
+    url: String,
+}
+
+/// The copy for one device, as it is in a send.
+pub(crate) fn copy(device: i64, registration: i64, content: &[u8]) -> Value {
+    let content = Base64Bytes(content.to_vec());
+    json!({"destinationDeviceId": device, "destinationRegistrationId": registration, "type": 1, "content": content})
+}
+
+pub(crate) fn message(copies: &[Value]) -> Value {
+    json!({"messages": copies, "timestamp": 1_700_000_000_000_i64})
+}
+
+impl Device {
+    pub(crate) fn path(&self) -> String {
+        format!("/v1/messages/{}", self.account)
+    }
+
+    pub(crate) fn internal_path(&self) -> String {
+        format!("/internal/mailbox/v1/mailboxes/{}/{}", self.account, self.id)
+    }
+
+    /// The same device, as a client of another process.
+    pub(crate) fn at(&self, app: &TestApp) -> Self {
+        let url = app.host.url.replace("http://", "ws://") + "/v1/websocket";
+        Self { client: app.host.http.with_token(&self.token), url, ..self.clone() }
+    }
+
+    /// Sends a text to the one device of `to`.
+    pub(crate) async fn send(&self, to: &Device, text: &str) -> Answer {
+        let body = message(&[copy(to.id, REGISTRATION, text.as_bytes())]);
+        self.client.put(&to.path(), &body).await
+    }
+
+    pub(crate) async fn send_keyed(&self, to: &Device, body: &Value, key: &str) -> Answer {
+        let request = self.client.request(reqwest::Method::PUT, &to.path());
+        self.client.send(request.header("Idempotency-Key", key).json(body)).await
+    }
+
+    pub(crate) async fn fetch(&self, query: &str) -> Value {
+        self.client.get(&format!("/v1/messages?{query}")).await.expect(200).value()
+    }
+
+    /// Everything in the mailbox, as (seq, text).
+    pub(crate) async fn fetch_all(&self) -> Vec<(i64, String)> {
+        let (mut all, mut after) = (Vec::new(), 0);
+        loop {
+            let page = self.fetch(&format!("afterSeq={after}")).await;
+            all.extend(page["messages"].as_array().unwrap().iter().map(seq_and_text));
+            after = all.last().map_or(after, |(seq, _)| *seq);
+            if page["more"] == false {
+                return all;
+            }
+        }
+    }
+
+    pub(crate) async fn ack(&self, body: &Value) -> Answer {
+        self.client.post("/v1/messages/ack", body).await
+    }
+
+    pub(crate) async fn connect(&self) -> Socket {
+        let mut request = self.url.as_str().into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
+        request.headers_mut().insert("sec-websocket-protocol", "json.v1".parse().unwrap());
+        let (socket, response) =
+            tokio::time::timeout(DEADLINE, connect_async(request)).await.unwrap().unwrap();
+        assert_eq!(response.headers()["sec-websocket-protocol"], "json.v1");
+        Socket(socket)
+    }
+}
+
+pub(crate) fn seq_and_text(envelope: &Value) -> (i64, String) {
+    let content: Base64Bytes = serde_json::from_value(envelope["content"].clone()).unwrap();
+    (envelope["seq"].as_i64().unwrap(), String::from_utf8(content.into_vec()).unwrap())
+}
+
+/// The client's end of a websocket.
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+/// What a client sees.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Seen {
+    Frame(Value),
+    Closed(u16),
+}
+
+impl Socket {
+    pub(crate) async fn next(&mut self) -> Seen {
+        loop {
+            let message = tokio::time::timeout(DEADLINE, self.0.next()).await.expect("something to read");
+            match message.expect("a close frame first").unwrap() {
+                Message::Text(text) => return Seen::Frame(serde_json::from_str(&text).unwrap()),
+                Message::Close(frame) => return Seen::Closed(frame.unwrap().code.into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next request of the server, which must be for `path`: its number and its body.
+    pub(crate) async fn request(&mut self, path: &str) -> (u64, Value) {
+        match self.next().await {
+            Seen::Frame(frame) if frame["path"] == path => {
+                assert_eq!((&frame["type"], &frame["verb"]), (&json!("request"), &json!("PUT")));
+                (frame["id"].as_u64().unwrap(), frame["body"].clone())
+            }
+            other => panic!("instead of {path}: {other:?}"),
+        }
+    }
+
+    /// The next envelope: number of the request, seq, text.
+    pub(crate) async fn envelope(&mut self) -> (u64, i64, String) {
+        let (id, body) = self.request("/v1/message").await;
+        let (seq, text) = seq_and_text(&body);
+        (id, seq, text)
+    }
+
+    pub(crate) async fn queue_empty(&mut self) -> i64 {
+        self.request("/v1/queue/empty").await.1["lastSeq"].as_i64().unwrap()
+    }
+
+    pub(crate) async fn answer(&mut self, id: u64, status: u16) {
+        self.text(&json!({"type": "response", "id": id, "status": status}).to_string()).await;
+    }
+
+    pub(crate) async fn text(&mut self, text: &str) {
+        self.message(Message::text(text)).await;
+    }
+
+    pub(crate) async fn message(&mut self, message: Message) {
+        self.0.send(message).await.unwrap();
+    }
+
+    pub(crate) async fn closed(mut self) -> u16 {
+        loop {
+            if let Seen::Closed(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The service as its callers see it, on both databases.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(missing_docs, reason = "diesel's table! generates undocumented items")]
+
+mod concurrency;
+mod events;
+mod harness;
+mod idempotency;
+mod limits;
+mod lives;
+mod messages;
+mod migrations;
+mod openapi;
+mod pods;
+mod socket;
+mod time;
