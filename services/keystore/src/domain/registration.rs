@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use clients::ClientError;
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::internal::{OpenMailbox, Tokens};
 use common::models::{AccountId, Base64Bytes, DeviceId, Generation, RegistrationId, SessionId, UnixMillis};
@@ -186,9 +187,10 @@ async fn finish(state: &State, device: &DeviceRow) -> Result<Registered, Keystor
         let body = OpenMailbox { generation: life.generation, registration_id: device.registration_id };
         match state.mailbox.open(life.account, life.device, &body).await {
             Ok(()) => {}
-            Err(error) if error.status() == Some(409) => {
+            Err(ClientError::Refused { status: 409, problem, .. }) => {
                 removal::undo(state, life).await?;
-                return Err(KeystoreError::Superseded);
+                let is_deleted = problem.is_some_and(|problem| problem.slug() == "account-deleted");
+                return Err(if is_deleted { KeystoreError::NoAccount } else { KeystoreError::Superseded });
             }
             Err(error) => return Err(error.into()),
         }

@@ -132,6 +132,25 @@ on_both! {
         keystore.bundle(login.account, "*").await.assert_status(404);
     }
 
+    async fn a_mailbox_that_may_not_be_opened_ends_the_registration(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let account = AccountId::new();
+        for (refusal, status, slug) in
+            [("account-deleted", 404, "account-not-found"), ("generation-closed", 409, "device-superseded")]
+        {
+            keystore.peers.held().refusal = Some(refusal);
+            let login = keystore.log_in(account);
+
+            let refused = login.register(&DeviceRegistration::new(&Identity::new())).await.expect(status);
+
+            assert_eq!(refused.problem().slug(), slug);
+        }
+        keystore.peers.held().refusal = None;
+        let device = keystore.device(account, &Identity::new()).await;
+        assert_eq!(keystore.device_ids(account).await, [3]);
+        assert_eq!(device.counts().await, [3, 3, 0]);
+    }
+
     async fn a_stranded_device_of_a_deleted_account_is_erased(db: TestDb) {
         let keystore = Keystore::start(&db).await;
         keystore.peers.held().bind = Does::Fail;

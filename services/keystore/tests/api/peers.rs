@@ -44,6 +44,8 @@ pub(crate) struct Held {
     pub(crate) accounts: Does,
     /// Accounts that auth does not know.
     pub(crate) gone: HashSet<AccountId>,
+    /// Why mailbox refuses to open any, with 409.
+    pub(crate) refusal: Option<&'static str>,
     /// Sessions and their devices.
     pub(crate) bound: HashMap<SessionId, DeviceId>,
     /// Mailboxes that are open.
@@ -210,6 +212,9 @@ async fn open(
 ) -> Result<HttpResponse, Failure> {
     let does = state.held.lock().unwrap().open;
     state.obey(does).await?;
+    if let Some(slug) = state.held.lock().unwrap().refusal {
+        return Err(Failure::problem(Problem::new(ProblemKind::Conflict(slug))));
+    }
     let opened = (body.generation, body.registration_id.as_i32());
     state.held.lock().unwrap().mailboxes.insert(*path, opened);
     lose(does)?;
