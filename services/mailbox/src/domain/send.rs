@@ -125,6 +125,9 @@ pub(crate) async fn send(state: &State, send: Send) -> Result<Sent, MailboxError
     // A task of its own: a sender that hangs up must not keep a stored envelope from being told of.
     let storing = tokio::spawn(async move {
         let stored = state.writer.send(Job::Send(Box::new(send))).await;
+        if let Ok(Sent { receipt, replayed: false }) = &stored {
+            state.metrics.envelopes_stored_total.inc_by(receipt.devices.len() as u64);
+        }
         if !matches!(&stored, Ok(Sent { replayed: true, .. })) {
             for device in devices {
                 hints::stored(&state.live, device);
