@@ -2,7 +2,7 @@
 //!
 //! [`url`] is the server that the whole run shares (`SEALPOST_TEST_POSTGRES`); tests keep apart by a database each,
 //! see [`TestDb`](crate::database::TestDb). A test that kills its server starts a private [`Postgres`]. Neither
-//! survives a power cut: it does not sync.
+//! survives a power cut: it does not sync. A bench starts one that does.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,6 +40,7 @@ pub async fn url() -> &'static str {
 pub struct Postgres {
     port: u16,
     bin: PathBuf,
+    settings: &'static [&'static str],
     running: Option<Daemon>,
     // Last, so that the folder goes after the process that writes to it.
     data: TempDir,
@@ -52,10 +53,23 @@ impl Postgres {
     /// # Errors
     /// [`InfraError`] when PostgreSQL is not installed or does not start.
     pub async fn start() -> Result<Self, InfraError> {
+        // Commits stay synchronous: they must survive Postgres::crash, if not a power cut.
+        Self::start_with(&["fsync=off", "full_page_writes=off"]).await
+    }
+
+    /// As [`Postgres::start`], but a commit is on disk when it returns, as PostgreSQL's defaults have it.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub async fn start_durable() -> Result<Self, InfraError> {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(settings: &'static [&'static str]) -> Result<Self, InfraError> {
         let bin = programs()?;
         let data = process::scratch("postgres")?;
         hand_over(data.path())?;
-        let mut postgres = Self { port: ports::free(), bin, running: None, data };
+        let mut postgres = Self { port: ports::free(), bin, settings, running: None, data };
         postgres.init().await?;
         postgres.restart().await?;
         Ok(postgres)
@@ -65,6 +79,18 @@ impl Postgres {
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://app@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The server's process, the parent of those that serve connections; `None` while it does not run.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.running.as_ref().map(Daemon::pid)
+    }
+
+    /// The path of a program of the same release, such as `pgbench`.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
     }
 
     /// Ends the server at once, as a crash would: no checkpoint, connections cut. Its data and port are kept for
@@ -88,14 +114,8 @@ impl Postgres {
         self.crash().await?;
         let mut command = as_owner(&self.bin.join("postgres"));
         command.arg("-D").arg(self.cluster()).args(["-p", &self.port.to_string()]);
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            // Commits stay synchronous: they must survive Postgres::crash, if not a power cut.
-            "fsync=off",
-            "full_page_writes=off",
-            "max_connections=500",
-        ] {
+        let always = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=500"];
+        for setting in always.iter().chain(self.settings) {
             command.args(["-c", setting]);
         }
         let mut server = Daemon::start("PostgreSQL", command, self.data.path().join("server.log"))?;

@@ -1,6 +1,6 @@
 //! A program of ours as a process of its own: started, killed and started again on the same ports and data.
 //!
-//! The binary is the one beside the test's own (`target/<profile>/NAME`). Cargo does not build it for a test of another
+//! The binary is the one beside the test's own (`target/<profile>/NAME`), unless another folder is named. Cargo does not build it for a test of another
 //! package, so `cargo build --workspace --bins` comes first, as in `scripts/test`.
 
 use std::path::{Path, PathBuf};
@@ -36,6 +36,8 @@ pub struct ProgramSettings<'a> {
     pub file: &'a str,
     /// Settings on top of the file, by environment: pairs of dotted path and value.
     pub more: &'a [(&'a str, &'a str)],
+    /// Where the binary is; beside the test's own when not given.
+    pub folder: Option<&'a Path>,
 }
 
 /// A program that runs until it is killed, stopped or dropped. Its folder is removed with it.
@@ -74,7 +76,10 @@ impl Program {
     /// # Errors
     /// [`InfraError::Missing`] when the binary was not built.
     pub fn prepare(settings: ProgramSettings<'_>) -> Result<Self, InfraError> {
-        let binary = binary(settings.name)?;
+        let binary = match settings.folder {
+            Some(folder) => present(folder.join(settings.name))?,
+            None => binary(settings.name)?,
+        };
         let folder = process::scratch(settings.name)?;
         let failed = |error| InfraError::Io("a program's folder", error);
         std::fs::create_dir(folder.path().join("data")).map_err(failed)?;
@@ -154,6 +159,12 @@ impl Program {
         self.running.as_ref().map_or(Ok(()), |process| process.signal(signal))
     }
 
+    /// Its process; `None` while it does not run.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.running.as_ref().map(Daemon::pid)
+    }
+
     /// All that it has written to stdout and stderr, in all of its lives.
     #[must_use]
     pub fn log(&self) -> String {
@@ -182,7 +193,10 @@ fn variable(path: &str, value: &str) -> (String, String) {
 /// [`InfraError::Missing`] when it was not built.
 pub fn binary(name: &str) -> Result<PathBuf, InfraError> {
     let this = std::env::current_exe().map_err(|error| InfraError::Io("this test's path", error))?;
-    let path = this.ancestors().nth(2).unwrap_or(Path::new(".")).join(name);
+    present(this.ancestors().nth(2).unwrap_or(Path::new(".")).join(name))
+}
+
+fn present(path: PathBuf) -> Result<PathBuf, InfraError> {
     if path.exists() {
         return Ok(path);
     }
