@@ -11,7 +11,10 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 const SERVICES: [&str; 7] = ["auth", "keystore", "mailbox", "sync", "notify", "relay", "sms-gateway"];
 
 /// The members that may depend on services.
-const ASSEMBLERS: [&str; 3] = ["sealpost", "e2e", "xtask"];
+const ASSEMBLERS: [&str; 4] = ["sealpost", "e2e", "xtask", "bench"];
+
+/// The members that are tests or tools throughout, and so may use `testkit` in their own code.
+const TOOLS: [&str; 3] = ["e2e", "xtask", "bench"];
 
 /// Which of our crates a shared crate may use. A crate that is not listed here is unknown to the architecture.
 const ARROWS: [(&str, &[&str]); 11] = [
@@ -123,7 +126,7 @@ fn findings(members: &BTreeMap<String, Declared>) -> Vec<String> {
             }
         }
         for dependency in ours(&declared.normal) {
-            if dependency == "testkit" && name != "e2e" && name != "xtask" {
+            if dependency == "testkit" && !TOOLS.contains(&name.as_str()) {
                 findings.push(format!("{name} uses testkit outside [dev-dependencies]"));
             }
             match ARROWS.iter().find(|(from, _)| from == name) {

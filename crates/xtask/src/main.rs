@@ -7,6 +7,7 @@ use std::{path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod deps;
 mod openapi;
 mod routes;
@@ -25,6 +26,16 @@ enum Task {
     Deps,
     /// Checks proto/paths.toml against the paths that the services serve
     Routes,
+    /// Measures the services on this machine, built for release; `bench messaging --help` and `bench sms --help` list
+    /// the options
+    Bench {
+        /// Build without optimization: to try the program, the numbers mean nothing
+        #[arg(long)]
+        dev: bool,
+        /// `messaging` or `sms`, then options such as --quick
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Writes proto/openapi/<service>.json from the code
     Openapi {
         /// Compare only; fail when a description has drifted
@@ -36,6 +47,7 @@ enum Task {
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let outcome = match Cli::parse().task {
+        Task::Bench { dev, arguments } => bench::run(&root, dev, &arguments),
         Task::Deps => deps::check(),
         Task::Routes => routes::check(&root),
         Task::Openapi { check } => openapi::run(&root, check),
