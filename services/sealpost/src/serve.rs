@@ -21,7 +21,7 @@ use sms_gateway::SmsGateway;
 use data_dir::DataDir;
 
 /// The services in this process.
-const HOSTED: [&str; 3] = [auth::App::NAME, keystore::App::NAME, SmsGateway::NAME];
+const HOSTED: [&str; 4] = [auth::App::NAME, keystore::App::NAME, mailbox::App::NAME, SmsGateway::NAME];
 
 /// Where files go unless told otherwise.
 const DATA_DIR: &str = "sealpost-data";
@@ -61,6 +61,7 @@ impl Serve {
         let mut host = Host::bind(settings, &HOSTED, surroundings)?;
         host.add::<auth::App>(&config).await?;
         host.add::<keystore::App>(&config).await?;
+        host.add::<mailbox::App>(&config).await?;
         host.add::<SmsGateway>(&config).await?;
         let ready = |ready: &service::Ready| {
             let mut stdout = std::io::stdout().lock();

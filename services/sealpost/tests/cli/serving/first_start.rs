@@ -61,7 +61,7 @@ async fn secrets_are_made_once_private_and_named_but_not_shown() {
         assert!(!second.program.stderr().contains(&value), "{name} is shown");
     }
     assert!(!second.program.stderr().contains("sms-api-key-demo"), "nothing is made again");
-    for database in ["auth.sqlite", "keystore.sqlite", "sms_gateway.sqlite", "bus.sqlite"] {
+    for database in ["auth.sqlite", "keystore.sqlite", "mailbox.sqlite", "sms_gateway.sqlite", "bus.sqlite"] {
         assert!(data.join(database).exists(), "{database}");
     }
 }
