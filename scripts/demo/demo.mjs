@@ -139,5 +139,6 @@ try {
   section('Every step worked.');
 } catch (error) {
   console.error(`\nThe demo failed: ${error.message}`);
-  process.exitCode = 1;
+  // Open websockets would keep the process alive.
+  process.exit(1);
 }

@@ -9,6 +9,10 @@ const bytes = (text) => new Uint8Array(Buffer.from(text, 'base64'));
 const utf8 = (text) => new Uint8Array(Buffer.from(text));
 const seconds = (n) => n * 1000;
 
+// The numbers of Signal's envelopes, as every Signal server takes them; libsignal counts its own messages otherwise.
+const ENVELOPE = { ciphertext: 1, preKey: 3 };
+const envelopeType = (message) => (message.type() === Signal.CiphertextMessageType.PreKey ? ENVELOPE.preKey : ENVELOPE.ciphertext);
+
 export class Device {
   #identity = Signal.IdentityKeyPair.generate();
   #registrationId = randomInt(1, 0x3fff);
@@ -70,7 +74,7 @@ export class Device {
       const message = await Signal.signalEncrypt(utf8(text), address, this.address, this.#sessions, this.#identities);
       return {
         destinationDeviceId: deviceId, destinationRegistrationId: registrationId,
-        type: message.type(), content: base64(message.serialize()),
+        type: envelopeType(message), content: base64(message.serialize()),
       };
     }));
     await this.#call('PUT', `/v1/messages/${accountId}`, { messages, timestamp: Date.now() }, { 'Idempotency-Key': randomBytes(16).toString('hex') });
@@ -97,7 +101,7 @@ export class Device {
     const frame = this.#inbox.shift() ?? (await within(seconds(10), 'a message', (resolve) => this.#waiting.push(resolve)));
     const { sourceAccount, sourceDevice, type, content } = frame.body;
     const from = Signal.ProtocolAddress.new(sourceAccount, sourceDevice);
-    const plain = type === Signal.CiphertextMessageType.PreKey
+    const plain = type === ENVELOPE.preKey
       ? await Signal.signalDecryptPreKey(Signal.PreKeySignalMessage.deserialize(bytes(content)), from, this.address,
         this.#sessions, this.#identities, this.#preKeys, this.#signedPreKeys, this.#kyberPreKeys)
       : await Signal.signalDecrypt(Signal.SignalMessage.deserialize(bytes(content)), from, this.address, this.#sessions, this.#identities);
