@@ -1,0 +1,14 @@
+//! auth, keystore and mailbox together: whole journeys, things killed under load, real libsignal clients.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod bus_outage;
+mod concurrency;
+mod crash;
+mod garbage;
+mod harness;
+mod journey;
+mod outages;
+mod peers;
+mod people;
+mod secrecy;
+mod traffic;
