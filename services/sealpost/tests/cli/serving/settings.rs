@@ -1,5 +1,7 @@
 //! Settings of a standalone: they win, and wrong ones are refused.
 
+use testkit::database::TestDb;
+
 use super::{Standalone, begin};
 use crate::program::Place;
 
@@ -33,6 +35,20 @@ async fn a_setting_is_used_instead_of_what_would_be_made() {
     internal.get("/internal/auth/v1/revocations").await.assert_status(200);
     let account = serde_json::json!({"username": "alice", "password": "correct horse battery"});
     server.http.post("/v1/accounts", &account).await.assert_status(403);
+}
+
+#[tokio::test]
+async fn with_postgres_configured_all_tables_are_there() {
+    let (place, db) = (Place::new(), TestDb::postgres().await);
+    place.write("settings.toml", &format!("[database]\nurl = \"{}\"\n", db.settings().url));
+
+    let server = Standalone::start(&place, "--config settings.toml").await;
+
+    let account = serde_json::json!({"username": "alice", "password": "correct horse battery"});
+    server.http.post("/v1/accounts", &account).await.assert_status(201);
+    for service in ["auth", "keystore", "mailbox", "sms_gateway"] {
+        assert!(!server.data.join(format!("{service}.sqlite")).exists(), "{service}");
+    }
 }
 
 #[tokio::test]
