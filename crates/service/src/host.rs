@@ -42,6 +42,7 @@ pub struct Host {
     server: Server,
     platform: Platform,
     services: Vec<Service>,
+    guarded: bool,
 }
 
 impl Host {
@@ -72,7 +73,7 @@ impl Host {
             clock,
             data_dir,
         };
-        Ok(Self { server: server.gate(gate), platform, services: Vec::new() })
+        Ok(Self { server: server.gate(gate), platform, services: Vec::new(), guarded: false })
     }
 
     /// What the services share.
@@ -103,13 +104,14 @@ impl Host {
         if self.platform.settings.database.migrate_on_start {
             migrate::<A>(&self.platform).await?;
         }
-        let service = A::build(settings, &self.platform)?;
-        self.add_service(service);
+        self.services.push(A::build(settings, &self.platform)?);
+        self.guarded |= A::TAKES_TOKENS;
         Ok(())
     }
 
-    /// Adds a service that is put together already.
+    /// Adds a service that is put together already, and takes access tokens.
     pub fn add_service(&mut self, service: Service) {
+        self.guarded = true;
         self.services.push(service);
     }
 
@@ -123,9 +125,9 @@ impl Host {
         ready: impl FnOnce(&Ready) -> Result<(), StartError>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), StartError> {
-        let Self { server, platform, mut services } = self;
+        let Self { server, platform, mut services, guarded } = self;
         tracing::info!(settings = ?platform.settings, "common settings");
-        if let Some(first) = services.first_mut() {
+        if let Some(first) = services.first_mut().filter(|_| guarded) {
             guard::attach(first, &platform);
         }
         let addresses = Ready { http: server.http_addr(), internal: server.internal_addr() };

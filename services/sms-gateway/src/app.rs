@@ -28,6 +28,7 @@ pub enum SmsGateway {}
 
 impl App for SmsGateway {
     const NAME: &'static str = "sms-gateway";
+    const TAKES_TOKENS: bool = false;
     type Settings = Settings;
 
     fn migrations() -> Option<&'static Migrations> {
