@@ -21,6 +21,8 @@ pub const SOURCE_TOPIC: &str = "source-topic";
 pub const SOURCE_PARTITION: &str = "source-partition";
 /// Header of a dead letter: the offset it came from, in decimal.
 pub const SOURCE_OFFSET: &str = "source-offset";
+/// Header of a dead letter without the original's key, value and headers, which were too large: their size in bytes.
+pub const OMITTED_BYTES: &str = "omitted-bytes";
 
 /// Record headers in their order; a name may occur more than once and a value may be null.
 #[derive(Clone, Default, PartialEq, Eq)]

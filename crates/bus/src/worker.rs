@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::lanes::{Lanes, Verdict};
 pub use self::{metrics::WorkerMetrics, policy::Policy};
-use crate::{Bus, BusError, Consumer, Delivered, Event, Producer};
+use crate::{Bus, BusError, Consumer, Delivered, Event, Producer, Record};
 
 /// How often the lag is read for the metrics.
 const LAG_INTERVAL: Duration = Duration::from_secs(15);
@@ -277,7 +277,7 @@ impl Loop {
             return verdicts;
         }
         let (buried, letters): (Vec<usize>, Vec<_>) = letters.into_iter().unzip();
-        if let Err(error) = self.tools.producer.send(letters).await {
+        if let Err(error) = self.post(letters).await {
             tracing::error!(%error, "dead letters could not be written; their records stay");
             for index in buried {
                 let after = policy.backoff(self.lanes.tries(&batch[index].position) + 1);
@@ -285,6 +285,23 @@ impl Loop {
             }
         }
         verdicts
+    }
+
+    /// Sends dead letters. One that has become too large by its headers goes as a stub, so that it blocks nothing.
+    async fn post(&self, letters: Vec<Record>) -> Result<(), BusError> {
+        let producer = &self.tools.producer;
+        match producer.send(letters.clone()).await {
+            // Nothing of the call was written: find out which ones it is about.
+            Err(BusError::TooLarge { .. }) => {}
+            sent => return sent,
+        }
+        for letter in letters {
+            match producer.send(vec![letter.clone()]).await {
+                Err(BusError::TooLarge { .. }) => producer.send(vec![dead_letter::stub(&letter)]).await?,
+                sent => sent?,
+            }
+        }
+        Ok(())
     }
 
     async fn commit(&mut self) {

@@ -130,6 +130,7 @@ macro_rules! conformance {
             lag_counts_what_is_not_committed
             retry_holds_its_partition_back_and_no_other
             dead_record_goes_to_the_dead_letters_with_its_bytes
+            dead_record_of_the_largest_size_blocks_nothing
             panic_is_a_retry_and_ends_with_the_dead_letters
             cancel_finishes_the_batch_in_flight_and_commits_it
             rebalance_waits_for_the_batch_in_flight

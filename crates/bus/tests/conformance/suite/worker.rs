@@ -169,6 +169,30 @@ pub(crate) async fn dead_record_goes_to_the_dead_letters_with_its_bytes(rig: imp
     assert_eq!(committed(&bus, &group, &topic).await, 2);
 }
 
+pub(crate) async fn dead_record_of_the_largest_size_blocks_nothing(rig: impl Rig) {
+    let (bus, topic, group) = (rig.bus(), rig.topic().await, rig.name("group"));
+    // The headers of a dead letter make it larger than the bus takes.
+    let poison = record(&topic, "the key", "x".repeat((1 << 20) - 200));
+    bus.producer().send(vec![poison, record(&topic, "the key", "fine")]).await.expect("durable");
+    let script = Script::new(|record, _| match text(record).as_str() {
+        "fine" => Outcome::Done,
+        _ => Outcome::dead("undecodable"),
+    });
+
+    let worker = Running::start(&bus, &group, &topic, script.clone());
+    script.until("the record behind it", |script| script.times("fine") == 1).await;
+    worker.stop().await;
+
+    let letter =
+        Reader::new(&bus, &rig.name("operator"), &topics::dead_letters_of(&topic)).read(1).await.remove(0);
+    assert_eq!((letter.key.as_deref(), letter.value.as_deref()), (None, None));
+    let said = |name| letter.headers.get_str(name).unwrap_or_default().to_owned();
+    assert_eq!(said(header::ERROR), "undecodable");
+    assert_eq!(said(header::SOURCE_OFFSET), "0");
+    assert!(said(header::OMITTED_BYTES).parse::<usize>().is_ok_and(|size| size > 1 << 20));
+    assert_eq!(committed(&bus, &group, &topic).await, 2);
+}
+
 pub(crate) async fn panic_is_a_retry_and_ends_with_the_dead_letters(rig: impl Rig) {
     let (bus, topic, group) = (rig.bus(), rig.topic().await, rig.name("group"));
     let batch = ["before", "bomb", "after"].map(|value| record(&topic, "k", value)).to_vec();
