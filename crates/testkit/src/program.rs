@@ -3,6 +3,7 @@
 //! The binary is the one beside the test's own (`target/<profile>/NAME`), unless another folder is named. Cargo does not build it for a test of another
 //! package, so `cargo build --workspace --bins` comes first, as in `scripts/test`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::http::TestClient;
 use crate::process::{self, Daemon, InfraError, ports};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Lines of its log that a failing test shows.
+const SHOWN: usize = 40;
 
 /// Settings that fit every test; [`ProgramSettings::more`] overrides them.
 const BASE: [(&str, &str); 7] = [
@@ -178,8 +182,23 @@ impl Program {
         self.folder.path().join("data")
     }
 
+    fn log_end(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+    }
+
     fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Beside the reason of the failure, in the test's own output; nothing can be done if that is closed.
+            let _ = writeln!(std::io::stderr(), "end of the log of {}:\n{}", self.name, self.log_end());
+        }
     }
 }
 
