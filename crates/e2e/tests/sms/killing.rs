@@ -1,0 +1,97 @@
+//! kill -9 of the gateway in the middle of thousands of sends: nothing is lost, nothing is sent twice.
+
+use std::sync::Arc;
+
+use testkit::database::TestDb;
+use tokio::task::JoinHandle;
+use tokio::time::Duration;
+
+use crate::random::Random;
+use crate::run::{Account, Operator, request};
+use crate::secrecy::assert_discreet;
+use crate::statuses::Statuses;
+use crate::world::{World, simulator_table};
+
+const SENDS: usize = 2_000;
+const KILLS: usize = 4;
+/// Records of one call of the producer.
+const CHUNK: usize = 50;
+const WITHIN: Duration = Duration::from_secs(45);
+
+/// Puts all sends on Kafka, bit by bit, beside the test.
+pub(crate) async fn produce(world: &Arc<World>, sends: usize) -> JoinHandle<()> {
+    let sealed = {
+        let world = world.clone();
+        let seal = move || -> Vec<_> {
+            (0..sends).map(|index| world.record(Some(request(&world.maker, index)))).collect()
+        };
+        tokio::task::spawn_blocking(seal).await.unwrap()
+    };
+    let world = world.clone();
+    tokio::spawn(async move {
+        for chunk in sealed.chunks(CHUNK) {
+            world.produce(chunk.to_vec()).await;
+        }
+    })
+}
+
+/// Kills the only gateway at random moments and starts it again.
+async fn kill_at_random(seed: u64) {
+    let (world, db) = (Arc::new(World::shared().await), TestDb::postgres().await);
+    let operator = Operator::start(seed).await;
+    let mut gateway = world.gateway(&db, &simulator_table(&operator.smsc)).await;
+    let statuses = Statuses::of(&world.bus, &world.status);
+    let points = Random::seeded(seed).points(KILLS, SENDS as u64 * 8 / 10);
+
+    let producing = produce(&world, SENDS).await;
+    for point in points {
+        operator.accepted(point).await;
+        gateway.kill();
+        gateway.restart().await.unwrap();
+    }
+    producing.await.unwrap();
+
+    statuses.wait_ended(SENDS, WITHIN).await;
+    let account = Account::read(&gateway.http).await;
+    account.assert_honest(&operator, SENDS, KILLS);
+    account.assert_published(&statuses).await;
+    assert_discreet(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_gateway_loses_nothing_and_doubles_nothing() {
+    kill_at_random(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_gateway_loses_nothing_and_doubles_nothing_at_other_moments() {
+    kill_at_random(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_gateways_share_the_load_and_each_outlives_the_other() {
+    let (world, db) = (Arc::new(World::shared().await), TestDb::postgres().await);
+    let operator = Operator::start(3).await;
+    let table = simulator_table(&operator.smsc);
+    let mut first = world.gateway(&db, &table).await;
+    let mut second = world.gateway(&db, &table).await;
+    let statuses = Statuses::of(&world.bus, &world.status);
+    let points = Random::seeded(3).points(2, SENDS as u64 / 2);
+
+    let producing = produce(&world, SENDS).await;
+    operator.accepted(points[0]).await;
+    first.kill();
+    operator.accepted(points[1] + SENDS as u64 / 4).await;
+    first.restart().await.unwrap();
+    second.kill();
+    producing.await.unwrap();
+
+    statuses.wait_ended(SENDS, WITHIN).await;
+    let account = Account::read(&first.http).await;
+    account.assert_honest(&operator, SENDS, 2);
+    account.assert_published(&statuses).await;
+    second.restart().await.unwrap();
+    for gateway in [&first, &second] {
+        assert_discreet(gateway).await;
+    }
+}

@@ -1,0 +1,253 @@
+//! A run of many sends whose fates are known beforehand, and the account that must come out at its end.
+//!
+//! The number of a send decides what the SMSC does with it. The SMSC writes down every submission, so that at the end
+//! both sides can be compared: what clients were told, and what was really sent.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use common::models::sms::{SmsState, SmsStatus};
+use serde::Deserialize;
+use smpp::codec::{CommandStatus, SubmitSm, esm_class};
+use smpp::smsc::{Behaviour, FinalState, Plan, Receipts, Smsc, Span, Verdict};
+use testkit::http::TestClient;
+use testkit::wait::wait_until;
+use tokio::time::Duration;
+
+use crate::cases::{ACME, Maker};
+use crate::secrecy::{NUMBERS, WHISPER};
+use crate::statuses::Statuses;
+use crate::world::{KEY, simulator};
+
+/// Segments of which a killed gateway cannot know the outcome: the window of its bind, as many again that are handed to
+/// the session ahead of it, and as many whose answers are just being stored.
+const UNDER_WAY: usize = 3 * WINDOW;
+/// The window of the bind.
+pub(crate) const WINDOW: usize = 64;
+/// Every so many submissions one is throttled.
+const THROTTLE_EVERY: u64 = 97;
+/// Words of a text of three segments.
+const LONG: usize = 40;
+/// Statuses of one page.
+const PAGE: usize = 500;
+
+/// What becomes of a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Delivered,
+    Undelivered,
+    Refused,
+    /// Accepted, and the answer is lost.
+    Silent,
+}
+
+fn fate(index: usize) -> Fate {
+    match index % 100 {
+        7 | 57 => Fate::Refused,
+        11 => Fate::Silent,
+        rest if rest % 10 == 3 => Fate::Undelivered,
+        _ => Fate::Delivered,
+    }
+}
+
+fn segments(index: usize) -> usize {
+    if index % 20 == 4 { 3 } else { 1 }
+}
+
+pub(crate) fn correl(index: usize) -> String {
+    format!("send-{index:04}")
+}
+
+fn index_of(correl: &str) -> usize {
+    correl.strip_prefix("send-").and_then(|digits| digits.parse().ok()).expect("a correl-id of this run")
+}
+
+/// The request of a send, as JSON.
+pub(crate) fn request(maker: &Maker, index: usize) -> Vec<u8> {
+    let words = if segments(index) == 1 { 1 } else { LONG };
+    let text = format!("To: +{NUMBERS}{index:04}\nSender: TEST\n\n{}", format!("{WHISPER} ").repeat(words));
+    serde_json::to_vec(&maker.request(ACME, &correl(index), &text)).unwrap()
+}
+
+/// A segment: number of the send, number of the part.
+type Segment = (usize, u8);
+
+/// The SMSC of a run, with what it was asked.
+pub(crate) struct Operator {
+    pub(crate) smsc: Smsc,
+    asked: Arc<Mutex<Vec<(Segment, Verdict)>>>,
+}
+
+impl Operator {
+    pub(crate) async fn start(seed: u64) -> Self {
+        let asked: Arc<Mutex<Vec<(Segment, Verdict)>>> = Arc::default();
+        let log = asked.clone();
+        let script = move |message: &SubmitSm, number: u64, plan: &mut Plan| {
+            let segment = segment(message);
+            decide(fate(segment.0), number, plan);
+            log.lock().unwrap().push((segment, plan.verdict));
+        };
+        let behaviour = Behaviour {
+            latency: Span { min: Duration::ZERO, max: Duration::from_millis(20) },
+            receipts: Some(Receipts {
+                delay: Span { min: Duration::ZERO, max: Duration::from_millis(50) },
+                retry: Duration::from_millis(200),
+                ..Receipts::default()
+            }),
+            script: Some(Arc::new(script)),
+            ..Behaviour::default()
+        };
+        Self { smsc: simulator(behaviour, seed).await, asked }
+    }
+
+    /// Waits until so many messages were accepted.
+    pub(crate) async fn accepted(&self, count: u64) {
+        let mut counts = self.smsc.counts();
+        let reached = counts.wait_for(|counts| counts.accepted >= count);
+        tokio::time::timeout(Duration::from_secs(30), reached)
+            .await
+            .unwrap_or_else(|_| panic!("{:?}, never {count} accepted", self.smsc.counts().borrow()))
+            .unwrap();
+    }
+}
+
+fn decide(fate: Fate, number: u64, plan: &mut Plan) {
+    if number.is_multiple_of(THROTTLE_EVERY) {
+        plan.verdict = Verdict::Refuse(CommandStatus::RTHROTTLED);
+        return;
+    }
+    match fate {
+        Fate::Delivered => {}
+        Fate::Undelivered => plan.state = FinalState::from_word("UNDELIV", 17).unwrap(),
+        Fate::Refused => plan.verdict = Verdict::Refuse(CommandStatus::RINVDSTADR),
+        Fate::Silent => plan.verdict = Verdict::AcceptSilently,
+    }
+}
+
+fn segment(message: &SubmitSm) -> Segment {
+    let digits = message.destination.value.strip_prefix(NUMBERS).expect("a number of this run");
+    let part = if message.esm_class & esm_class::UDHI == 0 { 1 } else { message.short_message[5] };
+    (digits.parse().unwrap(), part)
+}
+
+/// What a client was told about its sends, in order: what `GET /v1/sms/status` holds.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    stories: BTreeMap<usize, Vec<SmsStatus>>,
+    count: usize,
+}
+
+impl Account {
+    /// Reads it all. Its numbers have no gap.
+    pub(crate) async fn read(http: &TestClient) -> Self {
+        #[derive(Deserialize)]
+        struct Numbered {
+            seq: i64,
+            #[serde(flatten)]
+            status: SmsStatus,
+        }
+        #[derive(Deserialize)]
+        struct Page {
+            statuses: Vec<Numbered>,
+            next: i64,
+        }
+        let (client, mut account, mut after) = (http.with_token(KEY), Self::default(), 0);
+        loop {
+            let path = format!("/v1/sms/status?after={after}&limit={PAGE}&timeout=0");
+            let page: Page = client.get(&path).await.expect(200).json();
+            if page.statuses.is_empty() {
+                return account;
+            }
+            for Numbered { seq, status } in page.statuses {
+                after += 1;
+                assert_eq!(seq, after, "statuses are numbered without gaps");
+                account.count += 1;
+                account.stories.entry(index_of(status.correl_id.as_str())).or_default().push(status);
+            }
+            assert_eq!(page.next, after);
+        }
+    }
+
+    fn states(&self, index: usize) -> Vec<SmsState> {
+        self.stories.get(&index).into_iter().flatten().map(|status| status.sms_status).collect()
+    }
+
+    /// Checks every story and compares it with what the SMSC saw. `kills`: how often a gateway was killed; each
+    /// may leave [`UNDER_WAY`] unknown outcomes.
+    pub(crate) fn assert_honest(&self, operator: &Operator, sends: usize, kills: usize) {
+        let asked = operator.asked.lock().unwrap();
+        assert_nothing_is_sent_twice(&asked);
+        let mut verdicts: HashMap<usize, Vec<(u8, Verdict)>> = HashMap::new();
+        for ((index, part), verdict) in asked.iter() {
+            verdicts.entry(*index).or_default().push((*part, *verdict));
+        }
+        let mut unknown = 0;
+        for index in 0..sends {
+            let story = self.states(index);
+            let taken = verdicts.get(&index).into_iter().flatten();
+            let taken: Vec<u8> =
+                taken.filter(|(_, verdict)| *verdict == Verdict::Accept).map(|(part, _)| *part).collect();
+            // Told as unknown, and perhaps corrected by a late answer.
+            let gave_up = self.gave_up(index);
+            let rest = &story[usize::from(gave_up)..];
+            unknown += usize::from(gave_up);
+            let wanted: &[SmsState] = match fate(index) {
+                Fate::Delivered => &[SmsState::Sent, SmsState::Delivered],
+                Fate::Undelivered => &[SmsState::Sent, SmsState::Failed],
+                Fate::Refused => &[SmsState::Invalid],
+                Fate::Silent => &[],
+            };
+            // FAILED says no more the second time: an undelivered message was unknown before.
+            let told = gave_up && fate(index) == Fate::Undelivered && rest == [SmsState::Sent];
+            assert!(rest == wanted || (gave_up && rest.is_empty()) || told, "{}: {story:?}", correl(index));
+            if story.contains(&SmsState::Sent) {
+                assert_eq!(taken.len(), segments(index), "{} is SENT; the SMSC has {taken:?}", correl(index));
+            }
+        }
+        assert_eq!(self.stories.len(), sends, "every request has a story, and nothing else has");
+        let silent = (0..sends).filter(|index| fate(*index) == Fate::Silent).count();
+        assert!(unknown >= silent, "{unknown} unknown, {silent} silent");
+        assert!(
+            unknown <= silent + kills * UNDER_WAY,
+            "{unknown} unknown outcomes, {silent} silent ones and {kills} kills"
+        );
+    }
+
+    fn gave_up(&self, index: usize) -> bool {
+        let first = self.stories.get(&index).and_then(|story| story.first());
+        first.is_some_and(|status| {
+            let text = status.error_text.as_deref().unwrap_or_default();
+            status.sms_status == SmsState::Failed && text.contains("outcome unknown")
+        })
+    }
+
+    /// Checks that Kafka has what this has: the same stories in the same order, and nothing else. A record may be there
+    /// twice when the gateway was killed between publishing and noting it; how many are is the answer.
+    pub(crate) async fn assert_published(&self, statuses: &Statuses) -> usize {
+        wait_until("every status on Kafka", || async { statuses.distinct() >= self.count }).await;
+        assert_eq!(statuses.distinct(), self.count, "Kafka has statuses that the gateway does not know");
+        for index in self.stories.keys() {
+            let mut said = Vec::new();
+            for one in statuses.said(&correl(*index)) {
+                if !said.contains(&one.status.sms_status) {
+                    said.push(one.status.sms_status);
+                }
+            }
+            assert_eq!(said, self.states(*index), "{}", correl(*index));
+        }
+        statuses.repeats()
+    }
+}
+
+/// After any verdict but "throttled" a segment never comes again, whether the gateway learnt the verdict or not.
+fn assert_nothing_is_sent_twice(asked: &[(Segment, Verdict)]) {
+    let mut known: HashMap<Segment, Verdict> = HashMap::new();
+    for (segment, verdict) in asked {
+        if let Some(before) = known.get(segment) {
+            panic!("segment {segment:?} came again ({verdict:?}) after {before:?}");
+        }
+        if *verdict != Verdict::Refuse(CommandStatus::RTHROTTLED) {
+            known.insert(*segment, *verdict);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Reads a topic to its end and beyond, for as long as the test runs.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bus::{Bus, Delivered, Event};
+use common::models::sms::{SmsState, SmsStatus};
+use testkit::kafka;
+use testkit::wait::{wait_for, wait_for_within};
+use tokio::task::JoinHandle;
+use tokio::time::{Duration, sleep};
+
+/// How long to pause when the broker is away.
+const AWAY: Duration = Duration::from_millis(100);
+
+/// Hands every record of a topic to `take`, until dropped.
+pub(crate) struct Tail(JoinHandle<()>);
+
+impl Tail {
+    pub(crate) fn of(bus: &Bus, topic: &str, mut take: impl FnMut(Delivered) + Send + 'static) -> Self {
+        let mut consumer = bus.consumer(&kafka::unique("reader"), &[topic]).unwrap();
+        Self(tokio::spawn(async move {
+            loop {
+                match consumer.next(500).await {
+                    Ok(Event::Records(records)) => records.into_iter().for_each(&mut take),
+                    Ok(_) => {}
+                    Err(_) => sleep(AWAY).await,
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// One status as it was published.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) status: SmsStatus,
+    pub(crate) record: Delivered,
+}
+
+/// Everything on a status topic, by correl-id, each in its order.
+pub(crate) struct Statuses {
+    heard: Arc<Mutex<Heard>>,
+    _tail: Tail,
+}
+
+#[derive(Default)]
+pub(crate) struct Heard {
+    by_correl: HashMap<String, Vec<Said>>,
+    ended: HashSet<String>,
+    count: usize,
+    distinct: HashSet<Vec<u8>>,
+}
+
+impl Statuses {
+    pub(crate) fn of(bus: &Bus, topic: &str) -> Self {
+        let heard: Arc<Mutex<Heard>> = Arc::default();
+        let into = heard.clone();
+        let tail = Tail::of(bus, topic, move |record| {
+            let status: SmsStatus = serde_json::from_slice(record.bytes()).expect("a status");
+            let correl = status.correl_id.as_str().to_owned();
+            let mut heard = into.lock().unwrap();
+            heard.count += 1;
+            heard.distinct.insert(record.bytes().to_vec());
+            if status.sms_status != SmsState::Sent {
+                heard.ended.insert(correl.clone());
+            }
+            heard.by_correl.entry(correl).or_default().push(Said { status, record });
+        });
+        Self { heard, _tail: tail }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap()
+    }
+
+    pub(crate) fn said(&self, correl: &str) -> Vec<Said> {
+        self.heard().by_correl.get(correl).cloned().unwrap_or_default()
+    }
+
+    /// Names of the statuses of a request, and whether each has a text.
+    pub(crate) fn names(&self, correl: &str) -> Vec<(String, bool)> {
+        let said = self.said(correl);
+        said.iter().map(|one| (one.status.sms_status.to_string(), one.status.error_text.is_some())).collect()
+    }
+
+    /// Every status so far.
+    pub(crate) fn all(&self) -> Vec<Said> {
+        self.heard().by_correl.values().flatten().cloned().collect()
+    }
+
+    /// How many records came that repeat another one byte by byte.
+    pub(crate) fn repeats(&self) -> usize {
+        let heard = self.heard();
+        heard.count - heard.distinct.len()
+    }
+
+    pub(crate) fn distinct(&self) -> usize {
+        self.heard().distinct.len()
+    }
+
+    /// Waits until so many statuses of a request have come.
+    pub(crate) async fn wait(&self, correl: &str, count: usize) -> Vec<Said> {
+        wait_for(&format!("{count} statuses of {correl}"), || {
+            let said = self.said(correl);
+            async move { (said.len() >= count).then_some(said) }
+        })
+        .await
+    }
+
+    /// Waits until so many requests have a status other than SENT.
+    pub(crate) async fn wait_ended(&self, count: usize, within: Duration) {
+        let ended = || {
+            let found = self.heard().ended.len();
+            async move { (found >= count).then_some(()) }
+        };
+        let waited = tokio::time::timeout(within, wait_for_within(within * 2, "ends", ended)).await;
+        assert!(waited.is_ok(), "{} of {count} requests ended within {within:?}", self.heard().ended.len());
+    }
+}
