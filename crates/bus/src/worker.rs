@@ -277,7 +277,7 @@ impl Loop {
             return verdicts;
         }
         let (buried, letters): (Vec<usize>, Vec<_>) = letters.into_iter().unzip();
-        if let Err(error) = self.post(letters).await {
+        if let Err(error) = post(self.tools.producer.as_ref(), letters).await {
             tracing::error!(%error, "dead letters could not be written; their records stay");
             for index in buried {
                 let after = policy.backoff(self.lanes.tries(&batch[index].position) + 1);
@@ -285,23 +285,6 @@ impl Loop {
             }
         }
         verdicts
-    }
-
-    /// Sends dead letters. One that has become too large by its headers goes as a stub, so that it blocks nothing.
-    async fn post(&self, letters: Vec<Record>) -> Result<(), BusError> {
-        let producer = &self.tools.producer;
-        match producer.send(letters.clone()).await {
-            // Nothing of the call was written: find out which ones it is about.
-            Err(BusError::TooLarge { .. }) => {}
-            sent => return sent,
-        }
-        for letter in letters {
-            match producer.send(vec![letter.clone()]).await {
-                Err(BusError::TooLarge { .. }) => producer.send(vec![dead_letter::stub(&letter)]).await?,
-                sent => sent?,
-            }
-        }
-        Ok(())
     }
 
     async fn commit(&mut self) {
@@ -324,6 +307,22 @@ impl Loop {
             () = sleep(self.tools.policy.backoff(self.failures)) => {}
         }
     }
+}
+
+/// Sends dead letters. One that has become too large by its headers goes as a stub, so that it blocks nothing.
+async fn post(producer: &dyn Producer, letters: Vec<Record>) -> Result<(), BusError> {
+    match producer.send(letters.clone()).await {
+        // Nothing of the call was written: find out which ones it is about.
+        Err(BusError::TooLarge { .. }) => {}
+        sent => return sent,
+    }
+    for letter in letters {
+        match producer.send(vec![letter.clone()]).await {
+            Err(BusError::TooLarge { .. }) => producer.send(vec![dead_letter::stub(&letter)]).await?,
+            sent => sent?,
+        }
+    }
+    Ok(())
 }
 
 async fn until(instant: Option<Instant>) {

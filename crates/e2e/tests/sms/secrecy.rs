@@ -16,7 +16,7 @@ const NUMBER: &str = "255123456789";
 pub(crate) async fn assert_discreet(program: &Program) {
     let (log, metrics) = (program.log(), program.internal.get("/metrics").await.expect(200).text());
     assert!(log.contains("ready http="), "this is no log");
-    assert!(metrics.contains("sealpost_sms_requests_total{"), "these are no metrics: {metrics}");
+    assert!(metrics.contains("sealpost_sms_opened_total"), "these are no metrics: {metrics}");
     for secret in [WHISPER, NUMBERS, NUMBER, KEY, SMSC_PASSWORD, VAULT_PASSWORD, INTERNAL_TOKEN, ADMIN_TOKEN]
     {
         for (place, text) in [("the log", &log), ("the metrics", &metrics)] {

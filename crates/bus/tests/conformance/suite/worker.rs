@@ -172,7 +172,7 @@ pub(crate) async fn dead_record_goes_to_the_dead_letters_with_its_bytes(rig: imp
 pub(crate) async fn dead_record_of_the_largest_size_blocks_nothing(rig: impl Rig) {
     let (bus, topic, group) = (rig.bus(), rig.topic().await, rig.name("group"));
     // The headers of a dead letter make it larger than the bus takes.
-    let poison = record(&topic, "the key", "x".repeat((1 << 20) - 200));
+    let poison = record(&topic, "the key", &"x".repeat((1 << 20) - 200));
     bus.producer().send(vec![poison, record(&topic, "the key", "fine")]).await.expect("durable");
     let script = Script::new(|record, _| match text(record).as_str() {
         "fine" => Outcome::Done,
