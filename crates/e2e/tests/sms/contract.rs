@@ -25,8 +25,8 @@ const POISON: [(&str, &str); 7] = [
 ];
 
 fn all(world: &World) -> Vec<Case> {
-    let mut all = cases::loopback(&world.maker);
-    all.extend(cases::checks(&world.maker));
+    let mut all = cases::loopback(world.maker());
+    all.extend(cases::checks(world.maker()));
     all
 }
 
@@ -44,7 +44,7 @@ async fn assert_outcomes(world: &World, statuses: &Statuses, dead: &Mutex<Vec<De
             }
         }
     }
-    world.request(&world.maker.request(TEST, "the-last", &message("S1D1"))).await;
+    world.request(&world.maker().request(TEST, "the-last", &message("S1D1"))).await;
     statuses.wait("the-last", 2).await;
     for case in cases {
         if let Outcome::Statuses(wanted) = &case.outcome {
@@ -149,7 +149,7 @@ async fn a_message_of_three_segments_goes_to_the_smsc_and_back() {
     let gateway = world.gateway_with(&db, &simulator_table(&smsc), &[("telemetry.level", "debug")]).await;
     let statuses = Statuses::of(&world.bus, &world.status);
     let text = format!("To: +{NUMBERS}4711\nSender: TEST\n\n{}", format!("{WHISPER} ").repeat(40));
-    let request = serde_json::to_vec(&world.maker.request(ACME, "long", &text)).unwrap();
+    let request = serde_json::to_vec(&world.maker().request(ACME, "long", &text)).unwrap();
 
     world.produce(vec![Record { key: None, ..world.record(Some(request)) }]).await;
 

@@ -81,7 +81,7 @@ async fn garbage_becomes_dead_letters_and_the_gateway_lives() {
         world.produce(vec![record]).await;
     }
     for index in 0..8 {
-        world.request(&world.maker.request(TEST, &format!("after-{index}"), &message("S1D1"))).await;
+        world.request(&world.maker().request(TEST, &format!("after-{index}"), &message("S1D1"))).await;
     }
 
     wait_for_within(WITHIN, "all dead letters", || async {

@@ -23,7 +23,7 @@ pub(crate) async fn produce(world: &Arc<World>, sends: usize) -> JoinHandle<()> 
     let sealed = {
         let world = world.clone();
         let seal = move || -> Vec<_> {
-            (0..sends).map(|index| world.record(Some(request(&world.maker, index)))).collect()
+            (0..sends).map(|index| world.record(Some(request(world.maker(), index)))).collect()
         };
         tokio::task::spawn_blocking(seal).await.unwrap()
     };
@@ -54,7 +54,7 @@ async fn kill_at_random(seed: u64) {
     statuses.wait_ended(SENDS, WITHIN).await;
     let account = Account::read(&gateway.http).await;
     account.assert_honest(&operator, SENDS, KILLS);
-    account.assert_published(&statuses).await;
+    account.assert_published(&statuses, KILLS).await;
     assert_discreet(&gateway).await;
 }
 
@@ -89,7 +89,7 @@ async fn two_gateways_share_the_load_and_each_outlives_the_other() {
     statuses.wait_ended(SENDS, WITHIN).await;
     let account = Account::read(&first.http).await;
     account.assert_honest(&operator, SENDS, 2);
-    account.assert_published(&statuses).await;
+    account.assert_published(&statuses, 2).await;
     second.restart().await.unwrap();
     for gateway in [&first, &second] {
         assert_discreet(gateway).await;

@@ -12,5 +12,6 @@ mod peers;
 mod random;
 mod run;
 mod secrecy;
+mod standalone;
 mod statuses;
 mod world;

@@ -27,7 +27,7 @@ impl Peers {
     async fn send(&self, phase: &str) {
         let request = |index| {
             let text = format!("To: +{NUMBERS}{index:04}\nSender: TEST\n\n{WHISPER} {}", id(phase, index));
-            serde_json::to_vec(&self.world.maker.request(ACME, &id(phase, index), &text)).unwrap()
+            serde_json::to_vec(&self.world.maker().request(ACME, &id(phase, index), &text)).unwrap()
         };
         self.world.produce((0..SENDS).map(|index| self.world.record(Some(request(index)))).collect()).await;
     }

@@ -3,7 +3,7 @@
 //! The number of a send decides what the SMSC does with it. The SMSC writes down every submission, so that at the end
 //! both sides can be compared: what clients were told, and what was really sent.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use common::models::sms::{SmsState, SmsStatus};
@@ -24,6 +24,8 @@ use crate::world::{KEY, simulator};
 const UNDER_WAY: usize = 3 * WINDOW;
 /// The window of the bind.
 pub(crate) const WINDOW: usize = 64;
+/// Records that the gateway publishes and then notes at once, at most.
+const RELAY_BATCH: usize = 512;
 /// Every so many submissions one is throttled.
 const THROTTLE_EVERY: u64 = 97;
 /// Words of a text of three segments.
@@ -175,6 +177,22 @@ impl Account {
     /// Checks every story and compares it with what the SMSC saw. `kills`: how often a gateway was killed; each
     /// may leave [`UNDER_WAY`] unknown outcomes.
     pub(crate) fn assert_honest(&self, operator: &Operator, sends: usize, kills: usize) {
+        self.assert_honest_about(operator, &(0..sends).collect(), kills);
+    }
+
+    /// How many requests have come to an end.
+    pub(crate) fn ended(&self) -> usize {
+        let ended = |story: &&Vec<SmsStatus>| story.iter().any(|status| status.sms_status != SmsState::Sent);
+        self.stories.values().filter(ended).count()
+    }
+
+    /// Gives the sends that were told of.
+    pub(crate) fn sends(&self) -> BTreeSet<usize> {
+        self.stories.keys().copied().collect()
+    }
+
+    /// The same for the sends that were taken.
+    pub(crate) fn assert_honest_about(&self, operator: &Operator, sends: &BTreeSet<usize>, kills: usize) {
         let asked = operator.asked.lock().unwrap();
         assert_nothing_is_sent_twice(&asked);
         let mut verdicts: HashMap<usize, Vec<(u8, Verdict)>> = HashMap::new();
@@ -182,7 +200,7 @@ impl Account {
             verdicts.entry(*index).or_default().push((*part, *verdict));
         }
         let mut unknown = 0;
-        for index in 0..sends {
+        for &index in sends {
             let story = self.states(index);
             let taken = verdicts.get(&index).into_iter().flatten();
             let taken: Vec<u8> =
@@ -204,8 +222,8 @@ impl Account {
                 assert_eq!(taken.len(), segments(index), "{} is SENT; the SMSC has {taken:?}", correl(index));
             }
         }
-        assert_eq!(self.stories.len(), sends, "every request has a story, and nothing else has");
-        let silent = (0..sends).filter(|index| fate(*index) == Fate::Silent).count();
+        assert_eq!(&self.sends(), sends, "every request has a story, and nothing else has");
+        let silent = sends.iter().filter(|index| fate(**index) == Fate::Silent).count();
         assert!(unknown >= silent, "{unknown} unknown, {silent} silent");
         assert!(
             unknown <= silent + kills * UNDER_WAY,
@@ -222,8 +240,8 @@ impl Account {
     }
 
     /// Checks that Kafka has what this has: the same stories in the same order, and nothing else. A record may be there
-    /// twice when the gateway was killed between publishing and noting it; how many are is the answer.
-    pub(crate) async fn assert_published(&self, statuses: &Statuses) -> usize {
+    /// twice when the gateway was killed between publishing and noting it: a batch of the relay for each of `kills`.
+    pub(crate) async fn assert_published(&self, statuses: &Statuses, kills: usize) {
         wait_until("every status on Kafka", || async { statuses.distinct() >= self.count }).await;
         assert_eq!(statuses.distinct(), self.count, "Kafka has statuses that the gateway does not know");
         for index in self.stories.keys() {
@@ -235,7 +253,8 @@ impl Account {
             }
             assert_eq!(said, self.states(*index), "{}", correl(*index));
         }
-        statuses.repeats()
+        let repeats = statuses.repeats();
+        assert!(repeats <= kills * RELAY_BATCH, "{repeats} statuses came again after {kills} kills");
     }
 }
 

@@ -27,9 +27,40 @@ pub(crate) const SYSTEM_ID: &str = "acme";
 
 const PARTITIONS: u16 = 4;
 
-pub(crate) struct World {
+/// Two clients and the vault with their keys.
+pub(crate) struct Tenants {
     folder: TempDir,
     pub(crate) maker: Maker,
+}
+
+impl Tenants {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut vault = Vault::new(VaultFormat::default());
+        let mut keys = BTreeMap::new();
+        for client in [TEST, ACME] {
+            vault.add(client, 2048, UnixMillis(0)).unwrap();
+            keys.insert(client, vault.sealing_key(client).unwrap());
+        }
+        std::fs::write(folder.path().join("vault"), vault.to_bytes(VAULT_PASSWORD).unwrap()).unwrap();
+        Self { folder, maker: Maker { keys } }
+    }
+
+    /// The section of the gateway, as far as it is the same with and without Kafka.
+    pub(crate) fn section(&self) -> String {
+        let vault = self.folder.path().join("vault");
+        format!(
+            "[sms_gateway]\nvault = \"{}\"\nvault_password = \"{VAULT_PASSWORD}\"
+             allowed_clients = [\"test\", \"acme\", \"keyless\"]\nallowed_numbers = [\"+255*\"]
+             loopback_delay = \"20ms\"\nloopback_long_delay = \"60ms\"\nthrottle_backoff = \"50ms\"
+             unknown_after = \"3s\"\nhttp_keys = {{ \"{KEY}\" = \"acme\" }}\n",
+            vault.display()
+        )
+    }
+}
+
+pub(crate) struct World {
+    tenants: Tenants,
     /// A client of the broker that is not the gateway's.
     pub(crate) bus: Bus,
     pub(crate) brokers: String,
@@ -47,14 +78,6 @@ impl World {
 
     /// The same on another broker.
     pub(crate) async fn on(brokers: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut vault = Vault::new(VaultFormat::default());
-        let mut keys = BTreeMap::new();
-        for client in [TEST, ACME] {
-            vault.add(client, 2048, UnixMillis(0)).unwrap();
-            keys.insert(client, vault.sealing_key(client).unwrap());
-        }
-        std::fs::write(folder.path().join("vault"), vault.to_bytes(VAULT_PASSWORD).unwrap()).unwrap();
         let topic = async |name| {
             let topic = kafka::unique(name);
             kafka::create_topic(brokers, &topic, PARTITIONS).await.unwrap();
@@ -68,8 +91,7 @@ impl World {
             ..BusSettings::default()
         };
         Self {
-            folder,
-            maker: Maker { keys },
+            tenants: Tenants::new(),
             bus: Bus::open(&settings, None).unwrap(),
             brokers: brokers.to_owned(),
             send: topic("send-sms").await,
@@ -77,6 +99,10 @@ impl World {
             dead: topic("send-sms-dead").await,
             group: kafka::unique("sms-gateway"),
         }
+    }
+
+    pub(crate) fn maker(&self) -> &Maker {
+        &self.tenants.maker
     }
 
     /// Starts a gateway as a process of its own. `smscs`: the tables `[[sms_gateway.smsc]]`.
@@ -100,19 +126,7 @@ impl World {
         );
         let topics =
             format!("[sms_gateway.topics]\nsend = \"{send}\"\nstatus = \"{status}\"\ndead = \"{dead}\"\n");
-        format!("{bus}{}group = \"{group}\"\n{topics}{smscs}", self.section())
-    }
-
-    /// The section of the gateway, as far as it is the same with and without Kafka.
-    pub(crate) fn section(&self) -> String {
-        let vault = self.folder.path().join("vault");
-        format!(
-            "[sms_gateway]\nvault = \"{}\"\nvault_password = \"{VAULT_PASSWORD}\"
-             allowed_clients = [\"test\", \"acme\", \"keyless\"]\nallowed_numbers = [\"+255*\"]
-             loopback_delay = \"20ms\"\nloopback_long_delay = \"60ms\"\nthrottle_backoff = \"50ms\"
-             unknown_after = \"3s\"\nhttp_keys = {{ \"{KEY}\" = \"acme\" }}\n",
-            vault.display()
-        )
+        format!("{bus}{}group = \"{group}\"\n{topics}{smscs}", self.tenants.section())
     }
 
     /// Puts records on the topic of requests; returns when they are durable.
