@@ -92,7 +92,8 @@ async fn a_killed_standalone_keeps_what_it_took_and_doubles_nothing() {
     })
     .await;
 
-    assert!(answers.taken.len() >= SENDS - KILLS * PRODUCERS, "{} taken", answers.taken.len());
+    // A kill costs a producer its answer, and perhaps that of the next request, written to the dying connection.
+    assert!(answers.taken.len() >= SENDS - 2 * KILLS * PRODUCERS, "{} taken", answers.taken.len());
     let perhaps = &account.sends() - &answers.taken;
     assert!(perhaps.is_subset(&answers.unclear), "{perhaps:?} were sent, and nobody took them");
     account.assert_honest_about(&operator, &account.sends(), KILLS);
