@@ -67,6 +67,7 @@ async fn a_killed_standalone_keeps_what_it_took_and_doubles_nothing() {
         arguments: &["serve"],
         file: &file,
         more: &[("limits.enabled", "false")],
+        ..ProgramSettings::default()
     };
     let mut standalone = Program::start(settings).await.unwrap();
     let mut producers = JoinSet::new();
