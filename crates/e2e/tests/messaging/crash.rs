@@ -30,6 +30,22 @@ testkit::on_both! {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_standalone_loses_and_doubles_nothing() {
+    let settings = ProgramSettings {
+        name: "sealpost",
+        arguments: &["serve"],
+        more: &[("limits.enabled", "false")],
+        ..ProgramSettings::default()
+    };
+    let mut sealpost = Program::start(settings).await.unwrap();
+    let front = Front::one(&sealpost.url);
+
+    survive(&mut sealpost, &front, 0x0005_7a9d).await;
+
+    front.secrets.assert_absent("the log of sealpost", &sealpost.log());
+}
+
 /// A mailbox as a process of its own; auth and keystore stay in this one.
 async fn split(db: &TestDb) -> (Program, TestHost, Front) {
     let settings = ProgramSettings {
