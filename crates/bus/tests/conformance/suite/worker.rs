@@ -172,7 +172,7 @@ pub(crate) async fn dead_record_goes_to_the_dead_letters_with_its_bytes(rig: imp
 pub(crate) async fn dead_record_of_the_largest_size_blocks_nothing(rig: impl Rig) {
     let (bus, topic, group) = (rig.bus(), rig.topic().await, rig.name("group"));
     // The headers of a dead letter make it larger than the bus takes.
-    let poison = record(&topic, "the key", &"x".repeat((1 << 20) - 200));
+    let poison = record(&topic, "the key", &"x".repeat((1 << 20) - 80));
     bus.producer().send(vec![poison, record(&topic, "the key", "fine")]).await.expect("durable");
     let script = Script::new(|record, _| match text(record).as_str() {
         "fine" => Outcome::Done,
@@ -185,7 +185,7 @@ pub(crate) async fn dead_record_of_the_largest_size_blocks_nothing(rig: impl Rig
 
     let letter =
         Reader::new(&bus, &rig.name("operator"), &topics::dead_letters_of(&topic)).read(1).await.remove(0);
-    assert_eq!((letter.key.as_deref(), letter.value.as_deref()), (None, None));
+    assert!(letter.key.is_none() && letter.value.is_none());
     let said = |name| letter.headers.get_str(name).unwrap_or_default().to_owned();
     assert_eq!(said(header::ERROR), "undecodable");
     assert_eq!(said(header::SOURCE_OFFSET), "0");
