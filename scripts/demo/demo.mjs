@@ -8,6 +8,7 @@
 // Prints a transcript; exits 0 only if every step was seen to work.
 import { execFile, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { parseArgs, promisify } from 'node:util';
 import { randomBytes } from 'node:crypto';
 import { Device, within } from './device.mjs';
@@ -112,17 +113,21 @@ async function overKafka(request, correlId) {
   const status = await new Promise((resolve) => producer.on('close', resolve));
   expect(status === 0, 'kcat to produce the record');
   say('kcat produced the record to the topic send-sms');
-  const consumer = spawn('kcat', ['-b', options.brokers, '-C', '-q', '-u', '-t', 'sms-status', '-o', 'beginning', '-f', '%s\n']);
   const found = [];
+  let consumer;
   try {
     await within(20_000, 'SENT and DELIVERED on the topic sms-status', (done) => {
-      let rest = '';
-      consumer.stdout.on('data', (data) => {
-        const lines = (rest + data).split('\n');
-        rest = lines.pop();
-        for (const record of lines.map((line) => JSON.parse(line)).filter((record) => record['correl-id'] === correlId)) found.push(shortened(record));
-        if (found.length >= 2) done();
-      });
+      const consume = () => {
+        consumer = spawn('kcat', ['-b', options.brokers, '-C', '-q', '-u', '-t', 'sms-status', '-o', 'beginning', '-f', '%s\n'], { stdio: ['ignore', 'pipe', 'ignore'] });
+        createInterface({ input: consumer.stdout }).on('line', (line) => {
+          const record = JSON.parse(line);
+          if (record['correl-id'] === correlId) found.push(shortened(record));
+          if (found.length === 2) done();
+        });
+        // kcat gives up on a topic that does not exist, and the gateway's first status makes it.
+        consumer.on('exit', (code) => code > 0 && setTimeout(consume, 200));
+      };
+      consume();
     });
   } finally {
     consumer.kill();
