@@ -20,10 +20,19 @@ use std::{
 };
 
 use async_trait::async_trait;
+use common::models::UnixMillis;
 use tokio::sync::oneshot;
 
-use self::{consumer::LogConsumer, group::Group, store::Reader, writer::Job};
-use crate::{Backend, BusError, BusSettings, Consumer, PartitionLag, Producer, Record, TopicPartition};
+use self::{
+    consumer::LogConsumer,
+    group::Group,
+    store::{Reader, Span},
+    writer::Job,
+};
+use crate::{
+    Backend, BusError, BusSettings, Consumer, Fingerprint, PartitionLag, Producer, Record, TopicPartition,
+    recent::RECENT_RECORDS,
+};
 
 const FILE: &str = "bus.sqlite";
 const LOCK_FILE: &str = "bus.lock";
@@ -197,6 +206,24 @@ impl Producer for LogProducer {
             return Ok(());
         }
         self.0.write(|reply| Job::Append { records, reply }).await
+    }
+
+    async fn recent(&self, topic: &str, since: UnixMillis) -> Result<Vec<Fingerprint>, BusError> {
+        // An append that was not waited for may still be before the writer; it is done when this is.
+        self.0.write(|reply| Job::Ensure { topics: Vec::new(), reply }).await?;
+        let spans: Vec<Span> = {
+            let state = self.0.shared.state();
+            let all = state.partitions_of([Arc::from(topic)].iter()).into_iter();
+            all.filter_map(|at| {
+                let Partition { id, start, end, .. } = state.partition(&at)?;
+                Some(Span { at, partition: id, from: start.max(end - RECENT_RECORDS), until: end })
+            })
+            .collect()
+        };
+        let _turn = self.0.shared.reader.turn().await?;
+        let log = self.0.clone();
+        let read = move || log.shared.reader.fingerprints(&spans, since.as_i64());
+        tokio::task::spawn_blocking(read).await.map_err(|_| BusError::Closed)?
     }
 }
 

@@ -10,6 +10,7 @@ mod lag;
 mod membership;
 mod producer;
 mod reader;
+mod recent;
 
 use std::{sync::Arc, time::Duration};
 

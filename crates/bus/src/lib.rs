@@ -15,6 +15,7 @@ mod kafka;
 pub mod live;
 pub mod outbox;
 mod partitioner;
+mod recent;
 pub mod record;
 mod settings;
 pub mod topics;
@@ -25,6 +26,7 @@ pub use error::BusError;
 pub use handle::Bus;
 #[cfg(feature = "kafka")]
 pub use kafka::{ReadFrom, TopicReader};
+pub use recent::Fingerprint;
 pub use record::{Delivered, Headers, Position, Record, TopicPartition};
 pub use settings::{BusKind, BusSettings, RetentionSettings, SecurityProtocol, SecuritySettings};
 pub use traits::{Backend, Consumer, Event, PartitionLag, Producer};

@@ -80,7 +80,8 @@ pub fn push(conn: &mut DbConn, records: &[Record], now: UnixMillis) -> Result<()
 }
 
 /// Has everything published again that was confirmed at `since` or later; returns how many rows. For a restored
-/// backup, whose tables may be older than the bus or the other way round: consumers recognise what they have seen.
+/// backup, whose tables may be older than the bus or the other way round: consumers recognise what they have seen. Call
+/// it while a relay runs and nothing waits: one that takes its seat later leaves out what the bus still has.
 ///
 /// # Errors
 /// [`DbError`] of the update.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use common::models::UnixMillis;
 
-use crate::{BusError, Delivered, Position, Record, TopicPartition};
+use crate::{BusError, Delivered, Fingerprint, Position, Record, TopicPartition};
 
 /// Appends records.
 #[async_trait]
@@ -16,6 +17,14 @@ pub trait Producer: Send + Sync {
     /// After an error any part of the records may have been written (none after [`BusError::TooLarge`]), so a
     /// caller that tries again may write duplicates.
     async fn send(&self, records: Vec<Record>) -> Result<(), BusError>;
+
+    /// Tells which records `topic` took at `since` or later, by the log's timestamps and in no order: for a caller
+    /// that does not know what became of a `send`. The newest ones, when a partition took very many. A topic that
+    /// does not exist has taken none.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] or [`BusError::Timeout`]: it is not known what is there.
+    async fn recent(&self, topic: &str, since: UnixMillis) -> Result<Vec<Fingerprint>, BusError>;
 }
 
 /// What a consumer hears. Its order with respect to the records is the order in which it holds.

@@ -15,7 +15,7 @@ use diesel::{
 use tokio::sync::Semaphore;
 
 use super::{Partition, State, headers};
-use crate::{BusError, Delivered, Position, Record, TopicPartition};
+use crate::{BusError, Delivered, Fingerprint, Position, Record, TopicPartition};
 
 diesel::table! {
     partitions (id) {
@@ -275,12 +275,33 @@ impl Reader {
 
     /// Reads from `spans` in order until the budget is used up. Blocks.
     pub(super) fn read(&self, spans: &[Span], mut budget: Budget) -> Result<Vec<Delivered>, BusError> {
+        self.connected(|connection| {
+            let mut found = Vec::new();
+            for span in spans {
+                read_span(connection, span, &mut budget, &mut found)?;
+            }
+            Ok(found)
+        })
+    }
+
+    /// Reads what the records of `spans` are that were taken at `since_ms` or later. Blocks.
+    pub(super) fn fingerprints(&self, spans: &[Span], since_ms: i64) -> Result<Vec<Fingerprint>, BusError> {
+        self.connected(|connection| {
+            let mut found = Vec::new();
+            for span in spans {
+                read_fingerprints(connection, span, since_ms, &mut found)?;
+            }
+            Ok(found)
+        })
+    }
+
+    fn connected<T>(
+        &self,
+        read: impl FnOnce(&mut SqliteConnection) -> Result<T, BusError>,
+    ) -> Result<T, BusError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = idle.map_or_else(|| connect(&self.path), Ok)?;
-        let mut found = Vec::new();
-        for span in spans {
-            read_span(&mut connection, span, &mut budget, &mut found)?;
-        }
+        let found = read(&mut connection)?;
         // After an error the connection is not put back: the next read opens a fresh one.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         Ok(found)
@@ -298,7 +319,6 @@ fn read_span(
     if budget.records == 0 || budget.bytes <= 0 {
         return Ok(());
     }
-    let failed = |error: SqlError| BusError::unavailable("read the embedded log", error);
     let rows = records::table
         .filter(records::position.ge(row_id(span.partition, span.from)))
         .filter(records::position.lt(row_id(span.partition, span.until)))
@@ -311,9 +331,7 @@ fn read_span(
         let at = &span.at;
         let position =
             Position { topic: at.topic.clone(), partition: at.partition, offset: offset_of(position) };
-        let headers = headers::decode(&encoded).ok_or_else(|| {
-            BusError::unavailable("read the embedded log", format!("{position} is damaged"))
-        })?;
+        let headers = headers::decode(&encoded).ok_or_else(|| failed(format!("{position} is damaged")))?;
         found.push(Delivered { position, timestamp_ms, key, value, headers });
         budget.records -= 1;
         budget.bytes -= size;
@@ -322,4 +340,31 @@ fn read_span(
         }
     }
     Ok(())
+}
+
+fn read_fingerprints(
+    connection: &mut SqliteConnection,
+    span: &Span,
+    since_ms: i64,
+    found: &mut Vec<Fingerprint>,
+) -> Result<(), BusError> {
+    type Contents = (Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>);
+    let rows = records::table
+        .filter(records::position.ge(row_id(span.partition, span.from)))
+        .filter(records::position.lt(row_id(span.partition, span.until)))
+        .filter(records::timestamp_ms.ge(since_ms))
+        .select((records::key, records::value, records::headers))
+        .load_iter::<Contents, diesel::connection::DefaultLoadingMode>(connection)
+        .map_err(failed)?;
+    for row in rows {
+        let (key, value, encoded) = row.map_err(failed)?;
+        let headers =
+            headers::decode(&encoded).ok_or_else(|| failed(format!("a record of {} is damaged", span.at)))?;
+        found.push(Fingerprint::new(key.as_deref(), value.as_deref(), &headers));
+    }
+    Ok(())
+}
+
+fn failed(error: impl std::fmt::Display) -> BusError {
+    BusError::unavailable("read the embedded log", error)
 }

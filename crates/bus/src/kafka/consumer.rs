@@ -258,7 +258,7 @@ pub(super) fn delivered(message: &BorrowedMessage<'_>, topics: &mut Topics) -> D
     }
 }
 
-fn headers(message: &BorrowedMessage<'_>) -> Headers {
+pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
     let Some(headers) = message.headers() else { return Headers::new() };
     let read = |index| {
         // The binding panics at a name that is not UTF-8. Any producer can write one, and it must not end the

@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use common::models::UnixMillis;
 use rdkafka::{
     ClientConfig, ClientContext,
     config::RDKafkaLogLevel,
@@ -15,8 +16,12 @@ use rdkafka::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::client::{self, Logs};
-use crate::{BusError, BusSettings, Producer, Record};
+use super::{
+    blocking,
+    client::{self, Logs},
+    recent,
+};
+use crate::{BusError, BusSettings, Fingerprint, Producer, Record};
 
 /// Room for the framing of a record, on top of its bytes.
 const FRAMING_BYTES: usize = 16 * 1024;
@@ -24,6 +29,8 @@ const FRAMING_BYTES: usize = 16 * 1024;
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
 
 pub(super) struct KafkaProducer {
+    /// For questions: what all clients share.
+    shared: ClientConfig,
     config: ClientConfig,
     limit: usize,
     delivery_timeout: Duration,
@@ -31,9 +38,9 @@ pub(super) struct KafkaProducer {
 }
 
 impl KafkaProducer {
-    pub(super) fn new(config: &ClientConfig, settings: &BusSettings) -> Result<Self, BusError> {
+    pub(super) fn new(shared: &ClientConfig, settings: &BusSettings) -> Result<Self, BusError> {
         let limit = settings.max_record_bytes;
-        let mut config = config.clone();
+        let mut config = shared.clone();
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
@@ -44,7 +51,8 @@ impl KafkaProducer {
             // The Java client's default, so that a key lands in one partition whoever produces it.
             .set("partitioner", "murmur2_random");
         let client = Mutex::new(create(&config)?);
-        Ok(Self { config, limit, delivery_timeout: settings.delivery_timeout, client })
+        let (shared, delivery_timeout) = (shared.clone(), settings.delivery_timeout);
+        Ok(Self { shared, config, limit, delivery_timeout, client })
     }
 
     /// The client in use.
@@ -70,14 +78,15 @@ impl KafkaProducer {
         let client = self.current();
         let (call, confirmed) = Call::new(records.len());
         let deadline = Instant::now() + self.delivery_timeout;
-        for record in records {
+        'records: for (taken, record) in records.iter().enumerate() {
             let mut attempt = kafka_record(record, &call);
             while let Err((error, refused)) = client.send(attempt) {
-                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                    return Err(client::failed("produce", &error));
-                }
-                if Instant::now() >= deadline {
-                    return Err(BusError::Timeout);
+                let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+                if !full || Instant::now() >= deadline {
+                    let failure = if full { BusError::Timeout } else { client::failed("produce", &error) };
+                    call.give_up(records.len() - taken, failure);
+                    // What was taken is under way: the caller hears of the failure when it has come to its end.
+                    break 'records;
                 }
                 attempt = refused;
                 tokio::time::sleep(QUEUE_FULL_PAUSE).await;
@@ -111,6 +120,12 @@ impl Producer for KafkaProducer {
             }
             other => other,
         })
+    }
+
+    async fn recent(&self, topic: &str, since: UnixMillis) -> Result<Vec<Fingerprint>, BusError> {
+        let (config, topic) = (self.shared.clone(), topic.to_owned());
+        let read = blocking(move || recent::read(&config, &topic, since.as_i64())).await?;
+        read.map_err(|error| client::failed("read the latest records", &error))
     }
 }
 
@@ -148,8 +163,17 @@ impl Call {
     }
 
     fn confirm(&self, outcome: Result<(), BusError>) {
+        self.settle(1, outcome);
+    }
+
+    /// Notes that the last `records` were never handed over.
+    fn give_up(&self, records: usize, failure: BusError) {
+        self.settle(records, Err(failure));
+    }
+
+    fn settle(&self, records: usize, outcome: Result<(), BusError>) {
         let mut call = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        call.records = call.records.saturating_sub(1);
+        call.records = call.records.saturating_sub(records);
         if let Err(error) = outcome {
             call.failure.get_or_insert(error);
         }

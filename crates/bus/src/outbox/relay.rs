@@ -4,17 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::models::SharedClock;
+use common::models::{SharedClock, UnixMillis};
 use db::{Db, DbError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::seat::{Row, Seat};
+use self::seat::{Row, Seat, Unmarked};
+use self::tail::{Sent, Tail};
 use super::{Backlog, backlog};
 use crate::{BusError, Producer, Record};
 
 mod seat;
+mod tail;
+
+/// By how much the clocks of a service's pods, and of the bus, may disagree about when a row was pushed.
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// How a [`Relay`] works; the default is right for production.
 #[derive(Debug, Clone)]
@@ -31,6 +36,8 @@ pub struct RelaySettings {
     pub first_backoff: Duration,
     /// The longest pause after a failure.
     pub longest_backoff: Duration,
+    /// How long to let the bus take what a relay that died had under way, before asking it what is there.
+    pub settle: Duration,
 }
 
 impl Default for RelaySettings {
@@ -42,6 +49,7 @@ impl Default for RelaySettings {
             prune_every: Duration::from_secs(5),
             first_backoff: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(5),
+            settle: Duration::from_millis(300),
         }
     }
 }
@@ -49,8 +57,10 @@ impl Default for RelaySettings {
 /// Publishes one service's outbox. Clones are handles on the same relay; one of them [runs](Relay::run).
 ///
 /// On PostgreSQL all relays of a service, in whatever pods, agree by an advisory lock that one of them works; the
-/// others wait and one takes over when its connection ends. A relay killed between publishing and marking has its batch
-/// published again: consumers see a record at least once.
+/// others wait and one takes over when its connection ends. A relay that takes its seat, or did not hear the bus confirm,
+/// first asks the bus which of the rows that are not marked are there, and publishes only the others: a relay killed
+/// between publishing and marking has nothing published again. Rows are told apart by their records, so let each have
+/// something of its own: a [`MESSAGE_ID`](crate::record::MESSAGE_ID), or a span id.
 #[derive(Clone)]
 pub struct Relay(Arc<Inner>);
 
@@ -104,7 +114,13 @@ impl Relay {
     /// as errors and left aside, unpublished.
     pub async fn run(&self, cancel: CancellationToken) {
         let settings = &self.0.settings;
-        let mut work = Work { relay: &self.0, seat: None, refused: BTreeSet::new(), pruned: Instant::now() };
+        let mut work = Work {
+            relay: &self.0,
+            seat: None,
+            sent: Sent::Unknown,
+            refused: BTreeSet::new(),
+            pruned: Instant::now(),
+        };
         let mut backoff = settings.first_backoff;
         while !cancel.is_cancelled() {
             match work.turn().await {
@@ -146,6 +162,8 @@ struct Work<'a> {
     relay: &'a Inner,
     /// The connection, and with it the right to publish, while there is one.
     seat: Option<Seat>,
+    /// Which rows a relay has sent without marking them.
+    sent: Sent,
     /// Rows that the bus refused for good; tried again by the next process.
     refused: BTreeSet<i64>,
     pruned: Instant,
@@ -157,12 +175,17 @@ impl Work<'_> {
         if !self.on_seat(Seat::lead).await? {
             return Ok(Turn::Follower);
         }
+        if matches!(self.sent, Sent::Unknown) {
+            self.sent = self.ask().await?;
+        }
         let (limit, refused) = (settings.batch, self.refused.clone());
         let rows = self.on_seat(move |seat| seat.pending(limit, &refused)).await?;
         let found = rows.len();
-        let (ids, records): (Vec<i64>, Vec<Record>) = rows.into_iter().map(Row::split).unzip();
-        if found > 0 {
-            self.publish(&ids, records).await?;
+        if found > 0
+            && let Err(error) = self.deliver(rows).await
+        {
+            self.sent = Sent::Unknown;
+            return Err(error);
         }
         if self.pruned.elapsed() >= settings.prune_every {
             let before = self.relay.clock.now() - settings.retention;
@@ -171,6 +194,48 @@ impl Work<'_> {
             }
         }
         Ok(if found == limit { Turn::Full } else { Turn::Idle })
+    }
+
+    /// Asks the bus what it has of the rows that are not marked.
+    async fn ask(&mut self) -> Result<Sent, RelayError> {
+        let topics = self.on_seat(Seat::unmarked).await?;
+        let Some(newest) = topics.iter().map(|topic| topic.newest).max() else { return Ok(Sent::None) };
+        tokio::time::sleep(self.relay.settings.settle).await;
+        let mut tail = Tail::until(newest);
+        for Unmarked { topic, since, .. } in topics {
+            let since = UnixMillis(since.as_i64().saturating_sub(CLOCK_SKEW.as_millis() as i64));
+            tail.add(&topic, self.relay.producer.recent(&topic, since).await?);
+        }
+        Ok(Sent::In(tail))
+    }
+
+    /// Sees to it that the bus has `rows`, and marks them.
+    async fn deliver(&mut self, rows: Vec<Row>) -> Result<(), RelayError> {
+        let (mut known, mut ids, mut records) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, record) in rows.into_iter().map(Row::split) {
+            if let Sent::In(tail) = &self.sent
+                && tail.ends_before(id)
+            {
+                self.sent = Sent::None;
+            }
+            if let Sent::In(tail) = &mut self.sent
+                && tail.take(&record)
+            {
+                known.push(id);
+            } else {
+                ids.push(id);
+                records.push(record);
+            }
+        }
+        if !known.is_empty() {
+            tracing::info!(
+                db.schema = self.relay.db.schema(),
+                records = known.len(),
+                "outbox records were on the bus already"
+            );
+            self.mark(known).await?;
+        }
+        if ids.is_empty() { Ok(()) } else { self.publish(&ids, records).await }
     }
 
     async fn publish(&mut self, ids: &[i64], records: Vec<Record>) -> Result<(), RelayError> {
@@ -207,6 +272,10 @@ impl Work<'_> {
         step: impl FnOnce(&mut Seat) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
         let seat = self.seat.take();
+        if seat.is_none() {
+            // Another relay may have published since.
+            self.sent = Sent::Unknown;
+        }
         let db = self.relay.db.clone();
         let (seat, result) = tokio::task::spawn_blocking(move || {
             let mut seat = match seat.map_or_else(|| Seat::open(&db), Ok) {

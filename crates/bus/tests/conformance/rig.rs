@@ -128,6 +128,8 @@ macro_rules! conformance {
             closing_commits_what_is_stored
             paused_partition_waits_and_others_go_on
             lag_counts_what_is_not_committed
+            recent_records_are_told_byte_for_byte_and_as_often_as_they_are_there
+            recent_records_of_a_topic_that_does_not_exist_are_none
             retry_holds_its_partition_back_and_no_other
             dead_record_goes_to_the_dead_letters_with_its_bytes
             dead_record_of_the_largest_size_blocks_nothing

@@ -70,7 +70,7 @@ async fn killed_relay_is_succeeded_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn relay_that_loses_its_connection_while_sending_publishes_again_rather_than_never() {
+async fn relay_that_loses_its_connection_while_sending_finds_what_it_sent() {
     let test = TestDb::postgres().await;
     let db = with_table(&test).await;
     let producer = Recorder::with([Answer::Hang]);
@@ -88,7 +88,7 @@ async fn relay_that_loses_its_connection_while_sending_publishes_again_rather_th
 
     wait_until_published(&db).await;
     relay.stop().await;
-    assert_eq!(producer.values(), ["1", "2", "1", "2"]);
+    assert_eq!(producer.values(), ["1", "2"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

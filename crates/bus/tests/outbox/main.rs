@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::outbox::{self, Backlog, Relay, RelaySettings};
-use bus::{BusError, Producer, Record};
+use bus::{BusError, Fingerprint, Producer, Record};
 use common::models::UnixMillis;
 use db::{Db, DbConn, DbError};
 use diesel::connection::SimpleConnection;
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 mod leadership;
+mod once;
 mod publishing;
 mod rows;
 
@@ -33,6 +34,10 @@ enum Answer {
     BreakHalfway,
     /// Nothing is written until the producer is released.
     Hang,
+    /// All is written, and the caller does not hear of it until the producer is released.
+    WriteAndHang,
+    /// All is written, and the caller hears of a timeout.
+    WriteAndTimeOut,
 }
 
 /// A producer that keeps what was sent. Once its answers are used up it confirms.
@@ -43,6 +48,8 @@ struct Recorder {
     hanging: Notify,
     release: Notify,
     limit: Option<usize>,
+    /// How often the topic cannot be read.
+    unreadable: Mutex<usize>,
 }
 
 impl Recorder {
@@ -86,9 +93,30 @@ impl Producer for Recorder {
                 self.hanging.notify_one();
                 self.release.notified().await;
             }
+            Answer::WriteAndHang => {
+                self.written.lock().unwrap().extend(records);
+                self.hanging.notify_one();
+                self.release.notified().await;
+                return Ok(());
+            }
+            Answer::WriteAndTimeOut => {
+                self.written.lock().unwrap().extend(records);
+                return Err(BusError::Timeout);
+            }
         }
         self.written.lock().unwrap().extend(records);
         Ok(())
+    }
+
+    async fn recent(&self, topic: &str, since: UnixMillis) -> Result<Vec<Fingerprint>, BusError> {
+        assert!(since < NOW, "the clocks may disagree");
+        let mut unreadable = self.unreadable.lock().unwrap();
+        if *unreadable > 0 {
+            *unreadable -= 1;
+            return Err(BusError::Timeout);
+        }
+        let written = self.written.lock().unwrap();
+        Ok(written.iter().filter(|record| record.topic == topic).map(Fingerprint::of).collect())
     }
 }
 
@@ -129,6 +157,7 @@ fn quick() -> RelaySettings {
         poll: Duration::from_millis(20),
         first_backoff: Duration::from_millis(1),
         longest_backoff: Duration::from_millis(5),
+        settle: Duration::ZERO,
         ..RelaySettings::default()
     }
 }

@@ -8,12 +8,6 @@ fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|n| n.to_string()).collect()
 }
 
-/// What consumers that recognise redelivered records see.
-fn once_each(values: Vec<String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    values.into_iter().filter(|value| seen.insert(value.clone())).collect()
-}
-
 on_both! {
     async fn calm_bus_gets_every_record_once_and_in_order(test: TestDb) {
         let db = with_table(&test).await;
@@ -30,7 +24,7 @@ on_both! {
         assert_eq!(producer.values(), numbers(0..300));
     }
 
-    async fn producer_that_fails_at_random_loses_nothing_and_keeps_the_order(test: TestDb) {
+    async fn producer_that_fails_at_random_loses_and_repeats_nothing_and_keeps_the_order(test: TestDb) {
         let db = with_table(&test).await;
         let mut state = 42_u32;
         let answers = std::iter::from_fn(move || {
@@ -50,8 +44,8 @@ on_both! {
         wait_until_published(&db).await;
         relay.stop().await;
 
-        assert!(producer.values().len() > 500, "no failure was met");
-        assert_eq!(once_each(producer.values()), numbers(0..500));
+        assert!(producer.answers.lock().unwrap().len() < 150, "few failures were met");
+        assert_eq!(producer.values(), numbers(0..500));
     }
 
     async fn rows_are_marked_only_after_the_producer_has_confirmed(test: TestDb) {

@@ -9,6 +9,7 @@ use common::models::sms::{ClientId, CorrelId, SmsStatus};
 use db::{DbConn, on_backend};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
+use telemetry::TraceContext;
 
 use super::rows::StatusRow;
 use super::schema::{sms_sequences, sms_statuses};
@@ -122,11 +123,10 @@ fn reserve(
 fn record(topic: &str, row: &StatusRow, traceparent: Option<String>) -> Result<Record, StoreError> {
     let status = SmsStatus::from(row);
     let value = serde_json::to_vec(&status).map_err(StoreError::unreadable)?;
-    let record = Record::new(topic, status.key(), value);
-    Ok(match traceparent {
-        Some(trace) => record.header(TRACEPARENT, trace),
-        None => record,
-    })
+    // A span of its own, of the request's trace: by it the outbox tells this status from one with the same words.
+    let parent = traceparent.as_deref().and_then(TraceContext::parse);
+    let span = parent.map_or_else(TraceContext::random, |parent| parent.child());
+    Ok(Record::new(topic, status.key(), value).header(TRACEPARENT, span.to_string()))
 }
 
 /// Reads a client's statuses behind `after`, in order.

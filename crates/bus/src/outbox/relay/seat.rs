@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use common::models::UnixMillis;
 use db::{Db, DbConn, DbError, Session};
+use diesel::dsl::{max, min};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
@@ -43,6 +44,21 @@ impl Seat {
             })?;
         }
         Ok(self.leads)
+    }
+
+    /// Reads which topics have rows that are not marked, the newest row and the time of the oldest one of each.
+    pub(super) fn unmarked(&mut self) -> Result<Vec<Unmarked>, DbError> {
+        self.session.read(|conn| {
+            let topics: Vec<(String, Option<i64>, Option<i64>)> = outbox::table
+                .filter(outbox::published_at.is_null())
+                .group_by(outbox::topic)
+                .select((outbox::topic, max(outbox::id), min(outbox::created_at)))
+                .load(conn)?;
+            let all = topics.into_iter().filter_map(|(topic, newest, oldest)| {
+                Some(Unmarked { topic, newest: newest?, since: UnixMillis(oldest?) })
+            });
+            Ok::<_, DbError>(all.collect())
+        })
     }
 
     /// Reads the next rows to publish, in order.
@@ -104,6 +120,15 @@ impl Seat {
 
 /// Id, topic, key, value and headers.
 type Columns = (i64, String, Option<Vec<u8>>, Option<Vec<u8>>, String);
+
+/// The rows of one topic that are not marked.
+pub(super) struct Unmarked {
+    pub(super) topic: String,
+    /// The highest id.
+    pub(super) newest: i64,
+    /// When the oldest was pushed.
+    pub(super) since: UnixMillis,
+}
 
 /// A row as it is published.
 pub(super) struct Row {

@@ -1,8 +1,12 @@
 //! Producing, and reading back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use bus::{BusError, Headers, Record};
+use bus::{BusError, Fingerprint, Headers, Record};
+use common::models::{Clock, SystemClock, UnixMillis};
 
 use crate::rig::{Reader, Rig, record, soon, text, texts};
 
@@ -181,4 +185,35 @@ pub(crate) async fn lag_counts_what_is_not_committed(rig: impl Rig) {
     reader.commit(&read[..12]).await;
 
     assert_eq!(total(&bus).await, 18);
+}
+
+pub(crate) async fn recent_records_are_told_byte_for_byte_and_as_often_as_they_are_there(rig: impl Rig) {
+    let (bus, topic) = (rig.bus(), rig.topic().await);
+    let (producer, start) = (bus.producer(), SystemClock.now());
+    let mut odd = record(&topic, "key", "value").header("trace", "1").header("trace", "2");
+    odd.headers.push("null", None);
+    odd.headers.push("empty", Some(Vec::new()));
+    let bare = Record { key: None, value: None, ..record(&topic, "", "") };
+    let mut batch = vec![odd.clone(), bare.clone(), odd.clone()];
+    batch.extend((0..500).map(|n| record(&topic, &format!("key-{n}"), "value")));
+
+    assert_eq!(soon("none", producer.recent(&topic, UnixMillis(0))).await.expect("read"), []);
+    producer.send(batch.clone()).await.expect("durable");
+
+    let mut found = soon("all", producer.recent(&topic, start)).await.expect("read");
+    for sent in &batch {
+        let at = found.iter().position(|one| *one == Fingerprint::of(sent));
+        found.swap_remove(at.expect("what was sent is there"));
+    }
+    assert_eq!(found, []);
+    let later = start + Duration::from_secs(3600);
+    assert_eq!(soon("none since", producer.recent(&topic, later)).await.expect("read"), []);
+}
+
+pub(crate) async fn recent_records_of_a_topic_that_does_not_exist_are_none(rig: impl Rig) {
+    let topic = rig.name("nowhere");
+
+    let found = soon("an answer", rig.bus().producer().recent(&topic, UnixMillis(0))).await;
+
+    assert_eq!(found.expect("read"), []);
 }
