@@ -7,10 +7,11 @@
 /// How an SMSC writes its ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IdBase {
-    /// Not known: numbers may differ by leading zeros and by base, the likelier reading first.
-    #[default]
+    /// Not known: numbers may differ by leading zeros and by base, the likelier reading first. A guess: one message's
+    /// id in hexadecimal can be another's in decimal, so say which it is where that is known.
     Auto,
     /// The same text both times, but for leading zeros.
+    #[default]
     AsIs,
     /// Hexadecimal in the response, decimal in the receipt.
     HexThenDecimal,

@@ -199,7 +199,8 @@ pub struct SmscSettings {
     /// Longest wait before a new connection.
     #[serde(with = "humantime_serde")]
     pub reconnect_max: Duration,
-    /// How it writes message ids in responses and in receipts: `auto`, `as-is`, `hex-decimal` or `decimal-hex`.
+    /// How it writes message ids in responses and in receipts: `as-is` (but for leading zeros), `hex-decimal`,
+    /// `decimal-hex`, or `auto`, which guesses and can take one message's receipt for another's.
     pub id_base: IdBaseSetting,
     /// Whether it is a simulator: its statuses say so.
     pub simulated: bool,

@@ -64,7 +64,7 @@ pub(crate) struct SmscRules {
 impl Rules {
     /// Tells how an SMSC writes ids; one that is no longer configured may have written them in any way.
     pub(crate) fn id_base(&self, smsc: &str) -> IdBase {
-        self.smscs.get(smsc).map_or(IdBase::Auto, |smsc| smsc.id_base)
+        self.smscs.get(smsc).map_or_else(IdBase::default, |smsc| smsc.id_base)
     }
 
     /// Tells whether statuses that come through this SMSC are marked as simulated.
