@@ -2,7 +2,9 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's harness fails its test by panicking")]
 
 pub mod clock;
+pub mod contract;
 pub mod database;
+pub mod events;
 pub mod host;
 pub mod http;
 pub mod infra;

@@ -6,6 +6,7 @@ use actix_web::App;
 use futures_util::future::BoxFuture;
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
 use crate::health::Check;
@@ -93,5 +94,15 @@ pub fn openapi(title: &str, version: &str, routes: &RoutesFn) -> utoipa::openapi
     let app = App::new().into_utoipa_app().configure(|config| routes(config));
     let (_, mut description) = app.split_for_parts();
     description.info = utoipa::openapi::Info::new(title, version);
+    let components = description.components.get_or_insert_default();
+    components
+        .add_security_scheme("session", bearer("The access token of a session; see `POST /v1/sessions`."));
+    components.add_security_scheme("apiKey", bearer("An API key that the operator gave out."));
     description
+}
+
+/// The credentials that routes name in `security`; each travels as `Authorization: Bearer`.
+fn bearer(description: &str) -> SecurityScheme {
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description));
+    SecurityScheme::Http(scheme.build())
 }

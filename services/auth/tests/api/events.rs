@@ -1,39 +1,12 @@
 //! What the other services are told, and what they tell us.
 
-use std::path::Path;
-
-use bus::{Bus, BusSettings, Event, outbox};
 use common::models::events::{AccountChange, AccountEvent};
-use db::{Db, DbError};
 use serde_json::json;
 use testkit::clock::START;
-use testkit::database::TestDb;
+use testkit::events::published;
 use testkit::on_both;
-use testkit::wait::wait_until;
 
 use crate::harness::{Auth, PASSWORD, Session};
-
-/// Waits until everything is published, stops the service, and reads what is on the bus.
-async fn published(auth: Auth, db: &TestDb, data: &Path) -> Vec<AccountEvent> {
-    let tables = Db::new(db.settings(), "auth").unwrap();
-    wait_until("the outbox to be empty", || async {
-        tables.read(|conn| Ok::<_, DbError>(outbox::backlog(conn)?.pending == 0)).await.unwrap()
-    })
-    .await;
-    auth.host.stop().await;
-
-    let bus = Bus::open(&BusSettings::default(), Some(data)).unwrap();
-    let left: i64 =
-        bus.lag("test", AccountEvent::TOPIC).await.unwrap().iter().map(|partition| partition.lag).sum();
-    let mut consumer = bus.consumer("test", &[AccountEvent::TOPIC]).unwrap();
-    let mut events = Vec::new();
-    while events.len() < usize::try_from(left).unwrap() {
-        if let Event::Records(records) = consumer.next(100).await.unwrap() {
-            events.extend(records.iter().map(|record| AccountEvent::decode(record.bytes()).unwrap()));
-        }
-    }
-    events
-}
 
 on_both! {
     async fn ends_are_published_in_their_order(db: TestDb) {
@@ -50,7 +23,7 @@ on_both! {
 
         let event = |change| AccountEvent { account_id: one.text("accountId").parse().unwrap(), at: START, change };
         let revoked = AccountChange::SessionRevoked { session_id: one.text("sessionId").parse().unwrap() };
-        assert_eq!(published(auth, &db, data.path()).await, [event(revoked), event(AccountChange::Deleted)]);
+        assert_eq!(published(auth.host, "auth", &db, data.path()).await, [event(revoked), event(AccountChange::Deleted)]);
     }
 
     async fn a_removed_device_takes_its_session_with_it(db: TestDb) {
@@ -68,7 +41,7 @@ on_both! {
         auth.with(&bound).get("/v1/accounts/current").await.assert_status(401);
         auth.refresh(bound.text("refreshToken")).await.assert_status(401);
         auth.with(&other).get("/v1/accounts/current").await.assert_status(200);
-        let changes: Vec<_> = published(auth, &db, data.path()).await.into_iter().map(|event| event.change).collect();
+        let changes: Vec<_> = published(auth.host, "auth", &db, data.path()).await.into_iter().map(|event| event.change).collect();
         assert_eq!(changes, [AccountChange::SessionRevoked { session_id: bound.text("sessionId").parse().unwrap() }]);
     }
 }

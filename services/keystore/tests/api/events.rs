@@ -1,41 +1,15 @@
 //! What the other services are told, and what they tell us.
 
-use std::path::Path;
-
-use bus::{Bus, BusSettings, Event, outbox};
 use common::models::AccountId;
 use common::models::events::{AccountChange, AccountEvent, PreKeyKind};
 use db::{Db, DbError};
 use serde_json::json;
 use testkit::clock::START;
-use testkit::database::TestDb;
+use testkit::events::published;
 use testkit::on_both;
 use testkit::signal::{DeviceRegistration, Identity, pre_keys};
-use testkit::wait::wait_until;
 
 use crate::harness::Keystore;
-
-/// Waits until everything is published, stops the service, and reads what is on the bus.
-async fn published(keystore: Keystore, db: &TestDb, data: &Path) -> Vec<AccountEvent> {
-    let tables = Db::new(db.settings(), "keystore").unwrap();
-    wait_until("the outbox to be empty", || async {
-        tables.read(|conn| Ok::<_, DbError>(outbox::backlog(conn)?.pending == 0)).await.unwrap()
-    })
-    .await;
-    keystore.host.stop().await;
-
-    let bus = Bus::open(&BusSettings::default(), Some(data)).unwrap();
-    let left: i64 =
-        bus.lag("test", AccountEvent::TOPIC).await.unwrap().iter().map(|partition| partition.lag).sum();
-    let mut consumer = bus.consumer("test", &[AccountEvent::TOPIC]).unwrap();
-    let mut events = Vec::new();
-    while events.len() < usize::try_from(left).unwrap() {
-        if let Event::Records(records) = consumer.next(100).await.unwrap() {
-            events.extend(records.iter().map(|record| AccountEvent::decode(record.bytes()).unwrap()));
-        }
-    }
-    events
-}
 
 on_both! {
     async fn low_water_is_told_once_per_crossing(db: TestDb) {
@@ -55,7 +29,7 @@ on_both! {
 
         let low = AccountChange::KeysLow { device_id: device.id, kind: PreKeyKind::Ec, remaining: 19 };
         let event = AccountEvent { account_id: account, at: START, change: low };
-        assert_eq!(published(keystore, &db, data.path()).await, [event.clone(), event]);
+        assert_eq!(published(keystore.host, "keystore", &db, data.path()).await, [event.clone(), event]);
     }
 
     async fn removals_are_published(db: TestDb) {
@@ -68,7 +42,7 @@ on_both! {
 
         let change = AccountChange::DeviceRemoved { device_id: device.id, generation };
         let event = AccountEvent { account_id: device.account, at: START, change };
-        assert_eq!(published(keystore, &db, data.path()).await, [event]);
+        assert_eq!(published(keystore.host, "keystore", &db, data.path()).await, [event]);
     }
 
     async fn a_deleted_account_leaves_nothing_and_gets_no_device_any_more(db: TestDb) {
