@@ -14,6 +14,7 @@ mod writer;
 use std::{
     collections::HashMap,
     fs::{File, TryLockError},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -44,6 +45,8 @@ pub(crate) fn open(settings: &BusSettings, data_dir: &Path) -> Result<Arc<dyn Ba
     }
     let lock = lock_file(data_dir)?;
     let path = data_dir.join(FILE);
+    // SQLite gives its other files the mode of this one.
+    owned(&path).map_err(|error| BusError::unavailable("open the embedded log", error))?;
     let mut connection = store::connect(&path)?;
     store::create_schema(&mut connection)?;
     let shared = Arc::new(Shared {
@@ -66,13 +69,18 @@ pub(crate) fn open(settings: &BusSettings, data_dir: &Path) -> Result<Arc<dyn Ba
 fn lock_file(data_dir: &Path) -> Result<File, BusError> {
     let path = data_dir.join(LOCK_FILE);
     std::fs::create_dir_all(data_dir)
-        .and_then(|()| File::options().create(true).write(true).truncate(false).open(&path))
+        .and_then(|()| owned(&path))
         .map_err(|error| BusError::unavailable("open the bus lock file", error))
         .and_then(|file| match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(BusError::Locked { path }),
             Err(TryLockError::Error(error)) => Err(BusError::unavailable("lock the bus lock file", error)),
         })
+}
+
+/// Opens a file; makes it, for its owner alone, if it is not there.
+fn owned(path: &Path) -> std::io::Result<File> {
+    File::options().create(true).write(true).truncate(false).mode(0o600).open(path)
 }
 
 /// What the writing thread and the consumers share.

@@ -16,12 +16,11 @@ use clap::Args;
 use config::{Config, ConfigError};
 use service::{App, CommonSettings, Host, Options, StartError, Surroundings};
 use smpp::smsc::Smsc;
-use sms_gateway::SmsGateway;
 
 use data_dir::DataDir;
 
 /// The services in this process.
-const HOSTED: [&str; 4] = [auth::App::NAME, keystore::App::NAME, mailbox::App::NAME, SmsGateway::NAME];
+const HOSTED: [&str; 4] = [auth::App::NAME, keystore::App::NAME, mailbox::App::NAME, sms_gateway::App::NAME];
 
 /// Where files go unless told otherwise.
 const DATA_DIR: &str = "sealpost-data";
@@ -62,7 +61,7 @@ impl Serve {
         host.add::<auth::App>(&config).await?;
         host.add::<keystore::App>(&config).await?;
         host.add::<mailbox::App>(&config).await?;
-        host.add::<SmsGateway>(&config).await?;
+        host.add::<sms_gateway::App>(&config).await?;
         let ready = |ready: &service::Ready| {
             let mut stdout = std::io::stdout().lock();
             writeln!(stdout, "{ready} data={}", data.path().display())?;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bus::worker::{Policy, Worker, WorkerMetrics};
 use config::{ConfigError, Fault};
 use db::Migrations;
-use service::{App, BusCheck, DatabaseCheck, Platform, StartError};
+use service::{App as _, BusCheck, DatabaseCheck, Platform, StartError};
 use web::{Check, RoutesFn, Service, Task};
 
 use crate::metrics::Metrics;
@@ -24,9 +24,9 @@ use crate::store::{MIGRATIONS, Rules, SmscRules};
 
 /// The sms-gateway service.
 #[derive(Debug)]
-pub enum SmsGateway {}
+pub enum App {}
 
-impl App for SmsGateway {
+impl service::App for App {
     const NAME: &'static str = "sms-gateway";
     const TAKES_TOKENS: bool = false;
     type Settings = Settings;
@@ -76,9 +76,9 @@ fn gateway(
     platform: &Platform,
     service: &mut Service,
 ) -> Result<Arc<Gateway>, StartError> {
-    let fail = |error: std::io::Error| StartError::service(SmsGateway::NAME, error);
+    let fail = |error: std::io::Error| StartError::service(App::NAME, error);
     let clock = platform.clock.clone();
-    let db = platform.database(&SmsGateway::section())?;
+    let db = platform.database(&App::section())?;
     let metrics = Metrics::register(&service.metrics)?;
     let rules = Arc::new(rules(&settings));
     let vault = Arc::new(CachedVault::new(settings.vault.clone(), settings.vault_password.clone()));

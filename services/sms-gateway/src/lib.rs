@@ -20,5 +20,5 @@ mod routes;
 mod settings;
 mod store;
 
-pub use app::SmsGateway;
+pub use app::App;
 pub use settings::{Bind, HttpKeys, IdBaseSetting, NumberPattern, Settings, SmscSettings, Topics};

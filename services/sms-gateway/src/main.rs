@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service::main::<sms_gateway::SmsGateway>()
+    service::main::<sms_gateway::App>()
 }

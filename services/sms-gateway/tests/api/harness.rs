@@ -10,9 +10,9 @@ use common::crypto::vault::{Vault, VaultFormat};
 use common::models::UnixMillis;
 use common::models::sms::SmsStatus;
 use serde_json::{Map, Value};
-use service::{App, CommonSettings, Host, Surroundings};
+use service::{App as _, CommonSettings, Host, Surroundings};
 use smpp::smsc::{Behaviour, Receipts, Smsc};
-use sms_gateway::{Settings, SmsGateway, SmscSettings};
+use sms_gateway::{App, Settings, SmscSettings};
 use tempfile::TempDir;
 use testkit::database::TestDb;
 use testkit::http::TestClient;
@@ -122,7 +122,7 @@ impl Gateway {
             Surroundings { data_dir: Some(world.path().to_owned()), ..Surroundings::default() };
         // The one before, if any, lets go of the embedded bus when its last handle is gone.
         let mut host = wait_for("the lock of the bus", || {
-            let host = Host::bind(common.clone(), &[SmsGateway::NAME], surroundings.clone());
+            let host = Host::bind(common.clone(), &[App::NAME], surroundings.clone());
             async move {
                 match host {
                     Err(service::StartError::Bus(bus::BusError::Locked { .. })) => None,
@@ -131,10 +131,10 @@ impl Gateway {
             }
         })
         .await;
-        service::migrate::<SmsGateway>(host.platform()).await.unwrap();
+        service::migrate::<App>(host.platform()).await.unwrap();
         let (bus, db) = (host.platform().bus.clone(), host.platform().database("sms_gateway").unwrap());
         let http = TestClient::new(format!("http://{}", host.http_addr()));
-        host.add_service(SmsGateway::build(settings, host.platform()).unwrap());
+        host.add_service(App::build(settings, host.platform()).unwrap());
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::task::spawn_blocking(move || {
