@@ -296,9 +296,18 @@ impl ConsumerContext for Group {
         if let Rebalance::Assign(list) = rebalance
             && list.count() > 0
         {
-            // librdkafka remembers a pause across assignments.
-            let held = self.members.assign(partitions(list));
-            log_failure("assign", if held { client.pause(list) } else { client.resume(list) });
+            let assigned = partitions(list);
+            let mut held = self.members.assign(&assigned);
+            // librdkafka remembers a pause across assignments. Flow control may change its mind meanwhile.
+            loop {
+                log_failure("assign", if held { client.pause(list) } else { client.resume(list) });
+                let now = self.members.is_held();
+                if std::mem::replace(&mut held, now) == now {
+                    break;
+                }
+            }
+            // Only now: an owner who pauses what it is told of must not be overruled by the line above.
+            self.members.announce(assigned);
         }
     }
 }

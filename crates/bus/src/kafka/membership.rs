@@ -178,17 +178,24 @@ impl Membership {
     }
 
     /// Takes partitions into ownership, not paused; tells whether fetching of them has to wait.
-    pub(super) fn assign(&self, partitions: Vec<TopicPartition>) -> bool {
+    pub(super) fn assign(&self, partitions: &[TopicPartition]) -> bool {
         let mut state = self.lock();
-        for partition in &partitions {
+        for partition in partitions {
             state.paused.remove(partition);
             state.owned.insert(partition.clone(), Owned::default());
         }
-        state.queue.push_back(Item::Assigned(partitions));
-        let held = state.held;
-        drop(state);
+        state.held
+    }
+
+    /// Tells whether fetching has to wait.
+    pub(super) fn is_held(&self) -> bool {
+        self.lock().held
+    }
+
+    /// Tells the owner of partitions that it was assigned.
+    pub(super) fn announce(&self, partitions: Vec<TopicPartition>) {
+        self.lock().queue.push_back(Item::Assigned(partitions));
         self.arrived.notify_one();
-        held
     }
 
     /// Announces that partitions go away, waits for the owner's answer for at most `patience`, and ends the ownership.

@@ -28,7 +28,8 @@ fn offsets(event: Event) -> Vec<i64> {
 /// Partitions 0 and 1 are ours, and the owner has heard of it.
 async fn member() -> Arc<Membership> {
     let members = Arc::new(Membership::default());
-    members.assign(vec![partition(0), partition(1)]);
+    members.assign(&[partition(0), partition(1)]);
+    members.announce(vec![partition(0), partition(1)]);
     assert!(matches!(members.next(1).await, Ok(Event::Assigned(_))));
     members
 }
@@ -83,7 +84,8 @@ async fn late_store_has_no_effect_and_does_not_touch_a_later_ownership() {
     members.revoke(&[partition(0)], NO_TIME);
 
     members.store(&[record(0, 2).position]);
-    members.assign(vec![partition(0)]);
+    members.assign(&[partition(0)]);
+    members.announce(vec![partition(0)]);
     members.store(&[record(0, 2).position]);
     members.deliver(records(0, 50..51));
     while !matches!(members.next(10).await, Ok(Event::Records(_))) {}
