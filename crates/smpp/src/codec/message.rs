@@ -67,7 +67,7 @@ pub struct ShortMessage {
     pub protocol_id: u8,
     /// 0 (lowest) to 3.
     pub priority_flag: u8,
-    /// When to deliver (§7.1.1), empty for now; empty in deliver_sm.
+    /// When to deliver (§7.1.1); empty means at once, and is what deliver_sm has.
     pub schedule_delivery_time: String,
     /// When to give up (§7.1.1), empty for the SMSC's default; empty in deliver_sm.
     pub validity_period: String,
