@@ -10,6 +10,7 @@ use db::Migrations;
 use service::{App as _, BusCheck, DatabaseCheck, Platform, StartError};
 use web::{Check, RoutesFn, Service, Task};
 
+use crate::domain::recipient::RecipientKey;
 use crate::metrics::Metrics;
 use crate::pipeline::announce::Announcer;
 use crate::pipeline::client_log::ClientLog;
@@ -81,6 +82,9 @@ fn gateway(
     let db = platform.database(&App::section())?;
     let metrics = Metrics::register(&service.metrics)?;
     let rules = Arc::new(rules(&settings));
+    // Every program has this secret, and all instances the same.
+    let secret = platform.settings.internal.token.clone().unwrap_or_default();
+    let recipients = RecipientKey::derive(&secret);
     let vault = Arc::new(CachedVault::new(settings.vault.clone(), settings.vault_password.clone()));
     let openers = Openers::spawn(settings.decrypt_threads, &vault, metrics.clone()).map_err(fail)?;
     let relay = service::publish_outbox(service, platform, &db)?;
@@ -102,6 +106,7 @@ fn gateway(
         producer: platform.bus.producer(),
         rules,
         metrics,
+        recipients,
         vault,
         openers,
     }))

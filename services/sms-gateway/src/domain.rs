@@ -6,4 +6,5 @@ pub(crate) mod message;
 pub(crate) mod numbers;
 pub(crate) mod outcome;
 pub(crate) mod receipt;
+pub(crate) mod recipient;
 pub(crate) mod state;

@@ -16,6 +16,7 @@ pub(crate) mod looping;
 pub(crate) mod openers;
 pub(crate) mod outcomes;
 pub(crate) mod plaintexts;
+pub(crate) mod rates;
 pub(crate) mod upkeep;
 pub(crate) mod vault;
 
@@ -25,6 +26,7 @@ use common::models::{SharedClock, UnixMillis};
 use db::{Batcher, Db, DbError};
 use tokio::sync::Notify;
 
+use crate::domain::recipient::RecipientKey;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::store::intake::{NewAttempt, Taken};
@@ -43,6 +45,8 @@ pub(crate) struct Gateway {
     pub(crate) producer: Arc<dyn bus::Producer>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) metrics: Metrics,
+    /// Names recipients in tables.
+    pub(crate) recipients: RecipientKey,
     pub(crate) vault: Arc<CachedVault>,
     pub(crate) openers: Openers,
     pub(crate) plaintexts: Plaintexts,

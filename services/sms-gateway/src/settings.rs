@@ -43,6 +43,13 @@ pub struct Settings {
     /// How long an outcome is waited for before the client is told that it is unknown.
     #[serde(with = "humantime_serde")]
     pub unknown_after: Duration,
+    /// The same for requests of class `otp` or `alert`: what was not answered until then is sent once more.
+    #[serde(with = "humantime_serde")]
+    pub resend_after: Duration,
+    /// Most segments that this instance sends a second for each client; 0: no limit.
+    pub client_tps: f64,
+    /// The same for single clients, in place of `client_tps`.
+    pub tps_of: BTreeMap<String, f64>,
     /// First pause after "throttled" or "queue full"; doubled at each repetition.
     #[serde(with = "humantime_serde")]
     pub throttle_backoff: Duration,
@@ -80,6 +87,9 @@ impl Default for Settings {
             resubmit_unknown: true,
             client_log: None,
             unknown_after: Duration::from_secs(60),
+            resend_after: Duration::from_secs(30),
+            client_tps: 0.0,
+            tps_of: BTreeMap::new(),
             throttle_backoff: Duration::from_secs(1),
             throttle_backoff_max: Duration::from_secs(60),
             bind_patience: Duration::from_secs(60),
@@ -241,6 +251,10 @@ impl TryFrom<String> for IdBaseSetting {
     }
 }
 
+fn is_rate(tps: f64) -> bool {
+    tps.is_finite() && tps >= 0.0
+}
+
 /// Keys shorter than this can be guessed.
 const MIN_KEY: usize = 16;
 
@@ -263,6 +277,12 @@ impl Settings {
         if self.batch == 0 {
             fault("batch", "must be above 0");
         }
+        if !is_rate(self.client_tps) {
+            fault("client_tps", "must be 0 or above");
+        }
+        if !self.tps_of.values().all(|tps| is_rate(*tps)) {
+            fault("tps_of", "must be 0 or above");
+        }
         if self.http_keys.0.iter().any(|(key, _)| key.expose().len() < MIN_KEY) {
             fault("http_keys", "a key has at least 16 characters");
         }
@@ -282,11 +302,14 @@ impl Settings {
             if smsc.system_id.len() > 15 {
                 fault("smsc.system_id", "SMPP allows 15 characters");
             }
-            if !smsc.tps.is_finite() || smsc.tps < 0.0 {
+            if !is_rate(smsc.tps) {
                 fault("smsc.tps", "must be 0 or above");
             }
-            if smsc.response_timeout >= self.unknown_after {
-                fault("unknown_after", "must be above every smsc.response_timeout");
+            for (place, wait) in [("unknown_after", self.unknown_after), ("resend_after", self.resend_after)]
+            {
+                if smsc.response_timeout >= wait {
+                    fault(place, "must be above every smsc.response_timeout");
+                }
             }
         }
         faults

@@ -6,6 +6,7 @@ pub(crate) mod intake;
 pub(crate) mod loopback;
 pub(crate) mod queue;
 pub(crate) mod receipts;
+pub(crate) mod references;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod statuses;

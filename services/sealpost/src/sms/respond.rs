@@ -49,6 +49,7 @@ impl Respond {
             recall_id: self.recall_id.clone(),
             error_text: (!self.text.is_empty()).then(|| self.text.join(" ")),
             simulated: false,
+            possible_duplicate: false,
         };
         let line = serde_json::to_string(&status)?;
         if !self.dry_run

@@ -1,15 +1,19 @@
 //! One attempt to send an SMS: its segments, what became of them, and which statuses follow.
 //!
 //! In: the rows of a job and its segments, and events (responses, receipts, times that have come). Out: changed rows and
-//! the statuses to publish. What must hold: nothing that may have left is queued again; each status is published once.
+//! the statuses to publish. What must hold: nothing that may have left is queued again, but once where the class asks
+//! for it; each status is published once.
+
+mod part;
 
 use common::models::UnixMillis;
-use common::models::sms::{ClientId, CorrelId, SmsState};
+use common::models::sms::{ClientId, CorrelId, SmsClass, SmsState};
 use smpp::codec::CommandStatus;
 
 use super::outcome::{refusal_state, refusal_text};
 use super::receipt::Fate;
 use super::state::{Emitted, JobState};
+pub(crate) use part::{Part, PartEvent, PartState};
 
 /// Names a job; the order is the one in which rows are locked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,64 +22,6 @@ pub(crate) struct JobKey {
     pub(crate) client_id: ClientId,
     /// Id of the attempt.
     pub(crate) id: String,
-}
-
-/// Where a segment stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PartState {
-    /// Certainly not with the SMSC; may be sent (again).
-    Queued,
-    /// Handed to the session; may be on its way.
-    Submitting,
-    /// The SMSC has it.
-    Accepted,
-    /// The SMSC does not want it.
-    Refused,
-    /// Written, and no answer came.
-    Unknown,
-}
-
-/// One segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// Number from 1.
-    pub(crate) number: i32,
-    /// Through which SMSC.
-    pub(crate) smsc: String,
-    /// Where it stands.
-    pub(crate) state: PartState,
-    /// The SMSC's id, as it came.
-    pub(crate) message_id: Option<String>,
-    /// Why it was refused.
-    pub(crate) refusal: Option<CommandStatus>,
-    /// What its receipt said.
-    pub(crate) fate: Option<Fate>,
-}
-
-/// What happened to a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PartEvent {
-    /// Taken; some SMSCs give no id.
-    Accepted {
-        /// The SMSC's id.
-        message_id: Option<String>,
-    },
-    /// Refused for good.
-    Refused(CommandStatus),
-    /// Not taken now: throttled or queue full. Tried again at the given time.
-    Throttled {
-        /// When.
-        retry_at: UnixMillis,
-    },
-    /// Never written to the socket. Tried again at the given time.
-    NotSent {
-        /// When.
-        retry_at: UnixMillis,
-    },
-    /// Written; the answer stayed away or the link was lost.
-    Unknown,
-    /// Its receipt came.
-    Receipt(Fate),
 }
 
 /// A status to publish.
@@ -104,6 +50,12 @@ pub(crate) struct Attempt {
     pub(crate) emitted: Emitted,
     /// How many segments it has; 0 before the first try.
     pub(crate) segments: i32,
+    /// What to do about an unknown outcome.
+    pub(crate) class: SmsClass,
+    /// How often it was sent anew after an unknown outcome.
+    pub(crate) resends: i32,
+    /// Whether the recipient may get it twice; its statuses say so.
+    pub(crate) possible_duplicate: bool,
     /// When it is too late to send.
     pub(crate) deadline: UnixMillis,
     /// When something is to be done about it.
@@ -126,41 +78,43 @@ impl Attempt {
         self.due_at = Some(give_up_at);
         let mut leaving = Vec::new();
         for number in 1..=segments {
-            let known = self.parts.iter_mut().find(|part| part.number == number);
-            if known.as_ref().is_some_and(|part| part.state != PartState::Queued) {
-                continue;
+            match self.parts.iter_mut().find(|part| part.number == number) {
+                Some(part) if part.state != PartState::Queued => continue,
+                Some(part) => *part = Part::leaving(number, smsc),
+                None => self.parts.push(Part::leaving(number, smsc)),
             }
             leaving.push(number);
-            let part = Part {
-                number,
-                smsc: smsc.to_owned(),
-                state: PartState::Submitting,
-                message_id: None,
-                refusal: None,
-                fate: None,
-            };
-            match known {
-                Some(known) => *known = part,
-                None => self.parts.push(part),
-            }
         }
         leaving
     }
 
-    /// Takes one event of one segment. [`Attempt::settle`] draws the conclusions.
-    pub(crate) fn apply(&mut self, number: i32, event: PartEvent) {
+    /// Tells whether it must go through the SMSC of its last try: that one has a part of it, or may have all.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.resends > 0 || self.parts.iter().any(|part| part.state != PartState::Queued)
+    }
+
+    /// Takes one event of one segment. [`Attempt::settle`] draws the conclusions. `copy`: the [`Attempt::resends`] of
+    /// when what it tells of was sent.
+    pub(crate) fn apply(&mut self, number: i32, copy: i32, event: PartEvent) {
         let given_up = self.emitted.contains(SmsState::Failed);
+        let (earlier, repeated) = (copy < self.resends, self.resends > 0);
         let Some(part) = self.parts.iter_mut().find(|part| part.number == number) else { return };
         let open = matches!(part.state, PartState::Submitting | PartState::Unknown);
+        let waits = part.state == PartState::Queued;
         match event {
-            PartEvent::Accepted { message_id } if open => {
+            PartEvent::Accepted { message_id } if open || waits && repeated => {
                 part.state = PartState::Accepted;
                 part.message_id = message_id;
             }
-            PartEvent::Refused(status) if open => {
-                part.state = PartState::Refused;
-                part.refusal = Some(status);
+            // The copy that is to follow, or has followed, decides; unless it has not left, and what had is refused.
+            PartEvent::Refused(status) if earlier && waits => part.refuse(status),
+            PartEvent::Receipt(fate) if part.fate.as_ref().is_none_or(|known| known.yields_to(&fate)) => {
+                part.fate = Some(fate);
             }
+            _ if earlier => {}
+            // A copy may be refused for being one: what became of the first is as unknown as before.
+            PartEvent::Refused(_) if open && repeated => part.state = PartState::Unknown,
+            PartEvent::Refused(status) if open => part.refuse(status),
             // The client was told FAILED and may have sent it anew: what was not sent stays unsent.
             PartEvent::Throttled { .. } | PartEvent::NotSent { .. } if open && given_up => {
                 part.state = PartState::Unknown;
@@ -170,9 +124,6 @@ impl Attempt {
                 self.due_at = Some(retry_at);
             }
             PartEvent::Unknown if open => part.state = PartState::Unknown,
-            PartEvent::Receipt(fate) if part.fate.as_ref().is_none_or(|known| known.yields_to(&fate)) => {
-                part.fate = Some(fate);
-            }
             _ => {}
         }
     }
@@ -181,23 +132,69 @@ impl Attempt {
     pub(crate) fn settle(&mut self) -> Vec<Emission> {
         let mut emissions = Vec::new();
         let unknown = self.state == JobState::Unknown;
-        if matches!(self.state, JobState::Submitting | JobState::Unknown) {
-            self.settle_submission(&mut emissions);
+        match self.state {
+            JobState::Submitting | JobState::Unknown => self.settle_submission(&mut emissions),
+            // The first copy may be answered while the second waits.
+            JobState::Queued if self.resends > 0 => self.settle_submission(&mut emissions),
+            _ => {}
         }
         self.settle_receipts(unknown, &mut emissions);
         emissions
     }
 
-    /// The time for an outcome has passed: tells the client that nobody knows, and goes on listening.
-    /// `release`: lets the client send again under the same ids.
-    pub(crate) fn give_up(&mut self, release: bool) -> Vec<Emission> {
+    /// Tells whether an unknown outcome would be followed by one more try.
+    pub(crate) fn may_resend(&self) -> bool {
+        self.class != SmsClass::Bulk && self.resends == 0
+    }
+
+    /// The time for an outcome has passed. What the class allows, and the deadline, is queued once more; else the client
+    /// is told that nobody knows, and the gateway goes on listening. `release`: lets the client send again under the
+    /// same ids.
+    pub(crate) fn give_up(&mut self, release: bool, now: UnixMillis) -> Vec<Emission> {
         for part in self.parts.iter_mut().filter(|part| part.state == PartState::Submitting) {
+            part.state = PartState::Unknown;
+        }
+        if self.may_resend() && self.deadline >= now {
+            for part in self.parts.iter_mut().filter(|part| part.state == PartState::Unknown) {
+                part.state = PartState::Queued;
+            }
+            self.resends += 1;
+            self.possible_duplicate = true;
+            self.state = JobState::Queued;
+            self.due_at = Some(now);
+            return Vec::new();
+        }
+        self.stay_unknown("the SMSC did not answer", release)
+    }
+
+    /// Ends an attempt that waits, for a reason that lies not in what it says: too late, no bind. What the SMSC may have
+    /// of it decides what that means. `release`: see [`Attempt::give_up`].
+    pub(crate) fn drop_waiting(
+        &mut self,
+        status: SmsState,
+        error_text: Option<String>,
+        release: bool,
+    ) -> Vec<Emission> {
+        if self.resends > 0 {
+            return self.stay_unknown("the SMSC did not answer, and it could not be sent again", release);
+        }
+        let sent = self.parts.iter().filter(|part| part.state == PartState::Accepted).count();
+        if sent == 0 {
+            return self.end(status, error_text);
+        }
+        let reason = error_text.map(|text| format!(": {text}")).unwrap_or_default();
+        let text = format!("only {sent} of {} segments were sent{reason}", self.segments);
+        self.end(SmsState::Failed, Some(text))
+    }
+
+    fn stay_unknown(&mut self, reason: &str, release: bool) -> Vec<Emission> {
+        // Nothing of it is sent any more, so nothing of it waits.
+        for part in self.parts.iter_mut().filter(|part| part.state == PartState::Queued) {
             part.state = PartState::Unknown;
         }
         self.due_at = None;
         self.state = JobState::Unknown;
-        let emissions =
-            self.emit(SmsState::Failed, Some("outcome unknown: the SMSC did not answer".into()), true);
+        let emissions = self.emit(SmsState::Failed, Some(format!("outcome unknown: {reason}")), true);
         self.holds &= !release;
         emissions.into_iter().collect()
     }

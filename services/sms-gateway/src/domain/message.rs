@@ -3,7 +3,7 @@
 use common::crypto::sms_payload::SmsPayload;
 use common::models::E164;
 use sms::sender::{Sender, SenderError};
-use sms::{Coding, Reference, message_parts};
+use sms::{Coding, Part, Reference, message_parts};
 
 use super::numbers::NumberPattern;
 
@@ -27,16 +27,42 @@ pub(crate) enum Unsendable {
     Segments(#[from] sms::PartsError),
 }
 
-/// A message ready for an SMSC.
+/// A message that an SMSC may get.
 pub(crate) struct Outgoing {
     /// Who receives it.
     pub(crate) to: E164,
     /// Who sends it.
     pub(crate) sender: Sender,
-    /// The text, cut.
+    /// Alphabet of the text.
     pub(crate) coding: Coding,
-    /// `short_message` of each segment, and whether it begins with a header.
-    pub(crate) segments: Vec<Segment>,
+    /// The text, cut; with a reference of nobody's.
+    parts: Vec<Part>,
+    message: SmsPayload,
+}
+
+impl Outgoing {
+    /// Gives the message back, as it was opened.
+    pub(crate) fn into_message(self) -> SmsPayload {
+        self.message
+    }
+
+    /// Counts the segments.
+    pub(crate) fn segments(&self) -> i32 {
+        i32::try_from(self.parts.len()).unwrap_or(i32::MAX)
+    }
+
+    /// Gives the segments; `reference`, 1 to 65 535, joins those of one message.
+    pub(crate) fn cut(&self, reference: i32) -> Vec<Segment> {
+        let eight = u8::try_from(1 + (reference - 1).rem_euclid(255)).unwrap_or(1);
+        let joined = match self.parts.len() {
+            1 => None,
+            _ => message_parts(self.message.text(), Reference::Eight(eight)).ok(),
+        };
+        let parts = joined.as_ref().map_or(&self.parts, |joined| &joined.parts);
+        let segment =
+            |part: &Part| Segment { octets: part.short_message(), has_header: !part.udh.is_empty() };
+        parts.iter().map(segment).collect()
+    }
 }
 
 /// One segment as `submit_sm` carries it.
@@ -47,15 +73,11 @@ pub(crate) struct Segment {
     pub(crate) has_header: bool,
 }
 
-/// Checks a message against the rules of the SMSC back end and cuts it. `reference` joins its segments.
+/// Checks a message against the rules of the SMSC back end and cuts it.
 ///
 /// # Errors
 /// [`Unsendable`], in the order of the contract.
-pub(crate) fn prepare(
-    message: &SmsPayload,
-    allowed: &[NumberPattern],
-    reference: u8,
-) -> Result<Outgoing, Unsendable> {
+pub(crate) fn prepare(message: SmsPayload, allowed: &[NumberPattern]) -> Result<Outgoing, Unsendable> {
     let to: E164 = message.to().parse().map_err(|_| Unsendable::Recipient)?;
     if !allowed.iter().any(|pattern| pattern.fits(to.as_str())) {
         return Err(Unsendable::Recipient);
@@ -64,22 +86,17 @@ pub(crate) fn prepare(
     if message.text().trim().is_empty() {
         return Err(Unsendable::Blank);
     }
-    let cut = message_parts(message.text(), Reference::Eight(reference))?;
-    let segments = cut
-        .parts
-        .iter()
-        .map(|part| Segment { octets: part.short_message(), has_header: !part.udh.is_empty() })
-        .collect();
-    Ok(Outgoing { to, sender, coding: cut.coding, segments })
+    let cut = message_parts(message.text(), Reference::Eight(0))?;
+    Ok(Outgoing { to, sender, coding: cut.coding, parts: cut.parts, message })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(to: &str, sender: Option<&str>, text: &str) -> Result<usize, Unsendable> {
+    fn check(to: &str, sender: Option<&str>, text: &str) -> Result<i32, Unsendable> {
         let message = SmsPayload::new(to, sender, text).unwrap();
-        prepare(&message, &[NumberPattern::any()], 1).map(|outgoing| outgoing.segments.len())
+        prepare(message, &[NumberPattern::any()]).map(|outgoing| outgoing.segments())
     }
 
     #[test]
@@ -97,11 +114,25 @@ mod tests {
     }
 
     #[test]
+    fn segments_of_one_message_carry_its_reference() {
+        let references = |text: &str, reference: i32| -> Vec<Option<u8>> {
+            let message = SmsPayload::new("+255123456789", Some("TEST"), text).unwrap();
+            let segments = prepare(message, &[NumberPattern::any()]).unwrap().cut(reference);
+            segments.iter().map(|segment| segment.has_header.then(|| segment.octets[3])).collect()
+        };
+
+        assert_eq!(references("short", 7), [None]);
+        assert_eq!(references(&"a".repeat(161), 7), [Some(7), Some(7)]);
+        assert_eq!(references(&"a".repeat(161), 255), [Some(255), Some(255)]);
+        assert_eq!(references(&"a".repeat(161), 256), [Some(1), Some(1)]);
+    }
+
+    #[test]
     fn only_listed_numbers_pass() {
         let message = SmsPayload::new("+255123456789", Some("TEST"), "hello").unwrap();
         let allowed = |patterns: &[&str]| {
             let patterns: Vec<_> = patterns.iter().map(|pattern| pattern.parse().unwrap()).collect();
-            prepare(&message, &patterns, 1).is_ok()
+            prepare(message.clone(), &patterns).is_ok()
         };
 
         assert!(allowed(&["+254*", "+255#########"]));

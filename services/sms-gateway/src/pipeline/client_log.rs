@@ -110,6 +110,7 @@ mod tests {
             recall_id: None,
             error_text: Some("why".into()),
             simulated: false,
+            possible_duplicate: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::crypto::sms_payload::SmsPayload;
 use smpp::codec::{Address, SubmitSm, esm_class};
@@ -14,9 +14,10 @@ use super::Gateway;
 use super::links::{Link, Links};
 use super::openers::{OpenFailure, Sealed};
 use super::outcomes::Flight;
+use super::rates::ClientRates;
 use crate::domain::attempt::JobKey;
 use crate::domain::message::{Outgoing, prepare};
-use crate::store::queue::{self, Claimed, Departure, Plan};
+use crate::store::queue::{self, Claimed, Departure, Plan, Wanted};
 use crate::store::rows::JobRow;
 use crate::store::{Rules, StoreError};
 
@@ -34,8 +35,9 @@ pub(crate) async fn run(
     cancel: CancellationToken,
 ) -> Result<(), Infallible> {
     let _quiet = links.quiet.clone().drop_guard();
+    let mut rates = ClientRates::new(&gateway.settings);
     while !cancel.is_cancelled() {
-        let more = match round(&gateway, &links).await {
+        let more = match round(&gateway, &links, &mut rates).await {
             Ok(submitted) => submitted > 0,
             Err(error) => {
                 tracing::warn!(%error, "jobs cannot be submitted now");
@@ -45,24 +47,28 @@ pub(crate) async fn run(
         if more {
             continue;
         }
+        let pause = rates.next_share(Instant::now()).unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
         tokio::select! {
             () = cancel.cancelled() => break,
             () = gateway.work.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
     Ok(())
 }
 
 /// Submits as much as the preferred session has room for; gives the number of segments.
-async fn round(gateway: &Gateway, links: &Links) -> Result<usize, StoreError> {
+async fn round(gateway: &Gateway, links: &Links, rates: &mut ClientRates) -> Result<usize, StoreError> {
     let Some(link) = links.usable() else { return Ok(0) };
     let room = link.room().min(gateway.settings.batch);
     if room == 0 {
         return Ok(0);
     }
     let (now, limit) = (gateway.now(), i64::try_from(room).unwrap_or(i64::MAX));
-    let rows = gateway.db.read(move |conn| queue::waiting(conn, now, limit)).await?;
+    let wanted = Wanted { smsc: link.name.clone(), resting: rates.resting(Instant::now()), limit };
+    let rows = gateway.db.read(move |conn| queue::waiting(conn, &wanted, now)).await?;
+    let shared = |row: &JobRow| rates.take(&row.client_id, Instant::now());
+    let rows: Vec<JobRow> = rows.into_iter().filter(shared).collect();
     if rows.is_empty() {
         return Ok(0);
     }
@@ -74,6 +80,7 @@ async fn round(gateway: &Gateway, links: &Links) -> Result<usize, StoreError> {
     let mut submissions = Vec::new();
     for claimed in claimed {
         if let Some(outgoing) = ready.remove(&claimed.key) {
+            rates.take_more(&claimed.key.client_id, claimed.parts.len().saturating_sub(1));
             submissions.extend(hand_over(link, &claimed, &outgoing));
         }
     }
@@ -112,17 +119,14 @@ async fn make_ready(gateway: &Gateway, rows: Vec<JobRow>) -> (Vec<Plan>, HashMap
             None => continue,
             Some(Err(failure)) if failure.is_ours() => continue,
             Some(Err(failure)) => Err(failure.to_string()),
-            Some(Ok(message)) => {
-                let reference = u8::try_from(row.reference).unwrap_or_default();
-                match prepare(&message, &gateway.settings.allowed_numbers, reference) {
-                    Ok(outgoing) => {
-                        let count = i32::try_from(outgoing.segments.len()).unwrap_or(i32::MAX);
-                        ready.insert(key.clone(), outgoing);
-                        Ok(count)
-                    }
-                    Err(error) => Err(error.to_string()),
+            Some(Ok(message)) => match prepare(message, &gateway.settings.allowed_numbers) {
+                Ok(outgoing) => {
+                    let count = outgoing.segments();
+                    ready.insert(key.clone(), outgoing);
+                    Ok(count)
                 }
-            }
+                Err(error) => Err(error.to_string()),
+            },
         };
         plans.push(Plan { key, segments });
     }
@@ -131,8 +135,12 @@ async fn make_ready(gateway: &Gateway, rows: Vec<JobRow>) -> (Vec<Plan>, HashMap
 
 async fn claim(gateway: &Gateway, link: &Link, plans: Vec<Plan>) -> Result<Vec<Claimed>, StoreError> {
     let now = gateway.now();
-    let departure =
-        Departure { smsc: link.name.clone(), now, give_up_at: now + gateway.settings.unknown_after };
+    let departure = Departure {
+        smsc: link.name.clone(),
+        now,
+        give_up_at: now + gateway.settings.unknown_after,
+        resend_at: now + gateway.settings.resend_after,
+    };
     let rules: Arc<Rules> = gateway.rules.clone();
     let (claimed, published) =
         gateway.db.write(move |conn| queue::claim(conn, &rules, &plans, &departure)).await?;
@@ -143,10 +151,12 @@ async fn claim(gateway: &Gateway, link: &Link, plans: Vec<Plan>) -> Result<Vec<C
 /// Registers the segments of a claimed job for their outcomes, and makes their PDUs.
 fn hand_over(link: &Link, claimed: &Claimed, outgoing: &Outgoing) -> Vec<Submission> {
     let (ton, npi) = outgoing.sender.kind.ton_npi();
-    let numbered = (1_i32..).zip(&outgoing.segments).filter(|(part, _)| claimed.parts.contains(part));
+    let numbered = (1_i32..).zip(outgoing.cut(claimed.reference));
+    let numbered = numbered.filter(|(part, _)| claimed.parts.contains(part));
     numbered
         .map(|(part, segment)| {
-            let token = link.register(Flight { key: claimed.key.clone(), part, tries: claimed.tries });
+            let Claimed { key, copy, tries, .. } = claimed;
+            let token = link.register(Flight { key: key.clone(), part, copy: *copy, tries: *tries });
             let pdu = SubmitSm {
                 source: Address { ton, npi, value: outgoing.sender.value.clone() },
                 destination: Address { ton: 1, npi: 1, value: outgoing.to.digits().to_owned() },
@@ -154,7 +164,7 @@ fn hand_over(link: &Link, claimed: &Claimed, outgoing: &Outgoing) -> Vec<Submiss
                 priority_flag: PRIORITY,
                 registered_delivery: RECEIPTS,
                 data_coding: outgoing.coding.data_coding(),
-                short_message: segment.octets.clone(),
+                short_message: segment.octets,
                 ..SubmitSm::default()
             };
             Submission { token, pdu }

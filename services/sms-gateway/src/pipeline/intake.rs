@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +10,7 @@ use bus::record::TRACEPARENT;
 use bus::worker::{Handler, Outcome};
 use common::crypto::sms_payload::SmsPayload;
 use common::models::UnixMillis;
-use common::models::sms::{AcceptedSms, ClientId, CorrelId, SmsRequest, SmsState};
+use common::models::sms::{AcceptedSms, ClientId, CorrelId, SmsClass, SmsRequest, SmsState};
 use futures_util::future::maybe_done;
 use telemetry::TraceContext;
 
@@ -31,7 +30,6 @@ const CHUNK: usize = 64;
 pub(crate) struct Intake {
     gateway: Arc<Gateway>,
     allowed: HashSet<ClientId>,
-    reference: AtomicU8,
 }
 
 /// A record on its way.
@@ -48,9 +46,7 @@ impl Intake {
     /// Makes the stage.
     pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
         let allowed = gateway.settings.allowed_clients.iter().cloned().collect();
-        // References of two runs should differ: a handset joins segments by them.
-        let start = gateway.now().as_secs().rem_euclid(255);
-        Self { gateway, allowed, reference: AtomicU8::new(u8::try_from(start).unwrap_or_default()) }
+        Self { gateway, allowed }
     }
 
     /// Judges a batch: what can be told at once, then what is in the payloads.
@@ -119,9 +115,11 @@ impl Intake {
             };
             return Judged::Attempt(Box::new(draft.looping(Script::of(message.text()), delay)), None);
         }
-        let reference = self.reference.fetch_add(1, Ordering::Relaxed);
-        match prepare(&message, &self.gateway.settings.allowed_numbers, reference) {
-            Ok(_) => Judged::Attempt(Box::new(draft.queued(payload, reference)), Some(message)),
+        match prepare(message, &self.gateway.settings.allowed_numbers) {
+            Ok(outgoing) => {
+                let recipient = self.gateway.recipients.hash(outgoing.to.as_str());
+                Judged::Attempt(Box::new(draft.queued(payload, recipient)), Some(outgoing.into_message()))
+            }
             Err(error) => {
                 Judged::Attempt(Box::new(draft.ended(SmsState::Invalid, Some(error.to_string()))), None)
             }
@@ -220,7 +218,7 @@ impl Draft {
                 .get_str(TRACEPARENT)
                 .and_then(TraceContext::parse)
                 .map(|trace| trace.child().to_string()),
-            class: String::new(),
+            class: SmsClass::default().as_str().into(),
             deadline: now,
             payload: None,
             due_at: None,
@@ -231,6 +229,10 @@ impl Draft {
             recall_id: None,
             created_at: now,
             updated_at: now,
+            recipient: None,
+            resends: 0,
+            pinned: false,
+            deadline_text: None,
         })
     }
 
@@ -250,11 +252,11 @@ impl Draft {
     }
 
     /// Waits to be submitted.
-    fn queued(self, payload: String, reference: u8) -> NewAttempt {
+    fn queued(self, payload: String, recipient: Option<String>) -> NewAttempt {
         let mut row = self.enter(JobState::Queued);
         row.due_at = Some(row.created_at);
         row.payload = Some(payload);
-        row.reference = i32::from(reference);
+        row.recipient = recipient;
         NewAttempt { row, emission: None, due: Vec::new() }
     }
 

@@ -275,7 +275,13 @@ impl Link {
     }
 
     fn outcome(&self, flight: &Flight, event: PartEvent) -> Outcome {
-        Outcome::Response { smsc: self.name.clone(), key: flight.key.clone(), part: flight.part, event }
+        Outcome::Response {
+            smsc: self.name.clone(),
+            key: flight.key.clone(),
+            part: flight.part,
+            copy: flight.copy,
+            event,
+        }
     }
 
     /// Reads a receipt. What is none is answered at once.
@@ -297,6 +303,7 @@ impl Link {
             smsc: self.name.clone(),
             message_id,
             fate,
+            recipient: gateway.recipients.hash(&delivery.message.source.value),
             received_at: gateway.now(),
         };
         Some((delivery, receipt))

@@ -26,6 +26,8 @@ pub(crate) struct Flight {
     pub(crate) key: JobKey,
     /// Which segment.
     pub(crate) part: i32,
+    /// Which copy of it.
+    pub(crate) copy: i32,
     /// How often the job was tried before.
     pub(crate) tries: i32,
 }
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
 
     fn flight(tries: i32) -> Flight {
-        Flight { key: JobKey { client_id: "acme".into(), id: "1".into() }, part: 1, tries }
+        Flight { key: JobKey { client_id: "acme".into(), id: "1".into() }, part: 1, copy: 0, tries }
     }
 
     fn receipt(text: &str) -> DeliverSm {

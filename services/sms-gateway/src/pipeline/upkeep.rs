@@ -79,8 +79,9 @@ async fn rematch(gateway: &Gateway, now: UnixMillis) -> Result<(), StoreError> {
 }
 
 async fn prune(gateway: &Gateway) {
-    let before = gateway.now() - gateway.settings.retention;
-    match gateway.db.write(move |conn| upkeep::prune(conn, before)).await {
+    let now = gateway.now();
+    let before = now - gateway.settings.retention;
+    match gateway.db.write(move |conn| upkeep::prune(conn, before, now)).await {
         Ok(0) => {}
         Ok(rows) => tracing::debug!(rows, "old rows removed"),
         Err(error) => tracing::warn!(%error, "old rows cannot be removed now"),

@@ -41,6 +41,7 @@ impl Loaded {
                 correl_id: self.row.correl_id.clone(),
                 emission,
                 simulated,
+                possible_duplicate: self.attempt.possible_duplicate,
                 traceparent: self.row.traceparent.clone(),
             })
             .collect()
@@ -176,8 +177,8 @@ fn take_back(conn: &mut DbConn, row: &JobRow, now: UnixMillis) -> Result<bool, S
 
 fn save_jobs(conn: &mut DbConn, rows: &[JobRow]) -> Result<(), StoreError> {
     use sms_jobs::{
-        client_id, due_at, emitted, holds, id, payload, recall_id, reference, segments, smsc, state, table,
-        tries, updated_at,
+        client_id, due_at, emitted, holds, id, payload, pinned, possible_duplicate, recall_id, reference,
+        resends, segments, smsc, state, table, tries, updated_at,
     };
     if rows.is_empty() {
         return Ok(());
@@ -194,6 +195,9 @@ fn save_jobs(conn: &mut DbConn, rows: &[JobRow]) -> Result<(), StoreError> {
                     emitted.eq(excluded(emitted)),
                     payload.eq(excluded(payload)),
                     due_at.eq(excluded(due_at)),
+                    pinned.eq(excluded(pinned)),
+                    possible_duplicate.eq(excluded(possible_duplicate)),
+                    resends.eq(excluded(resends)),
                     tries.eq(excluded(tries)),
                     segments.eq(excluded(segments)),
                     reference.eq(excluded(reference)),

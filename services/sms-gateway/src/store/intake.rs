@@ -60,6 +60,7 @@ pub(crate) fn take(
             correl_id: attempt.row.correl_id.clone(),
             emission: attempt.emission.clone()?,
             simulated: false,
+            possible_duplicate: false,
             traceparent: attempt.row.traceparent.clone(),
         })
     });

@@ -49,6 +49,7 @@ pub(crate) fn publish_due(
             correl_id: one.attempt.correl_id.clone(),
             emission: Emission { status: row.status, recall_id: None, error_text: row.error_text.clone() },
             simulated: false,
+            possible_duplicate: false,
             traceparent: one.row.traceparent.clone(),
         });
     }

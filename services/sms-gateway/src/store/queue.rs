@@ -1,7 +1,9 @@
 //! The queue of jobs that wait to be submitted.
 
+use std::collections::BTreeMap;
+
 use common::models::UnixMillis;
-use common::models::sms::SmsState;
+use common::models::sms::{ClientId, SmsState};
 use db::DbConn;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -11,17 +13,34 @@ use super::attempts::{self, Loaded};
 use super::rows::{JobRow, StatusRow};
 use super::schema::sms_jobs;
 use super::statuses;
-use super::{Rules, StoreError};
+use super::{Rules, StoreError, references};
 use crate::domain::attempt::JobKey;
 use crate::domain::state::JobState;
 
-/// Reads up to `limit` jobs whose time has come, the longest waiting first, without taking them.
-pub(crate) fn waiting(conn: &mut DbConn, now: UnixMillis, limit: i64) -> Result<Vec<JobRow>, StoreError> {
-    use sms_jobs::{due_at, id, state, table};
+/// Which waiting jobs are asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Through which SMSC they would go: those that must take another one are left out.
+    pub(crate) smsc: String,
+    /// Clients that have had their share for now.
+    pub(crate) resting: Vec<ClientId>,
+    /// How many at most.
+    pub(crate) limit: i64,
+}
+
+/// Reads jobs whose time has come, the longest waiting first, without taking them.
+pub(crate) fn waiting(
+    conn: &mut DbConn,
+    wanted: &Wanted,
+    now: UnixMillis,
+) -> Result<Vec<JobRow>, StoreError> {
+    use sms_jobs::{client_id, due_at, id, pinned, smsc, state, table};
     Ok(table
         .filter(state.eq(JobState::Queued.as_str()).and(due_at.le(now)))
+        .filter(pinned.eq(false).or(smsc.eq(&wanted.smsc)))
+        .filter(client_id.ne_all(&wanted.resting))
         .order((due_at, id))
-        .limit(limit)
+        .limit(wanted.limit)
         .select(JobRow::as_select())
         .load(conn)?)
 }
@@ -51,6 +70,8 @@ pub(crate) struct Departure {
     pub(crate) now: UnixMillis,
     /// When outcomes are no longer waited for.
     pub(crate) give_up_at: UnixMillis,
+    /// The same for what would be sent once more then.
+    pub(crate) resend_at: UnixMillis,
 }
 
 /// A job that is this instance's to submit.
@@ -62,6 +83,10 @@ pub(crate) struct Claimed {
     pub(crate) parts: Vec<i32>,
     /// How often it was tried before.
     pub(crate) tries: i32,
+    /// How often it was sent before with an outcome that is unknown.
+    pub(crate) copy: i32,
+    /// Concatenation reference of the segments, 1 to 65 535 and the same in each try; 0 where there is one segment.
+    pub(crate) reference: i32,
 }
 
 /// Takes jobs out of the queue: after the commit the rows say that their segments may have left. Ends those that are
@@ -82,19 +107,56 @@ pub(crate) fn claim(
             continue;
         }
         let emissions = match &plan.segments {
-            _ if one.attempt.deadline < departure.now => one.attempt.end(SmsState::Expired, None),
-            Err(text) => one.attempt.end(SmsState::Invalid, Some(text.clone())),
+            _ if one.attempt.deadline < departure.now => {
+                one.attempt.drop_waiting(SmsState::Expired, None, rules.resubmit_unknown)
+            }
+            Err(text) => {
+                one.attempt.drop_waiting(SmsState::Invalid, Some(text.clone()), rules.resubmit_unknown)
+            }
             Ok(segments) => {
-                let parts = one.attempt.begin(*segments, &departure.smsc, departure.give_up_at);
-                claimed.push(Claimed { key: plan.key.clone(), parts, tries: one.row.tries });
+                let until = if one.attempt.may_resend() { departure.resend_at } else { departure.give_up_at };
+                let parts = one.attempt.begin(*segments, &departure.smsc, until);
+                claimed.push(Claimed {
+                    key: plan.key.clone(),
+                    parts,
+                    tries: one.row.tries,
+                    copy: one.attempt.resends,
+                    reference: 0,
+                });
                 one.row.tries = one.row.tries.saturating_add(1);
                 Vec::new()
             }
         };
         new.extend(one.statuses(rules, emissions));
     }
+    refer(conn, &mut loaded, &mut claimed, departure.now)?;
     attempts::save(conn, rules, loaded, departure.now)?;
     Ok((claimed, statuses::publish(conn, rules, new, departure.now)?))
+}
+
+/// Gives a reference to what leaves in several segments for the first time.
+fn refer(
+    conn: &mut DbConn,
+    loaded: &mut [Loaded],
+    claimed: &mut [Claimed],
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let lacks = |row: &JobRow, segments: i32| segments > 1 && row.reference == 0;
+    let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    for one in loaded.iter().filter(|one| lacks(&one.row, one.attempt.segments)) {
+        *counts.entry(one.row.recipient.clone().unwrap_or_default()).or_default() += 1;
+    }
+    let mut drawn = references::draw(conn, counts, now)?;
+    for one in loaded.iter_mut().filter(|one| one.attempt.segments > 1) {
+        if one.row.reference == 0 {
+            let of_recipient = drawn.get_mut(one.row.recipient.as_deref().unwrap_or_default());
+            one.row.reference = of_recipient.and_then(Vec::pop).unwrap_or(1);
+        }
+        if let Some(claimed) = claimed.iter_mut().find(|claimed| claimed.key == one.attempt.key) {
+            claimed.reference = one.row.reference;
+        }
+    }
+    Ok(())
 }
 
 /// Tells whether an earlier attempt, whose outcome was unknown when this one was accepted, has succeeded meanwhile.

@@ -1,5 +1,9 @@
 //! Outcomes: what SMSCs answered and reported, brought to the attempts it belongs to.
 
+mod unanswered;
+
+pub(in crate::store) use unanswered::UNANSWERED;
+
 use std::collections::{BTreeSet, HashMap};
 
 use common::models::UnixMillis;
@@ -12,6 +16,7 @@ use super::schema::{sms_parts, sms_receipts};
 use super::{Rules, StoreError, attempts, statuses};
 use crate::domain::attempt::{JobKey, PartEvent};
 use crate::domain::receipt::Fate;
+use unanswered::Meant;
 
 /// One thing that an SMSC said.
 #[derive(Clone, Debug)]
@@ -24,6 +29,8 @@ pub(crate) enum Outcome {
         key: JobKey,
         /// Which segment.
         part: i32,
+        /// Which copy of it; see [`Attempt::apply`](crate::domain::attempt::Attempt::apply).
+        copy: i32,
         /// What.
         event: PartEvent,
     },
@@ -45,6 +52,8 @@ pub(crate) struct Receipt {
     pub(crate) message_id: String,
     /// What it says.
     pub(crate) fate: Fate,
+    /// Keyed hash of the recipient's number, if it names one.
+    pub(crate) recipient: Option<String>,
     /// When it came.
     pub(crate) received_at: UnixMillis,
 }
@@ -63,6 +72,7 @@ struct Event {
     index: usize,
     key: JobKey,
     part: i32,
+    copy: i32,
     event: PartEvent,
 }
 
@@ -80,17 +90,23 @@ pub(crate) fn settle(
     for (index, outcome) in batch.iter().enumerate() {
         match outcome {
             Outcome::Receipt(receipt) => receipts.push((index, receipt.clone())),
-            Outcome::Response { smsc, key, part, event } => {
+            Outcome::Response { smsc, key, part, copy, event } => {
                 if let PartEvent::Accepted { message_id: Some(id) } = event {
                     accepted.push((index, smsc.clone(), id.clone()));
                 }
-                responses.push(Event { index, key: key.clone(), part: *part, event: event.clone() });
+                responses.push(Event {
+                    index,
+                    key: key.clone(),
+                    part: *part,
+                    copy: *copy,
+                    event: event.clone(),
+                });
             }
         }
     }
     apply(conn, rules, responses, &mut settled, now)?;
     receipts.extend(waiting_for(conn, rules, &accepted)?);
-    let events = correlate(conn, rules, receipts, &mut settled)?;
+    let events = correlate(conn, rules, receipts, &mut settled, now)?;
     apply(conn, rules, events, &mut settled, now)?;
     Ok(settled)
 }
@@ -113,7 +129,7 @@ fn apply(
     let mut causes = Vec::new();
     for event in events {
         let Some(one) = places.get(&event.key).and_then(|place| loaded.get_mut(*place)) else { continue };
-        one.attempt.apply(event.part, event.event);
+        one.attempt.apply(event.part, event.copy, event.event);
         let emissions = one.attempt.settle();
         causes.extend(emissions.iter().map(|_| event.index));
         new.extend(one.statuses(rules, emissions));
@@ -161,21 +177,81 @@ impl From<ReceiptRow> for Receipt {
             smsc: row.smsc,
             message_id: row.message_id,
             fate: Fate::from_columns(&row.state, row.error),
+            recipient: row.recipient,
             received_at: row.received_at,
         }
     }
 }
 
-/// Finds the segments of receipts. Those that nothing matches are parked, those that had been parked are released.
+/// Finds the segments of receipts, by the SMSC's ids and then by who is left that may be meant. Those that nothing
+/// matches are parked, those that had been parked are released.
 fn correlate(
     conn: &mut DbConn,
     rules: &Rules,
     receipts: Vec<(usize, Receipt)>,
     settled: &mut [Settled],
+    now: UnixMillis,
 ) -> Result<Vec<Event>, StoreError> {
-    let mut events = Vec::new();
+    let known = segments_by_key(conn, rules, &receipts)?;
+    let (mut events, mut unmatched) = (Vec::new(), Vec::new());
+    for (index, receipt) in receipts {
+        let keys = receipt.keys(rules).into_iter();
+        let mut candidates =
+            keys.filter_map(|key| known.get(&(receipt.smsc.clone(), key))).flatten().peekable();
+        let first = candidates.peek().copied();
+        match candidates.find(|one| one.message_id == receipt.message_id).or(first) {
+            Some(one) => {
+                release(conn, &receipt)?;
+                events.push(Event::receipt(index, one.key.clone(), one.part, receipt.fate));
+            }
+            None => unmatched.push((index, receipt)),
+        }
+    }
+    let mut silent = unanswered::find(conn, unmatched.iter().map(|(_, receipt)| receipt))?;
+    for (index, receipt) in unmatched {
+        match silent.take(&receipt) {
+            // It tells that the SMSC has the segment, and under which id.
+            Meant::Part(key, part) => {
+                release(conn, &receipt)?;
+                let event = PartEvent::Accepted { message_id: Some(receipt.message_id) };
+                events.push(Event { index, key: key.clone(), part, copy: 0, event });
+                events.push(Event::receipt(index, key, part, receipt.fate));
+            }
+            meant => {
+                if let Some(settled) = settled.get_mut(index) {
+                    settled.parked = true;
+                }
+                let tried = receipt.widely && !matches!(meant, Meant::Wait);
+                park(conn, rules, &receipt, (tried, now))?;
+            }
+        }
+    }
+    Ok(events)
+}
+
+impl Event {
+    fn receipt(index: usize, key: JobKey, part: i32, fate: Fate) -> Self {
+        Self { index, key, part, copy: 0, event: PartEvent::Receipt(fate) }
+    }
+}
+
+/// Lets go of a receipt that waits no longer.
+fn release(conn: &mut DbConn, receipt: &Receipt) -> Result<(), StoreError> {
+    if let Some(parked) = &receipt.parked {
+        let row = sms_receipts::smsc.eq(&receipt.smsc).and(sms_receipts::id.eq(parked));
+        diesel::delete(sms_receipts::table.filter(row)).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Reads the segments that the ids of these receipts may mean, by SMSC and key.
+fn segments_by_key(
+    conn: &mut DbConn,
+    rules: &Rules,
+    receipts: &[(usize, Receipt)],
+) -> Result<HashMap<(String, String), Vec<Match>>, StoreError> {
     let mut readings: HashMap<&str, BTreeSet<String>> = HashMap::new();
-    for (_, receipt) in &receipts {
+    for (_, receipt) in receipts {
         readings.entry(&receipt.smsc).or_default().extend(receipt.keys(rules));
     }
     let mut known: HashMap<(String, String), Vec<Match>> = HashMap::new();
@@ -184,37 +260,7 @@ fn correlate(
             known.entry((smsc.to_owned(), key)).or_default().push(found);
         }
     }
-    for (index, receipt) in receipts {
-        let keys = receipt.keys(rules).into_iter();
-        let mut candidates =
-            keys.filter_map(|key| known.get(&(receipt.smsc.clone(), key))).flatten().peekable();
-        let first = candidates.peek().copied();
-        let exact = candidates.find(|one| one.message_id == receipt.message_id);
-        match exact.or(first) {
-            Some(one) => {
-                if let Some(parked) = &receipt.parked {
-                    diesel::delete(
-                        sms_receipts::table
-                            .filter(sms_receipts::smsc.eq(&receipt.smsc).and(sms_receipts::id.eq(parked))),
-                    )
-                    .execute(conn)?;
-                }
-                events.push(Event {
-                    index,
-                    key: one.key.clone(),
-                    part: one.part,
-                    event: PartEvent::Receipt(receipt.fate),
-                });
-            }
-            None => {
-                if let Some(settled) = settled.get_mut(index) {
-                    settled.parked = true;
-                }
-                park(conn, rules, &receipt)?;
-            }
-        }
-    }
-    Ok(events)
+    Ok(known)
 }
 
 /// A segment that may be meant.
@@ -248,12 +294,17 @@ fn segments(conn: &mut DbConn, smsc: &str, keys: Vec<String>) -> Result<Vec<(Str
         .collect())
 }
 
-/// Keeps a receipt until its submission is known. One that is kept already has been tried in every way.
-fn park(conn: &mut DbConn, rules: &Rules, receipt: &Receipt) -> Result<(), StoreError> {
-    use sms_receipts::{id, smsc, table, tried};
+/// Keeps a receipt until its submission is known; of one that is kept already, notes whether it was tried in every way.
+fn park(
+    conn: &mut DbConn,
+    rules: &Rules,
+    receipt: &Receipt,
+    (has_been_tried, now): (bool, UnixMillis),
+) -> Result<(), StoreError> {
+    use sms_receipts::{id, looked_at, smsc, table, tried};
     if let Some(parked) = &receipt.parked {
         let row = table.filter(smsc.eq(&receipt.smsc).and(id.eq(parked)));
-        diesel::update(row).set(tried.eq(receipt.widely)).execute(conn)?;
+        diesel::update(row).set((tried.eq(has_been_tried), looked_at.eq(now))).execute(conn)?;
         return Ok(());
     }
     let (state, error) = receipt.fate.to_columns();
@@ -266,6 +317,8 @@ fn park(conn: &mut DbConn, rules: &Rules, receipt: &Receipt) -> Result<(), Store
         error: error.map(str::to_owned),
         received_at: receipt.received_at,
         tried: false,
+        recipient: receipt.recipient.clone(),
+        looked_at: now,
     };
     diesel::insert_into(table).values(&row).execute(conn)?;
     Ok(())

@@ -37,6 +37,10 @@ pub(crate) struct JobRow {
     pub(crate) recall_id: Option<String>,
     pub(crate) created_at: UnixMillis,
     pub(crate) updated_at: UnixMillis,
+    pub(crate) recipient: Option<String>,
+    pub(crate) resends: i32,
+    pub(crate) pinned: bool,
+    pub(crate) deadline_text: Option<String>,
 }
 
 impl JobRow {
@@ -54,6 +58,9 @@ impl JobRow {
             holds: self.holds,
             emitted: Emitted::from_bits(self.emitted),
             segments: self.segments,
+            class: self.class.parse().map_err(StoreError::unreadable)?,
+            resends: self.resends,
+            possible_duplicate: self.possible_duplicate,
             deadline: self.deadline,
             due_at: self.due_at,
             recall_id: self.recall_id.clone(),
@@ -68,6 +75,9 @@ impl JobRow {
         self.holds = attempt.holds;
         self.emitted = attempt.emitted.bits();
         self.segments = attempt.segments;
+        self.resends = attempt.resends;
+        self.pinned = attempt.is_pinned();
+        self.possible_duplicate = attempt.possible_duplicate;
         self.due_at = attempt.due_at;
         self.recall_id = attempt.recall_id.clone();
         self.smsc = attempt.smsc.clone();
@@ -158,6 +168,8 @@ pub(crate) struct ReceiptRow {
     pub(crate) error: Option<String>,
     pub(crate) received_at: UnixMillis,
     pub(crate) tried: bool,
+    pub(crate) recipient: Option<String>,
+    pub(crate) looked_at: UnixMillis,
 }
 
 /// A row of `sms_statuses`.
@@ -172,6 +184,7 @@ pub(crate) struct StatusRow {
     pub(crate) error_text: Option<String>,
     pub(crate) simulated: bool,
     pub(crate) produced_at: UnixMillis,
+    pub(crate) possible_duplicate: bool,
 }
 
 /// A row of `sms_due_statuses`.

@@ -24,6 +24,10 @@ diesel::table! {
         recall_id -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        recipient -> Nullable<Text>,
+        resends -> Integer,
+        pinned -> Bool,
+        deadline_text -> Nullable<Text>,
     }
 }
 
@@ -53,6 +57,8 @@ diesel::table! {
         error -> Nullable<Text>,
         received_at -> BigInt,
         tried -> Bool,
+        recipient -> Nullable<Text>,
+        looked_at -> BigInt,
     }
 }
 
@@ -66,6 +72,7 @@ diesel::table! {
         error_text -> Nullable<Text>,
         simulated -> Bool,
         produced_at -> BigInt,
+        possible_duplicate -> Bool,
     }
 }
 
@@ -87,4 +94,23 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(sms_parts, sms_receipts);
+diesel::table! {
+    sms_references (recipient) {
+        recipient -> Text,
+        uses -> BigInt,
+        used_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_seals (client_id, seal) {
+        client_id -> Text,
+        seal -> Text,
+        source_topic -> Text,
+        source_partition -> Integer,
+        source_offset -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(sms_jobs, sms_parts, sms_receipts);

@@ -23,6 +23,8 @@ pub(crate) struct NewStatus {
     pub(crate) correl_id: CorrelId,
     pub(crate) emission: Emission,
     pub(crate) simulated: bool,
+    /// Whether the recipient may get the message twice.
+    pub(crate) possible_duplicate: bool,
     /// Trace context of the request.
     pub(crate) traceparent: Option<String>,
 }
@@ -37,6 +39,7 @@ impl From<&StatusRow> for SmsStatus {
             recall_id: row.recall_id.clone(),
             error_text: row.error_text.clone(),
             simulated: row.simulated,
+            possible_duplicate: row.possible_duplicate,
         }
     }
 }
@@ -74,6 +77,7 @@ pub(crate) fn publish(
             error_text: status.emission.error_text,
             simulated: status.simulated,
             produced_at: now,
+            possible_duplicate: status.possible_duplicate,
         });
     }
     on_backend!(conn, |c| diesel::insert_into(sms_statuses::table).values(&rows).execute(c))?;

@@ -3,11 +3,13 @@
 use common::models::UnixMillis;
 use common::models::sms::SmsState;
 use db::DbConn;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
-use super::receipts::Receipt;
+use super::receipts::{Receipt, UNANSWERED};
 use super::rows::{ReceiptRow, StatusRow};
-use super::schema::{sms_jobs, sms_parts, sms_receipts, sms_statuses};
+use super::schema::{sms_jobs, sms_parts, sms_receipts, sms_references, sms_seals, sms_statuses};
 use super::{Rules, StoreError, attempts, statuses};
 use crate::domain::attempt::{Attempt, Emission, JobKey};
 use crate::domain::state::JobState;
@@ -35,7 +37,7 @@ pub(crate) fn give_up(
     change(conn, rules, keys, now, |attempt| {
         let waiting = matches!(attempt.state, JobState::Submitting | JobState::Unknown);
         match attempt.due_at {
-            Some(due) if waiting && due <= now => attempt.give_up(rules.resubmit_unknown),
+            Some(due) if waiting && due <= now => attempt.give_up(rules.resubmit_unknown, now),
             _ => Vec::new(),
         }
     })
@@ -47,16 +49,20 @@ pub(crate) fn expire(
     rules: &Rules,
     now: UnixMillis,
 ) -> Result<Vec<StatusRow>, StoreError> {
-    use sms_jobs::{client_id, deadline, id, state, table};
+    use sms_jobs::{client_id, deadline, id, table};
     let keys = table
-        .filter(state.eq(JobState::Queued.as_str()).and(deadline.lt(now)))
+        // The condition of its index, word for word: SQLite finds it by no bind parameter.
+        .filter(sql::<Bool>("state = 'queued'"))
+        .filter(deadline.lt(now))
         .order(deadline)
         .limit(ROUND)
         .select((client_id, id))
         .load(conn)?;
     change(conn, rules, keys, now, |attempt| match attempt.state {
-        JobState::Queued => attempt
-            .end(SmsState::Expired, Some("the deadline passed before the SMSC took the message".into())),
+        JobState::Queued => {
+            let text = "the deadline passed before the SMSC took the message";
+            attempt.drop_waiting(SmsState::Expired, Some(text.into()), rules.resubmit_unknown)
+        }
         _ => Vec::new(),
     })
 }
@@ -76,7 +82,9 @@ pub(crate) fn refuse(
         .select((client_id, id))
         .load(conn)?;
     change(conn, rules, keys, now, |attempt| match attempt.state {
-        JobState::Queued => attempt.end(SmsState::Failed, Some(reason.into())),
+        JobState::Queued => {
+            attempt.drop_waiting(SmsState::Failed, Some(reason.into()), rules.resubmit_unknown)
+        }
         _ => Vec::new(),
     })
 }
@@ -103,20 +111,36 @@ fn change(
     statuses::publish(conn, rules, new, now)
 }
 
-/// Gives the parked receipts whose submission is known by now (another instance stored it at the very moment when this
-/// one parked the receipt), and those that came before `wide` and are to be tried with every reading of their id.
+/// Gives the parked receipts that are to be tried again: those whose submission is known by now (another instance
+/// stored it at the very moment when this one parked the receipt), those that came before `wide` and are to be tried in
+/// every way, and those towards whose recipient an outcome has become unknown since they were tried.
 pub(crate) fn parked(conn: &mut DbConn, wide: UnixMillis) -> Result<Vec<Receipt>, StoreError> {
     let same = sms_parts::smsc
         .eq(sms_receipts::smsc)
         .and(sms_parts::message_key.eq(sms_receipts::message_key.nullable()));
     let old = sms_receipts::received_at.lt(wide);
-    let rows: Vec<ReceiptRow> = sms_receipts::table
-        .filter(sms_receipts::tried.eq(false))
+    let mut rows: Vec<ReceiptRow> = sms_receipts::table
+        // The condition of its index, word for word.
+        .filter(sql::<Bool>("NOT tried"))
         .filter(old.or(diesel::dsl::exists(sms_parts::table.filter(same))))
         .order(sms_receipts::received_at)
         .limit(ROUND)
         .select(ReceiptRow::as_select())
         .load(conn)?;
+    let same = sms_jobs::recipient.eq(sms_receipts::recipient);
+    rows.extend(
+        sms_jobs::table
+            .inner_join(sms_receipts::table.on(same))
+            .filter(sql::<Bool>(UNANSWERED))
+            .filter(sql::<Bool>("tried"))
+            .filter(sms_jobs::updated_at.gt(sms_receipts::looked_at))
+            .order(sms_receipts::received_at)
+            .limit(ROUND)
+            .select(ReceiptRow::as_select())
+            .load(conn)?,
+    );
+    rows.sort_by(|one, other| (one.received_at, &one.id).cmp(&(other.received_at, &other.id)));
+    rows.dedup_by(|one, other| one.id == other.id);
     let receipt = |row: ReceiptRow| {
         let widely = row.received_at < wide;
         Receipt { widely, ..row.into() }
@@ -124,9 +148,9 @@ pub(crate) fn parked(conn: &mut DbConn, wide: UnixMillis) -> Result<Vec<Receipt>
     Ok(rows.into_iter().map(receipt).collect())
 }
 
-/// Forgets what is older than `before`: statuses, receipts that found nothing, attempts that have ended. Gives the
-/// number of rows.
-pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis) -> Result<usize, StoreError> {
+/// Forgets what is older than `before`: statuses, receipts that found nothing, attempts that have ended, and references
+/// of recipients who had no long text since; and envelopes whose deadline has passed. Gives the number of rows.
+pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis, now: UnixMillis) -> Result<usize, StoreError> {
     let mut pruned = 0;
     let old: Vec<(String, i64)> = sms_statuses::table
         .filter(sms_statuses::produced_at.lt(before))
@@ -148,5 +172,8 @@ pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis) -> Result<usize, Stor
     }
     pruned +=
         diesel::delete(sms_receipts::table.filter(sms_receipts::received_at.lt(before))).execute(conn)?;
+    let old = sms_references::used_at.lt(before);
+    pruned += diesel::delete(sms_references::table.filter(old)).execute(conn)?;
+    pruned += diesel::delete(sms_seals::table.filter(sms_seals::expires_at.lt(now))).execute(conn)?;
     Ok(pruned)
 }

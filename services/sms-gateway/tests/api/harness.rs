@@ -9,6 +9,8 @@ use bus::{Bus, Delivered, Event, Record};
 use common::crypto::vault::{Vault, VaultFormat};
 use common::models::UnixMillis;
 use common::models::sms::SmsStatus;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use serde_json::{Map, Value};
 use service::{App as _, CommonSettings, Host, Surroundings};
 use smpp::smsc::{Behaviour, Receipts, Smsc};
@@ -69,6 +71,7 @@ impl World {
                 .into_iter()
                 .collect(),
             unknown_after: Duration::from_secs(4),
+            resend_after: Duration::from_secs(4),
             throttle_backoff: Duration::from_millis(100),
             bind_patience: Duration::from_secs(1),
             smsc: vec![SmscSettings {
@@ -191,6 +194,19 @@ impl Gateway {
     pub(crate) fn dead(&self) -> Vec<Delivered> {
         self.dead.lock().unwrap().clone()
     }
+}
+
+/// Runs a statement that counts something as `n`.
+pub(crate) async fn count(gateway: &Gateway, sql: &'static str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let read = gateway
+        .db
+        .read(move |conn| Ok::<_, db::DbError>(diesel::sql_query(sql).get_result::<Count>(conn)?.n));
+    read.await.unwrap()
 }
 
 fn read<T: Send + 'static>(

@@ -8,4 +8,5 @@ mod harness;
 mod http;
 mod openapi;
 mod operation;
+mod outcomes;
 mod recovery;

@@ -4,32 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::Text;
 use smpp::codec::CommandStatus;
 use smpp::smsc::{Behaviour, IdFormat, Receipts, Span, Verdict};
 use testkit::on_both;
 use testkit::wait::wait_until;
 
 use crate::cases::{ACME, TEST, message};
-use crate::harness::{Gateway, World};
+use crate::harness::{Gateway, World, count};
 
 /// Gives each submission the verdict of a function of its number, from 1.
 fn scripted(verdict: impl Fn(u64) -> Verdict + Send + Sync + 'static) -> Behaviour {
     let script =
         move |_: &smpp::codec::SubmitSm, number, plan: &mut smpp::smsc::Plan| plan.verdict = verdict(number);
     Behaviour { script: Some(Arc::new(script)), ..World::with_receipts() }
-}
-
-async fn count(gateway: &Gateway, sql: &'static str) -> i64 {
-    #[derive(QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = BigInt)]
-        n: i64,
-    }
-    let read = gateway
-        .db
-        .read(move |conn| Ok::<_, db::DbError>(diesel::sql_query(sql).get_result::<Count>(conn)?.n));
-    read.await.unwrap()
 }
 
 on_both! {

@@ -90,6 +90,10 @@ pub struct SmsStatus {
     /// True when it comes from the simulator (an addition of ours), else left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub simulated: bool,
+    /// True when the recipient may get the message twice: it was sent anew after an outcome that is unknown (an
+    /// addition of ours), else left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub possible_duplicate: bool,
 }
 
 impl SmsStatus {
@@ -128,6 +132,7 @@ mod tests {
             recall_id: None,
             error_text: None,
             simulated: false,
+            possible_duplicate: false,
         }
     }
 
@@ -139,6 +144,7 @@ mod tests {
             recall_id: Some("7f".to_owned()),
             error_text: Some("why".to_owned()),
             simulated: true,
+            possible_duplicate: true,
             ..status()
         };
 
@@ -148,7 +154,7 @@ mod tests {
         );
         assert_eq!(
             serde_json::to_string(&full).unwrap(),
-            r#"{"client-id":"test","correl-id":"C1","timestamp":"2024-02-10T12:34:56Z","sms-status":"FAILED","recall-id":"7f","error-text":"why","simulated":true}"#
+            r#"{"client-id":"test","correl-id":"C1","timestamp":"2024-02-10T12:34:56Z","sms-status":"FAILED","recall-id":"7f","error-text":"why","simulated":true,"possible-duplicate":true}"#
         );
         assert_eq!(bare.key(), "test:C1");
     }

@@ -5,6 +5,7 @@ use sms::receipt::ReceiptState;
 
 use super::*;
 
+const NOW: UnixMillis = UnixMillis(1_000);
 const RETRY: UnixMillis = UnixMillis(5_000);
 
 fn attempt(segments: i32) -> Attempt {
@@ -23,6 +24,9 @@ fn attempt(segments: i32) -> Attempt {
         holds: true,
         emitted: Emitted::default(),
         segments,
+        class: SmsClass::Bulk,
+        resends: 0,
+        possible_duplicate: false,
         deadline: UnixMillis(i64::MAX),
         due_at: Some(UnixMillis(60_000)),
         recall_id: None,
@@ -43,7 +47,7 @@ fn receipt(state: ReceiptState) -> PartEvent {
 fn run(attempt: &mut Attempt, events: impl IntoIterator<Item = (i32, PartEvent)>) -> Vec<Emission> {
     let mut published = Vec::new();
     for (number, event) in events {
-        attempt.apply(number, event);
+        attempt.apply(number, attempt.resends, event);
         published.extend(attempt.settle());
     }
     published
@@ -146,7 +150,7 @@ fn a_late_response_corrects_an_unknown_outcome() {
     let mut attempt = attempt(1);
     run(&mut attempt, [(1, PartEvent::Unknown)]);
 
-    let given_up = attempt.give_up(true);
+    let given_up = attempt.give_up(true, NOW);
     let corrected = run(&mut attempt, [(1, accepted("7")), (1, receipt(ReceiptState::Delivered))]);
 
     assert_eq!(statuses(&given_up), [SmsState::Failed]);
@@ -157,7 +161,7 @@ fn a_late_response_corrects_an_unknown_outcome() {
 #[test]
 fn a_late_negative_answer_does_not_queue_what_was_given_up() {
     let mut attempt = attempt(1);
-    attempt.give_up(true);
+    attempt.give_up(true, NOW);
 
     let published = run(&mut attempt, [(1, PartEvent::Throttled { retry_at: RETRY })]);
 
@@ -169,10 +173,132 @@ fn a_late_negative_answer_does_not_queue_what_was_given_up() {
 fn giving_up_releases_the_ids_only_if_asked_to() {
     let (mut free, mut held) = (attempt(1), attempt(1));
 
-    free.give_up(true);
-    held.give_up(false);
+    free.give_up(true, NOW);
+    held.give_up(false, NOW);
 
     assert_eq!((free.holds, held.holds), (false, true));
+}
+
+/// An attempt that was sent, not answered, and given up once.
+fn sent_anew(class: SmsClass, segments: i32) -> Attempt {
+    let mut attempt = Attempt { class, ..attempt(segments) };
+    assert_eq!(attempt.give_up(true, NOW), []);
+    attempt
+}
+
+#[test]
+fn what_its_class_asks_for_is_sent_once_more_and_then_no_more() {
+    for class in [SmsClass::Otp, SmsClass::Alert] {
+        let mut attempt = sent_anew(class, 1);
+        assert_eq!((attempt.state, attempt.due_at, attempt.resends), (JobState::Queued, Some(NOW), 1));
+        assert!(attempt.is_pinned() && attempt.possible_duplicate && attempt.needs_payload());
+
+        assert_eq!(attempt.begin(1, "main", RETRY), [1]);
+        let given_up = attempt.give_up(true, NOW);
+
+        assert_eq!(statuses(&given_up), [SmsState::Failed]);
+        assert_eq!((attempt.state, attempt.needs_payload()), (JobState::Unknown, false));
+    }
+}
+
+#[test]
+fn only_segments_without_an_answer_are_sent_once_more() {
+    let mut attempt = Attempt { class: SmsClass::Otp, ..attempt(2) };
+    run(&mut attempt, [(1, accepted("a")), (2, PartEvent::Unknown)]);
+
+    attempt.give_up(true, NOW);
+
+    assert_eq!(attempt.begin(2, "main", RETRY), [2]);
+    assert_eq!(statuses(&run(&mut attempt, [(2, accepted("b"))])), [SmsState::Sent]);
+}
+
+#[test]
+fn nothing_is_sent_once_more_behind_the_deadline() {
+    let mut attempt = Attempt { class: SmsClass::Otp, deadline: UnixMillis(999), ..attempt(1) };
+
+    assert_eq!(statuses(&attempt.give_up(true, NOW)), [SmsState::Failed]);
+    assert_eq!((attempt.state, attempt.resends), (JobState::Unknown, 0));
+}
+
+#[test]
+fn a_copy_that_finds_no_way_out_leaves_the_outcome_unknown() {
+    let mut attempt = sent_anew(SmsClass::Otp, 1);
+
+    let dropped = attempt.drop_waiting(SmsState::Expired, None, true);
+
+    assert_eq!(statuses(&dropped), [SmsState::Failed]);
+    assert!(dropped[0].error_text.as_deref().unwrap().contains("outcome unknown"));
+    assert_eq!((attempt.state, attempt.parts[0].state), (JobState::Unknown, PartState::Unknown));
+}
+
+#[test]
+fn a_late_answer_to_the_first_copy_keeps_the_second_from_leaving() {
+    let mut attempt = sent_anew(SmsClass::Otp, 1);
+
+    attempt.apply(1, 0, accepted("7"));
+    let published = attempt.settle();
+
+    assert_eq!(statuses(&published), [SmsState::Sent]);
+    assert_eq!((attempt.state, attempt.due_at), (JobState::Sent, None));
+}
+
+#[test]
+fn a_late_refusal_of_the_first_copy_counts_only_before_the_second_has_left() {
+    let refusal = || PartEvent::Refused(CommandStatus::RINVDSTADR);
+    let (mut waiting, mut leaving) = (sent_anew(SmsClass::Otp, 1), sent_anew(SmsClass::Otp, 1));
+    leaving.begin(1, "main", RETRY);
+
+    waiting.apply(1, 0, refusal());
+    leaving.apply(1, 0, refusal());
+
+    assert_eq!(statuses(&waiting.settle()), [SmsState::Invalid]);
+    assert_eq!(leaving.settle(), []);
+    assert_eq!(leaving.parts[0].state, PartState::Submitting);
+}
+
+#[test]
+fn a_refused_copy_says_nothing_about_the_first() {
+    let mut attempt = sent_anew(SmsClass::Otp, 1);
+    attempt.begin(1, "main", RETRY);
+
+    assert_eq!(run(&mut attempt, [(1, PartEvent::Refused(CommandStatus::RSYSERR))]), []);
+    assert_eq!(attempt.state, JobState::Unknown);
+    assert_eq!(statuses(&attempt.give_up(true, NOW)), [SmsState::Failed]);
+}
+
+#[test]
+fn a_throttled_copy_waits_and_a_late_negative_of_the_first_changes_nothing() {
+    let mut attempt = sent_anew(SmsClass::Otp, 1);
+    attempt.begin(1, "main", RETRY);
+
+    attempt.apply(1, 0, PartEvent::NotSent { retry_at: RETRY });
+    assert_eq!(attempt.parts[0].state, PartState::Submitting);
+    attempt.apply(1, 1, PartEvent::Throttled { retry_at: RETRY });
+    attempt.settle();
+
+    assert_eq!((attempt.state, attempt.due_at), (JobState::Queued, Some(RETRY)));
+}
+
+#[test]
+fn what_waits_with_segments_at_the_smsc_did_not_simply_expire() {
+    let mut attempt = attempt(2);
+    run(&mut attempt, [(1, accepted("a")), (2, PartEvent::Throttled { retry_at: RETRY })]);
+
+    let dropped = attempt.drop_waiting(SmsState::Expired, Some("too late".into()), true);
+
+    assert_eq!(statuses(&dropped), [SmsState::Failed]);
+    assert_eq!(dropped[0].error_text.as_deref(), Some("only 1 of 2 segments were sent: too late"));
+}
+
+#[test]
+fn what_was_given_up_is_not_queued_by_an_answer_to_another_segment() {
+    let mut attempt = attempt(2);
+    run(&mut attempt, [(1, PartEvent::Unknown), (2, PartEvent::NotSent { retry_at: RETRY })]);
+    attempt.give_up(true, NOW);
+
+    run(&mut attempt, [(1, accepted("a"))]);
+
+    assert_eq!(attempt.state, JobState::Unknown);
 }
 
 #[test]
@@ -207,19 +333,51 @@ fn event() -> impl Strategy<Value = PartEvent> {
     ]
 }
 
+/// Whether its outcome is still waited for.
+fn under_way(attempt: &Attempt) -> bool {
+    matches!(attempt.state, JobState::Submitting | JobState::Unknown) && attempt.due_at.is_some()
+}
+
+fn class() -> impl Strategy<Value = SmsClass> {
+    proptest::sample::select(vec![SmsClass::Bulk, SmsClass::Otp, SmsClass::Alert])
+}
+
 proptest! {
     #[test]
-    fn no_status_is_published_twice_and_none_but_ends_follow_sent(
+    fn no_status_is_published_twice_and_no_segment_leaves_more_often_than_its_class_allows(
         segments in 1i32..4,
-        steps in proptest::collection::vec((1i32..4, event(), any::<bool>()), 0..30),
+        class in class(),
+        steps in proptest::collection::vec((1i32..4, 0i32..2, event(), 0u8..4), 0..40),
     ) {
-        let mut attempt = attempt(segments);
+        let mut attempt = Attempt { class, ..attempt(segments) };
         let mut published = Vec::new();
-        for (number, event, give_up) in steps {
-            attempt.apply(number, event);
+        // How often each segment has left, less the copies that are known not to have arrived.
+        let mut copies = [1; 4];
+        for (number, copy, event, act) in steps {
+            let definite = matches!(event, PartEvent::Throttled { .. } | PartEvent::NotSent { .. });
+            let waiting = |attempt: &Attempt| {
+                attempt.parts.iter().any(|part| part.number == number && part.state == PartState::Queued)
+            };
+            let waited = waiting(&attempt);
+            attempt.apply(number, copy.min(attempt.resends), event);
+            if waiting(&attempt) && !waited {
+                prop_assert!(definite);
+                copies[number as usize] -= 1;
+            }
             published.extend(attempt.settle());
-            if give_up && matches!(attempt.state, JobState::Submitting | JobState::Unknown) {
-                published.extend(attempt.give_up(true));
+            match act {
+                1 if under_way(&attempt) => {
+                    published.extend(attempt.give_up(true, NOW));
+                }
+                2 if attempt.state == JobState::Queued => {
+                    for left in attempt.begin(segments, "main", RETRY) {
+                        copies[left as usize] += 1;
+                    }
+                }
+                3 if attempt.state == JobState::Queued => {
+                    published.extend(attempt.drop_waiting(SmsState::Expired, None, true));
+                }
+                _ => {}
             }
         }
 
@@ -227,21 +385,7 @@ proptest! {
         for (index, status) in statuses.iter().enumerate() {
             prop_assert!(!statuses[..index].contains(status), "{:?}", statuses);
         }
-    }
-
-    #[test]
-    fn a_segment_that_may_have_left_is_queued_only_by_a_definite_no(
-        steps in proptest::collection::vec(event(), 0..10),
-    ) {
-        let mut attempt = attempt(1);
-        for event in steps {
-            let definite = matches!(event, PartEvent::Throttled { .. } | PartEvent::NotSent { .. });
-            let before = attempt.parts[0].state;
-            attempt.apply(1, event);
-            if before != PartState::Queued && attempt.parts[0].state == PartState::Queued {
-                prop_assert!(definite);
-            }
-            attempt.settle();
-        }
+        let most = if class == SmsClass::Bulk { 1 } else { 2 };
+        prop_assert!(copies.iter().all(|count| *count <= most), "{:?} of {:?}", copies, class);
     }
 }

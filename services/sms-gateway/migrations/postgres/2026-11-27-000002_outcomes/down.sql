@@ -1,0 +1,12 @@
+DROP TABLE sms_seals;
+DROP TABLE sms_references;
+ALTER TABLE sms_receipts DROP COLUMN looked_at;
+DROP INDEX sms_receipts_untried;
+DROP INDEX sms_receipts_recipient;
+ALTER TABLE sms_receipts DROP COLUMN recipient;
+ALTER TABLE sms_statuses DROP COLUMN possible_duplicate;
+DROP INDEX sms_jobs_unanswered;
+ALTER TABLE sms_jobs DROP COLUMN deadline_text;
+ALTER TABLE sms_jobs DROP COLUMN pinned;
+ALTER TABLE sms_jobs DROP COLUMN resends;
+ALTER TABLE sms_jobs DROP COLUMN recipient;

@@ -1,0 +1,84 @@
+//! Segments: where each stands, and what may happen to it.
+
+use common::models::UnixMillis;
+use smpp::codec::CommandStatus;
+
+use crate::domain::receipt::Fate;
+
+/// Where a segment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartState {
+    /// May be sent (again): certainly not with the SMSC, or its class asks for one more try.
+    Queued,
+    /// Handed to the session; may be on its way.
+    Submitting,
+    /// The SMSC has it.
+    Accepted,
+    /// The SMSC does not want it.
+    Refused,
+    /// Written, and no answer came.
+    Unknown,
+}
+
+/// One segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Number from 1.
+    pub(crate) number: i32,
+    /// Through which SMSC.
+    pub(crate) smsc: String,
+    /// Where it stands.
+    pub(crate) state: PartState,
+    /// The SMSC's id, as it came.
+    pub(crate) message_id: Option<String>,
+    /// Why it was refused.
+    pub(crate) refusal: Option<CommandStatus>,
+    /// What its receipt said.
+    pub(crate) fate: Option<Fate>,
+}
+
+impl Part {
+    /// Makes a segment that is about to leave.
+    pub(super) fn leaving(number: i32, smsc: &str) -> Self {
+        Self {
+            number,
+            smsc: smsc.to_owned(),
+            state: PartState::Submitting,
+            message_id: None,
+            refusal: None,
+            fate: None,
+        }
+    }
+
+    /// Notes that the SMSC does not want it.
+    pub(super) fn refuse(&mut self, status: CommandStatus) {
+        self.state = PartState::Refused;
+        self.refusal = Some(status);
+    }
+}
+
+/// What happened to a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PartEvent {
+    /// Taken; some SMSCs give no id.
+    Accepted {
+        /// The SMSC's id.
+        message_id: Option<String>,
+    },
+    /// Refused for good.
+    Refused(CommandStatus),
+    /// Not taken now: throttled or queue full. Tried again at the given time.
+    Throttled {
+        /// When.
+        retry_at: UnixMillis,
+    },
+    /// Never written to the socket. Tried again at the given time.
+    NotSent {
+        /// When.
+        retry_at: UnixMillis,
+    },
+    /// Written; the answer stayed away or the link was lost.
+    Unknown,
+    /// Its receipt came.
+    Receipt(Fate),
+}
