@@ -44,13 +44,22 @@ pub enum KeyError {
 pub fn check_ec(key: &[u8]) -> Result<[u8; 32], KeyError> {
     let coordinate = typed(key, EC_LEN, EC_PREFIX)?;
     let coordinate: [u8; 32] = coordinate.try_into().map_err(|_| KeyError::Length)?;
+    check_x25519(&coordinate)?;
+    Ok(coordinate)
+}
+
+/// Checks the u-coordinate of an X25519 public key (RFC 7748 §5), little endian.
+///
+/// # Errors
+/// [`KeyError::NotCanonical`], [`KeyError::LowOrder`].
+pub fn check_x25519(coordinate: &[u8; 32]) -> Result<(), KeyError> {
     if coordinate.iter().rev().ge(FIELD_PRIME.iter().rev()) {
         return Err(KeyError::NotCanonical);
     }
-    if X25519_LOW_ORDER_POINTS.iter().any(|point| point.as_bytes() == &coordinate) {
+    if X25519_LOW_ORDER_POINTS.iter().any(|point| point.as_bytes() == coordinate) {
         return Err(KeyError::LowOrder);
     }
-    Ok(coordinate)
+    Ok(())
 }
 
 /// Checks a serialized Kyber-1024 public key: length and type, as nothing else can be told from outside.

@@ -1,96 +1,80 @@
-use std::sync::LazyLock;
-
+use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
-use proptest::prelude::*;
 
 use super::*;
 
-static KEY: LazyLock<OpeningKey> = LazyLock::new(|| fresh(2048));
+const BINDING: Binding<'_> = Binding { client_id: "acme", correl_id: "C1", deadline: "2100-01-01T00:00:00Z" };
 
-fn fresh(bits: u32) -> OpeningKey {
-    let key = PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
+fn rsa() -> OpeningKey {
+    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     OpeningKey::from_pkcs8(&key.private_key_to_pkcs8().unwrap()).unwrap()
 }
 
-/// Builds an envelope around an AES key of any length.
-fn around(aes_key: &[u8], body: &[u8]) -> Vec<u8> {
-    let public = KEY.sealing_key().unwrap();
-    let mut wrapped = Vec::new();
-    let mut context = oaep_context(&public.0, PkeyCtxRef::encrypt_init).unwrap();
-    context.encrypt_to_vec(aes_key, &mut wrapped).unwrap();
-    [&[0x10, 0xd0, 0x81, 0x00], &wrapped[..], body].concat()
+fn x25519() -> OpeningKey {
+    let key = PKey::generate_x25519().unwrap();
+    OpeningKey::from_pkcs8(&key.private_key_to_pkcs8().unwrap()).unwrap()
+}
+
+fn sealed(key: &OpeningKey) -> Vec<u8> {
+    seal(&key.sealing_key().unwrap(), &BINDING, b"hello").unwrap()
 }
 
 #[test]
-fn symmetric_part_matches_the_published_vector() {
-    let key: Vec<u8> = (0..32).collect();
-    let message = b"To: +255123456789\nSender: TEST\n\nHello";
-    let body = hex::decode(
-        "2128eb368d9c9cfdf3d51c28e7300365d60de10bc0178f6a09ebe70ffdbb0a0303fa371b4dfe9b6a1c4b0a1efcdb8eba",
-    )
-    .unwrap();
+fn an_opener_takes_both_versions_with_any_of_its_keys() {
+    let keys = [x25519(), rsa(), x25519(), rsa()];
+    let mut opener = Opener::new(&keys).unwrap();
 
-    assert_eq!(seal_body(&key, message).unwrap().as_slice(), body);
-    assert_eq!(open_body(&key, &body).unwrap().as_slice(), message);
-}
-
-#[test]
-fn payload_begins_with_the_letters_of_the_magic() {
-    let envelope = seal_v1(&KEY.sealing_key().unwrap(), b"x").unwrap();
-
-    assert_eq!(envelope[..4], [0x10, 0xd0, 0x81, 0x00]);
-    assert!(encode_payload(&envelope).starts_with("ENCBA"));
-    assert_eq!(envelope.len(), 4 + 256 + 16);
-    assert_eq!(open_v1(&KEY, &envelope).unwrap().as_slice(), b"x");
-}
-
-#[test]
-fn only_an_aes_key_of_32_octets_counts() {
-    for length in [0, 16, 24, 31, 33] {
-        let envelope = around(&vec![7; length], &[0; 16]);
-        assert_eq!(open_v1(&KEY, &envelope), Err(OpenError::WrongKey), "{length}");
+    for key in &keys {
+        assert_eq!(opener.open(&sealed(key), &BINDING).unwrap().as_slice(), b"hello", "{key:?}");
     }
-    let body = seal_body(&[7; 32], b"hello").unwrap();
-    assert_eq!(open_v1(&KEY, &around(&[7; 32], &body)).unwrap().as_slice(), b"hello");
 }
 
 #[test]
-fn short_foreign_and_damaged_envelopes_are_refused() {
-    let envelope = seal_v1(&KEY.sealing_key().unwrap(), b"hello").unwrap();
-    let mut opener = KEY.opener().unwrap();
-    let mut open = |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut changed = envelope.clone();
-        change(&mut changed);
-        opener.open_v1(&changed).map(|message| message.to_vec())
-    };
+fn the_key_that_fits_tells_what_is_wrong() {
+    let keys = [rsa(), rsa(), x25519()];
+    let mut opener = Opener::new(&keys).unwrap();
+    let mut damaged = sealed(&keys[0]);
+    damaged.push(0);
 
-    assert_eq!(open(&|e| e.truncate(0)), Err(OpenError::TooShort));
-    assert_eq!(open(&|e| e.truncate(3)), Err(OpenError::TooShort));
-    assert_eq!(open(&|e| e.truncate(259)), Err(OpenError::TooShort));
-    assert_eq!(open(&|e| e.truncate(260)), Ok(vec![]), "no body at all is an empty message");
-    assert_eq!(open(&|e| e.truncate(275)), Err(OpenError::Damaged));
-    assert_eq!(open(&|e| e.push(0)), Err(OpenError::Damaged));
-    assert_eq!(open(&|e| e[0] ^= 1), Err(OpenError::NotAnEnvelope));
-    assert_eq!(open(&|e| e[2] ^= 0x40), Err(OpenError::NotAnEnvelope));
-    assert_eq!(
-        open(&|e| e[3] = 1),
-        Err(OpenError::WrongKey),
-        "one octet more of wrapped key than the modulus has"
-    );
-    assert_eq!(open(&|e| e[100] ^= 1), Err(OpenError::WrongKey));
-    assert_eq!(open(&|e| e[275] ^= 1), Err(OpenError::Damaged), "padding of another value");
-    assert_eq!(open(&|_| {}).unwrap(), b"hello", "the opener survives every failure");
-    assert_eq!(open_v1(&fresh(2048), &envelope), Err(OpenError::WrongKey));
+    assert_eq!(opener.open(&damaged, &BINDING), Err(OpenError::Damaged));
+    assert_eq!(opener.open(&sealed(&rsa()), &BINDING), Err(OpenError::WrongKey));
+    assert_eq!(opener.open(&sealed(&x25519()), &BINDING), Err(OpenError::NotAuthentic));
+    assert_eq!(keys[0].opener().unwrap().open(&sealed(&keys[2]), &BINDING), Err(OpenError::NoKey));
+    assert_eq!(keys[2].opener().unwrap().open(&sealed(&keys[0]), &BINDING), Err(OpenError::NoKey));
+    assert_eq!(opener.open(b"hello", &BINDING), Err(OpenError::NotAnEnvelope));
+    assert_eq!(opener.open(b"", &BINDING), Err(OpenError::TooShort));
 }
 
 #[test]
-fn padding_of_impossible_length_is_refused() {
-    for last in [0, 17, 255] {
-        let mut padded = [9; 16];
-        padded[15] = last;
-        let body = cfb(Mode::Encrypt, &[7; 32], &padded).unwrap();
-        assert_eq!(open_body(&[7; 32], &body), Err(OpenError::Damaged), "{last}");
+fn the_kind_of_the_key_decides_the_version() {
+    for (key, version, beginning) in [(rsa(), Version::V1, "ENCBA"), (x25519(), Version::V2, "EN2A")] {
+        let envelope = sealed(&key);
+
+        assert_eq!((Version::of(&envelope), key.kind().version()), (Ok(version), version));
+        assert!(encode_payload(&envelope).starts_with(beginning));
     }
+}
+
+#[test]
+fn a_key_of_the_other_kind_seals_nothing() {
+    let (rsa, x25519) = (rsa().sealing_key().unwrap(), x25519().sealing_key().unwrap());
+
+    assert_eq!(seal_v1(&x25519, b"x"), Err(SealError::OtherKind));
+    assert_eq!(seal_v2(&rsa, &BINDING, b"x"), Err(SealError::OtherKind));
+}
+
+#[test]
+fn an_envelope_keeps_its_name_and_no_two_have_the_same() {
+    for key in [rsa(), x25519()] {
+        let (one, other) = (sealed(&key), sealed(&key));
+        let mut altered = one.clone();
+        *altered.last_mut().unwrap() ^= 1;
+
+        assert_eq!(seal_id(&one), seal_id(&altered), "{key:?}");
+        assert_ne!(seal_id(&one), seal_id(&other), "{key:?}");
+        assert_eq!(seal_id(&one[..20]), Err(OpenError::TooShort), "{key:?}");
+    }
+    assert_eq!(seal_id(b"hello"), Err(OpenError::NotAnEnvelope));
 }
 
 #[test]
@@ -106,32 +90,35 @@ fn payload_text_is_strict_but_for_padding() {
 #[test]
 fn keys_of_another_kind_are_refused() {
     let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap();
+    let ec = PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap();
 
-    assert!(OpeningKey::from_pkcs8(&key.private_key_to_pkcs8().unwrap()).is_err());
-    assert!(SealingKey::from_der(&key.public_key_to_der().unwrap()).is_err());
+    for key in [ec, PKey::generate_ed25519().unwrap(), PKey::generate_x448().unwrap()] {
+        let opening = OpeningKey::from_pkcs8(&key.private_key_to_pkcs8().unwrap());
+        assert_eq!(opening.map(|_| ()), Err(SealError::UnusableKey));
+        let sealing = SealingKey::from_der(&key.public_key_to_der().unwrap());
+        assert_eq!(sealing.map(|_| ()), Err(SealError::UnusableKey));
+    }
     assert!(SealingKey::parse("").is_err() && SealingKey::parse("AAAA").is_err());
 }
 
 #[test]
-fn debug_shows_no_key() {
-    assert_eq!(format!("{:?} {:?}", *KEY, KEY.opener().unwrap()), "OpeningKey(2048 bits) Opener(2048 bits)");
+fn a_public_key_that_protects_nothing_is_refused() {
+    let line = |coordinate: [u8; 32]| {
+        let key = PKey::public_key_from_raw_bytes(&coordinate, openssl::pkey::Id::X25519).unwrap();
+        STANDARD.encode(key.public_key_to_der().unwrap())
+    };
+
+    for refused in [[0; 32], [0xff; 32]] {
+        assert_eq!(SealingKey::parse(&line(refused)).map(|_| ()), Err(SealError::UnusableKey));
+    }
+    assert!(SealingKey::parse(&line([9; 32])).is_ok());
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+#[test]
+fn debug_shows_no_key() {
+    let (rsa, x25519) = (rsa(), x25519());
 
-    #[test]
-    fn what_is_sealed_is_opened(message in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let envelope = seal_v1(&KEY.sealing_key().unwrap(), &message).unwrap();
-
-        prop_assert_eq!(open_v1(&KEY, &envelope).unwrap().to_vec(), message);
-    }
-
-    #[test]
-    fn any_octets_are_opened_without_panic(octets in proptest::collection::vec(any::<u8>(), 0..400), head: bool) {
-        let octets = if head { [&[0x10, 0xd0, 0x81, 0x00], &octets[..]].concat() } else { octets };
-
-        prop_assert!(open_v1(&KEY, &octets).is_err());
-    }
+    assert_eq!(format!("{rsa:?} {x25519:?}"), "OpeningKey(rsa, 2048 bits) OpeningKey(x25519, 255 bits)");
+    assert_eq!(format!("{:?}", x25519.sealing_key().unwrap()), "SealingKey(x25519, 255 bits)");
+    assert_eq!(format!("{:?}", Opener::new(&[rsa, x25519]).unwrap()), "Opener(1 RSA keys, 1 X25519 keys)");
 }

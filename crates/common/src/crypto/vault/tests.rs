@@ -1,4 +1,9 @@
+use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
+
 use super::*;
+use crate::crypto::sms_envelope::{Binding, decode_payload, seal};
+use crate::models::UnixMillis;
 
 const PASSWORD: &str = "correct horse";
 
@@ -8,6 +13,13 @@ fn made(format: VaultFormat, clients: &[&str]) -> Vault {
         vault.add(client, DEFAULT_BITS, UnixMillis(1_700_000_000_000)).unwrap();
     }
     vault
+}
+
+/// A key whose private half is in `proto/sms/envelope-v2.json`.
+fn published() -> Vec<u8> {
+    let vectors = include_str!("../../../../../proto/sms/envelope-v2.json");
+    let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+    decode_payload(vectors["recipient"]["pkcs8"].as_str().unwrap()).unwrap()
 }
 
 fn lines(vault: &Vault, client: &str) -> Vec<String> {
@@ -114,4 +126,103 @@ fn merging_takes_what_is_not_there_and_keeps_the_order_of_ages() {
     assert_eq!(all.len(), 3);
     assert_eq!(all[2], own[0], "ours is the oldest");
     assert_eq!(all[..2], foreign);
+}
+
+#[test]
+fn a_client_may_have_keys_of_both_kinds() {
+    for format in [VaultFormat::Pkcs12, VaultFormat::Jks] {
+        let mut vault = made(format, &["acme"]);
+        let rsa = vault.sealing_key("acme").unwrap();
+
+        assert_eq!(vault.add_x25519("acme", UnixMillis(1_800_000_000_000)).unwrap(), "acme#2");
+
+        let read = Vault::open(&vault.to_bytes(PASSWORD).unwrap(), PASSWORD).unwrap();
+        let newest = read.sealing_key("acme").unwrap();
+        assert_eq!(newest.kind(), KeyKind::X25519);
+        let of = |kind| read.sealing_key_of("acme", kind).unwrap().to_line().unwrap();
+        assert_eq!(of(KeyKind::Rsa), rsa.to_line().unwrap());
+        assert_eq!(of(KeyKind::X25519), newest.to_line().unwrap());
+
+        let binding = Binding { client_id: "acme", correl_id: "C1", deadline: "2100-01-01T00:00:00Z" };
+        let mut opener = read.opener("ACME").unwrap();
+        for key in [rsa, newest] {
+            let envelope = seal(&key, &binding, b"hello").unwrap();
+            assert_eq!(opener.open(&envelope, &binding).unwrap().as_slice(), b"hello", "{key:?}");
+        }
+        assert!(read.opener("other").is_none());
+    }
+}
+
+#[test]
+fn entries_tell_kind_size_and_age() {
+    let mut vault = made(VaultFormat::Pkcs12, &["acme"]);
+    vault.add_x25519("acme", UnixMillis(1_800_000_000_000)).unwrap();
+
+    let read = Vault::open(&vault.to_bytes(PASSWORD).unwrap(), PASSWORD).unwrap();
+
+    let made = |millis| Some(UnixMillis(millis));
+    assert_eq!(
+        read.entries(),
+        [
+            VaultEntry {
+                alias: "acme",
+                key: Some((KeyKind::Rsa, DEFAULT_BITS)),
+                created: made(1_700_000_000_000)
+            },
+            VaultEntry {
+                alias: "acme#2",
+                key: Some((KeyKind::X25519, 255)),
+                created: made(1_800_000_000_000)
+            },
+        ]
+    );
+}
+
+#[test]
+fn a_published_key_is_for_the_loop_back_client_alone() {
+    let mut vault = made(VaultFormat::Pkcs12, &["acme"]);
+
+    let refused = vault.import("acme", &published(), UnixMillis(5)).map(str::to_owned);
+    let taken = vault.import("Test", &published(), UnixMillis(5)).map(str::to_owned);
+
+    assert_eq!(refused, Err(VaultError::Exposed(Exposure::Published)));
+    assert_eq!(taken.as_deref(), Ok("Test"));
+    assert!(vault.exposed().is_empty() && vault.opener("test").is_some());
+}
+
+#[test]
+fn no_client_shares_a_key_with_the_loop_back_client() {
+    let own = PKey::generate_x25519().unwrap().private_key_to_pkcs8().unwrap();
+    let mut vault = Vault::new(VaultFormat::Pkcs12);
+    vault.import("test", &own, UnixMillis(5)).unwrap();
+
+    let shared = vault.import("acme", &own, UnixMillis(6)).map(str::to_owned);
+
+    assert_eq!(shared, Err(VaultError::Exposed(Exposure::LoopBack)));
+    let mut other = Vault::new(VaultFormat::Pkcs12);
+    other.import("acme", &own, UnixMillis(6)).unwrap();
+    assert_eq!(other.merge(&vault, None, UnixMillis(7)), Err(VaultError::Exposed(Exposure::LoopBack)));
+    assert_eq!(vault.merge(&other, None, UnixMillis(7)), Err(VaultError::Exposed(Exposure::LoopBack)));
+    assert_eq!(vault.aliases(), ["test"]);
+}
+
+#[test]
+fn exposed_keys_of_a_file_are_named_and_open_nothing() {
+    let mut file = made(VaultFormat::Pkcs12, &["acme"]);
+    for (client, pkcs8) in [("test", published()), ("clinic", published()), ("acme", published())] {
+        // As another program would have written it.
+        let created = UnixMillis(1_800_000_000_000 + file.entries.len() as i64);
+        let chain = vec![certificate::make(client, &pkcs8).unwrap()];
+        let alias = file.free_alias(client);
+        file.entries.push(Entry { alias, pkcs8: pkcs8.into(), chain, created });
+    }
+
+    let vault = Vault::open(&file.to_bytes(PASSWORD).unwrap(), PASSWORD).unwrap();
+
+    let exposed = |alias| Exposed { alias, why: Exposure::Published };
+    assert_eq!(vault.exposed(), [exposed("acme#2"), exposed("clinic")]);
+    assert!(vault.opener("clinic").is_none());
+    let opener = vault.opener("acme").unwrap();
+    assert_eq!(format!("{opener:?}"), "Opener(1 RSA keys, 0 X25519 keys)");
+    assert!(vault.opener("test").is_some());
 }
