@@ -1,12 +1,12 @@
 //! The alphabets a message can be in, by SMPP's `data_coding` (SMPP 3.4 §5.2.19, 3GPP TS 23.038 §4).
 
-use crate::gsm7;
+use crate::alphabet::DefaultAlphabet;
 
 /// The alphabet of a message that goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// GSM 7 bit default alphabet, one octet for each septet.
-    Gsm7,
+    /// The SMSC's default, septets on the air.
+    Default(DefaultAlphabet),
     /// UCS-2, big endian, with surrogate pairs (that is, UTF-16).
     Ucs2,
 }
@@ -15,7 +15,7 @@ impl Coding {
     /// Gives the `data_coding` of SMPP: 0 or 8.
     pub fn data_coding(self) -> u8 {
         match self {
-            Self::Gsm7 => 0x00,
+            Self::Default(_) => 0x00,
             Self::Ucs2 => 0x08,
         }
     }
@@ -23,18 +23,25 @@ impl Coding {
     /// Gives the name for people.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Gsm7 => "gsm7",
+            Self::Default(alphabet) => alphabet.as_str(),
             Self::Ucs2 => "ucs2",
         }
     }
 }
 
-/// Reads the text of a message (without its user data header). `None` for an alphabet that is none of the SMSC's
-/// default (0, taken for GSM 03.38), ASCII (1), Latin-1 (3) or UCS-2 (8). What is not a character shows as U+FFFD.
+/// Reads the text of a message (without its user data header), of an SMSC whose default alphabet is GSM 03.38; see
+/// [`decode_text_in`].
 pub fn decode_text(data_coding: u8, octets: &[u8]) -> Option<String> {
+    decode_text_in(DefaultAlphabet::Gsm7, data_coding, octets)
+}
+
+/// Reads the text of a message (without its user data header). `None` for an alphabet that is none of the SMSC's
+/// `default` (0), ASCII (1), Latin-1 (3) or UCS-2 (8). What is not a character shows as U+FFFD.
+pub fn decode_text_in(default: DefaultAlphabet, data_coding: u8, octets: &[u8]) -> Option<String> {
     match data_coding {
-        0x00 => Some(gsm7::decode(octets)),
-        0x01 | 0x03 => Some(octets.iter().map(|&octet| char::from(octet)).collect()),
+        0x00 => Some(default.decode(octets)),
+        // Some send Latin-1 and call it ASCII; what is ASCII is the same in both.
+        0x01 | 0x03 => Some(DefaultAlphabet::Latin1.decode(octets)),
         0x08 => {
             let (pairs, rest) = octets.as_chunks::<2>();
             let units = pairs.iter().map(|&pair| u16::from_be_bytes(pair));
@@ -67,5 +74,12 @@ mod tests {
         for (coding, octets, text) in cases {
             assert_eq!(decode_text(coding, octets).as_deref(), text, "{coding} {octets:?}");
         }
+    }
+
+    #[test]
+    fn coding_0_is_what_the_smsc_takes_it_for() {
+        assert_eq!(decode_text_in(DefaultAlphabet::Latin1, 0, b"\xE9@").as_deref(), Some("é@"));
+        assert_eq!(decode_text_in(DefaultAlphabet::Gsm7, 0, b"\x05\x00").as_deref(), Some("é@"));
+        assert_eq!(decode_text_in(DefaultAlphabet::Ascii, 3, b"\xE9").as_deref(), Some("é"));
     }
 }

@@ -1,12 +1,15 @@
 //! What SMS text is made of: alphabets, segmentation, delivery receipts, message ids, sender addresses. Pure: no I/O,
 //! no clock, no network protocol; SMPP's PDUs are the crate `smpp`'s.
 //!
-//! - [`message_parts`]: a text to the octets of its segments, in GSM 03.38 when every character fits, else in UCS-2.
-//! - [`udh`], [`decode_text`]: the way back, for messages that come in.
+//! - [`parts`]: a text to the octets of its segments, in the SMSC's default alphabet when every character fits, else in
+//!   UCS-2, in the form that the SMSC wants for long texts.
+//! - [`validity`]: a deadline as the SMSC is told it.
+//! - [`udh`], [`decode_text_in`]: the way back, for messages that come in.
 //! - [`receipt`]: the text of a delivery receipt, merged with its TLVs.
 //! - [`message_id`]: ids that an SMSC writes in two ways.
 //! - [`sender`]: type of number and numbering plan of a sender id.
 
+mod alphabet;
 mod coding;
 pub mod gsm7;
 pub mod message_id;
@@ -14,6 +17,10 @@ mod parts;
 pub mod receipt;
 pub mod sender;
 pub mod udh;
+pub mod validity;
 
-pub use coding::{Coding, decode_text};
-pub use parts::{Part, Parts, PartsError, Reference, message_parts};
+pub use alphabet::{DefaultAlphabet, UnknownAlphabet};
+pub use coding::{Coding, decode_text, decode_text_in};
+pub use parts::{
+    Carrier, LongText, Part, Parts, PartsError, Reference, Sar, UnknownLongText, message_parts, parts,
+};
