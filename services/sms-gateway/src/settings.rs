@@ -62,6 +62,10 @@ pub struct Settings {
     /// How long statuses, ended attempts and receipts without an attempt are kept.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
+    /// How far away the deadline of a request in encryption version 2 may be: so long its envelope is remembered, so
+    /// that nobody can send it a second time.
+    #[serde(with = "humantime_serde")]
+    pub replay_window: Duration,
     /// Threads that decrypt; 0: one per core.
     pub decrypt_threads: usize,
     /// Records of one batch at most.
@@ -94,6 +98,7 @@ impl Default for Settings {
             throttle_backoff_max: Duration::from_secs(60),
             bind_patience: Duration::from_secs(60),
             retention: Duration::from_secs(30 * 24 * 3600),
+            replay_window: Duration::from_secs(90 * 24 * 3600),
             decrypt_threads: 0,
             batch: 256,
             plaintexts: 10_000,

@@ -9,6 +9,7 @@ pub(crate) mod receipts;
 pub(crate) mod references;
 pub(crate) mod rows;
 pub(crate) mod schema;
+mod seals;
 pub(crate) mod statuses;
 pub(crate) mod upkeep;
 

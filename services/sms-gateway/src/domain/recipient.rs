@@ -27,8 +27,7 @@ impl RecipientKey {
             return None;
         }
         let tag = hmac::sign(&self.0, digits.as_bytes());
-        let octets = tag.as_ref().iter().take(LENGTH);
-        Some(octets.map(|octet| format!("{octet:02x}")).collect())
+        tag.as_ref().first_chunk::<LENGTH>().map(hex::encode)
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use super::links::{Link, Links};
-use super::openers::{OpenFailure, Sealed};
+use super::openers::{OpenFailure, Opened, Sealed};
 use super::outcomes::Flight;
 use super::rates::ClientRates;
 use crate::domain::attempt::JobKey;
@@ -103,13 +103,20 @@ async fn make_ready(gateway: &Gateway, rows: Vec<JobRow>) -> (Vec<Plan>, HashMap
             }
             (None, Some(payload)) => {
                 closed.push(row.key());
-                sealed.push(Sealed { client_id: row.client_id.clone(), payload: payload.clone() });
+                sealed.push(Sealed {
+                    client_id: row.client_id.clone(),
+                    correl_id: row.correl_id.clone(),
+                    deadline: row.deadline_text.clone().unwrap_or_default(),
+                    payload: payload.clone(),
+                });
             }
             (None, None) => {}
         }
     }
     if !sealed.is_empty() {
-        messages.extend(closed.into_iter().zip(gateway.openers.open(sealed).await));
+        let opened = gateway.openers.open(sealed).await;
+        let opened = opened.into_iter().map(|opened| opened.map(|Opened { message, .. }| message));
+        messages.extend(closed.into_iter().zip(opened));
     }
     let mut plans = Vec::with_capacity(rows.len());
     let mut ready = HashMap::with_capacity(rows.len());

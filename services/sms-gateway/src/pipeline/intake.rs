@@ -15,11 +15,10 @@ use futures_util::future::maybe_done;
 use telemetry::TraceContext;
 
 use super::Gateway;
-use super::openers::{OpenFailure, Sealed};
-use crate::domain::attempt::Emission;
+use super::openers::{OpenFailure, Opened, Sealed};
 use crate::domain::loopback::{self, Script, Wait};
 use crate::domain::message::prepare;
-use crate::domain::state::{Emitted, JobState};
+use crate::domain::state::JobState;
 use crate::store::intake::{NewAttempt, Taken};
 use crate::store::rows::{DueRow, JobRow};
 
@@ -66,7 +65,12 @@ impl Intake {
             let (client, correl) = (request.client_id.clone(), request.correl_id.clone());
             match request.check(self.allowed.contains(&client), now) {
                 Ok(sms) => {
-                    sealed.push(Sealed { client_id: client, payload: sms.payload.clone() });
+                    sealed.push(Sealed {
+                        client_id: client,
+                        correl_id: correl,
+                        deadline: sms.deadline_text.clone(),
+                        payload: sms.payload.clone(),
+                    });
                     accepted.push((index, sms));
                     judged.push(None);
                 }
@@ -92,21 +96,41 @@ impl Intake {
         &self,
         record: &Delivered,
         sms: AcceptedSms,
-        opened: Result<SmsPayload, OpenFailure>,
+        opened: Result<Opened, OpenFailure>,
         now: UnixMillis,
     ) -> Judged {
-        let AcceptedSms { client_id, correl_id, deadline, payload, class } = sms;
+        let AcceptedSms { client_id, correl_id, deadline, deadline_text, payload, class } = sms;
         let mut draft = Draft::new(record, client_id, correl_id, now);
         draft.0.deadline = deadline;
         draft.0.class = class.as_str().into();
-        let message = match opened {
-            Ok(message) => message,
+        let Opened { message, seal } = match opened {
+            Ok(opened) => opened,
             Err(failure) if failure.is_ours() => return Judged::Later(failure.to_string()),
             Err(failure) => {
                 let ended = draft.ended(SmsState::Invalid, Some(failure.to_string()));
                 return Judged::Attempt(Box::new(ended), None);
             }
         };
+        if seal.is_some() {
+            let last = now + self.gateway.settings.replay_window;
+            if deadline > last {
+                let text = format!(
+                    "deadline is too far away for this encryption: {} at most",
+                    last.to_rfc3339_seconds()
+                );
+                return Judged::Attempt(Box::new(draft.ended(SmsState::Invalid, Some(text))), None);
+            }
+            // The envelope opens only with these very characters.
+            draft.0.deadline_text = Some(deadline_text);
+        }
+        let mut judged = self.judge_message(draft, payload, message);
+        if let Judged::Attempt(attempt, _) = &mut judged {
+            attempt.seal = seal;
+        }
+        judged
+    }
+
+    fn judge_message(&self, draft: Draft, payload: String, message: SmsPayload) -> Judged {
         if draft.0.client_id.as_str() == loopback::CLIENT {
             let settings = &self.gateway.settings;
             let delay = |wait| match wait {
@@ -244,11 +268,7 @@ impl Draft {
 
     /// Ends with its first status.
     fn ended(self, status: SmsState, error_text: Option<String>) -> NewAttempt {
-        let mut row = self.enter(JobState::ended(status));
-        let mut emitted = Emitted::default();
-        emitted.insert(status);
-        row.emitted = emitted.bits();
-        NewAttempt { row, emission: Some(Emission { status, recall_id: None, error_text }), due: Vec::new() }
+        NewAttempt::ended(self.0, status, error_text)
     }
 
     /// Waits to be submitted.
@@ -257,7 +277,7 @@ impl Draft {
         row.due_at = Some(row.created_at);
         row.payload = Some(payload);
         row.recipient = recipient;
-        NewAttempt { row, emission: None, due: Vec::new() }
+        NewAttempt { row, emission: None, due: Vec::new(), seal: None }
     }
 
     /// Has its statuses to come.
@@ -281,6 +301,6 @@ impl Draft {
                 }
             })
             .collect();
-        NewAttempt { row, emission: None, due }
+        NewAttempt { row, emission: None, due, seal: None }
     }
 }

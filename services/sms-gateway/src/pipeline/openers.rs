@@ -5,18 +5,22 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use common::crypto::sms_envelope::{OpenError, Opener, decode_payload};
+use common::crypto::sms_envelope::{Binding, OpenError, Opener, Version, decode_payload, seal_id};
 use common::crypto::sms_payload::{PayloadError, SmsPayload};
-use common::models::sms::ClientId;
+use common::models::sms::{ClientId, CorrelId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::vault::{CachedVault, VaultUnavailable};
 use crate::metrics::Metrics;
 
-/// An encrypted message.
+/// An encrypted message, and what it is bound to.
 pub(crate) struct Sealed {
     /// Whose key opens it.
     pub(crate) client_id: ClientId,
+    /// The tenant's id of the request.
+    pub(crate) correl_id: CorrelId,
+    /// The request's deadline as it is written there; counts in version 2 only.
+    pub(crate) deadline: String,
     /// Base64 as it came.
     pub(crate) payload: String,
 }
@@ -60,11 +64,19 @@ impl From<PayloadError> for OpenFailure {
     }
 }
 
-type Opened = Result<SmsPayload, OpenFailure>;
+/// A message that was opened.
+pub(crate) struct Opened {
+    /// The message.
+    pub(crate) message: SmsPayload,
+    /// Names the envelope, if its version lets it be used once only.
+    pub(crate) seal: Option<String>,
+}
+
+type Opening = Result<Opened, OpenFailure>;
 
 struct Chunk {
     items: Vec<Sealed>,
-    reply: oneshot::Sender<Vec<Opened>>,
+    reply: oneshot::Sender<Vec<Opening>>,
 }
 
 /// The handle on the threads. They end when it is dropped.
@@ -102,7 +114,7 @@ impl Openers {
     }
 
     /// Opens a batch, spread over the threads; the results come in its order.
-    pub(crate) async fn open(&self, mut items: Vec<Sealed>) -> Vec<Opened> {
+    pub(crate) async fn open(&self, mut items: Vec<Sealed>) -> Vec<Opening> {
         let total = items.len();
         let timer = self.metrics.open_seconds.start_timer();
         let size = total.div_ceil(self.threads).max(1);
@@ -133,7 +145,7 @@ struct Worker {
     vault: Arc<CachedVault>,
     /// Of the vault that `openers` are from.
     version: u64,
-    openers: HashMap<ClientId, Vec<Opener>>,
+    openers: HashMap<ClientId, Option<Opener>>,
     metrics: Metrics,
 }
 
@@ -148,37 +160,36 @@ impl Worker {
         }
     }
 
-    fn open(&mut self, item: &Sealed) -> Opened {
+    fn open(&mut self, item: &Sealed) -> Opening {
         let envelope = decode_payload(&item.payload)?;
-        let openers = self.openers(&item.client_id)?;
-        if openers.is_empty() {
+        let Some(opener) = self.opener(&item.client_id)? else {
             self.metrics.keys_missing_total.inc();
             tracing::error!(sms.client = %item.client_id, "a client that may send has no key in the vault");
             return Err(OpenFailure::NoKey(item.client_id.clone()));
-        }
-        let mut failure = OpenError::WrongKey;
-        for opener in openers {
-            match opener.open_v1(&envelope) {
-                Ok(octets) => {
-                    self.metrics.opened_total.inc();
-                    return Ok(SmsPayload::parse(&octets)?);
-                }
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure.into())
+        };
+        let binding = Binding {
+            client_id: item.client_id.as_str(),
+            correl_id: item.correl_id.as_str(),
+            deadline: &item.deadline,
+        };
+        let octets = opener.open(&envelope, &binding)?;
+        self.metrics.opened_total.inc();
+        let seal = match Version::of(&envelope)? {
+            // The known clients send the same envelope again when they try again.
+            Version::V1 => None,
+            Version::V2 => Some(hex::encode(seal_id(&envelope)?)),
+        };
+        Ok(Opened { message: SmsPayload::parse(&octets)?, seal })
     }
 
-    /// This thread's keys of a client, newest first.
-    fn openers(&mut self, client: &ClientId) -> Result<&mut Vec<Opener>, VaultUnavailable> {
+    /// This thread's copies of a client's keys.
+    fn opener(&mut self, client: &ClientId) -> Result<Option<&mut Opener>, VaultUnavailable> {
         let keys = self.vault.keys()?;
         if keys.version != self.version {
             self.openers.clear();
             self.version = keys.version;
         }
-        Ok(self.openers.entry(client.clone()).or_insert_with(|| {
-            let keys = keys.vault.as_ref().map(|vault| vault.keys(client.as_str())).unwrap_or_default();
-            keys.iter().filter_map(|key| key.opener().ok()).collect()
-        }))
+        let made = || keys.vault.as_ref().and_then(|vault| vault.opener(client.as_str()));
+        Ok(self.openers.entry(client.clone()).or_insert_with(made).as_mut())
     }
 }

@@ -93,6 +93,13 @@ impl CachedVault {
             Ok(Some((stamp, vault))) => {
                 if let Some(vault) = &vault {
                     tracing::info!(vault.keys = vault.aliases().len(), "vault read");
+                    for exposed in vault.exposed() {
+                        tracing::error!(
+                            vault.alias = exposed.alias,
+                            why = %exposed.why,
+                            "a key is not used: what is encrypted to it others can read; make a new one",
+                        );
+                    }
                 }
                 state.keys = Some(Arc::new(Keys { version, vault }));
                 state.stamp = Some(stamp);

@@ -1,8 +1,10 @@
 //! Takes a batch of requests: new attempts, replays, duplicates.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use common::models::UnixMillis;
+use common::models::sms::SmsState;
 use db::DbConn;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -11,9 +13,12 @@ use diesel::sql_types::{Array, Bool, Text};
 use super::rows::{DueRow, JobRow, StatusRow};
 use super::schema::{sms_due_statuses, sms_jobs};
 use super::statuses::{self, NewStatus};
-use super::{Rules, StoreError};
+use super::{Rules, StoreError, seals};
 use crate::domain::attempt::Emission;
-use crate::domain::state::JobState;
+use crate::domain::state::{Emitted, JobState};
+
+/// `error-text` of a request whose envelope came before.
+const REPEATED_ENVELOPE: &str = "the encrypted message was used in another request; encrypt it anew";
 
 /// A request that has been judged.
 #[derive(Clone)]
@@ -24,6 +29,24 @@ pub(crate) struct NewAttempt {
     pub(crate) emission: Option<Emission>,
     /// Statuses to come, of the loop-back client.
     pub(crate) due: Vec<DueRow>,
+    /// Names the envelope, if it must not be taken from another record.
+    pub(crate) seal: Option<String>,
+}
+
+impl NewAttempt {
+    /// Ends it with its first status.
+    pub(crate) fn ended(mut row: JobRow, status: SmsState, error_text: Option<String>) -> Self {
+        let state = JobState::ended(status);
+        row.state = state.as_str().into();
+        row.holds = state.holds();
+        row.payload = None;
+        row.due_at = None;
+        let mut emitted = Emitted::default();
+        emitted.insert(status);
+        row.emitted = emitted.bits();
+        let emission = Some(Emission { status, recall_id: None, error_text });
+        Self { row, emission, due: Vec::new(), seal: None }
+    }
 }
 
 /// What became of a request.
@@ -44,6 +67,14 @@ pub(crate) fn take(
     batch: &[NewAttempt],
     now: UnixMillis,
 ) -> Result<Vec<Taken>, StoreError> {
+    let repeated = seals::repeated(conn, batch)?;
+    let mut batch = Cow::Borrowed(batch);
+    if !repeated.is_empty() {
+        for attempt in batch.to_mut().iter_mut().filter(|attempt| repeated.contains(&attempt.row.id)) {
+            let text = Some(REPEATED_ENVELOPE.to_owned());
+            *attempt = NewAttempt::ended(attempt.row.clone(), SmsState::Invalid, text);
+        }
+    }
     let mut rows: Vec<JobRow> = batch.iter().map(|attempt| attempt.row.clone()).collect();
     mark_possible_duplicates(conn, &mut rows)?;
     let stored = insert(conn, &rows)?;

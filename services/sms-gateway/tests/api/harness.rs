@@ -26,7 +26,7 @@ use crate::cases::{ACME, Maker, TEST};
 
 pub(crate) const KEY: &str = "key-of-acme-0123456789";
 pub(crate) const TEST_KEY: &str = "key-of-test-0123456789";
-const PASSWORD: &str = "123456";
+pub(crate) const PASSWORD: &str = "123456";
 
 /// What outlives a restart: folder, vault, SMSC.
 pub(crate) struct World {

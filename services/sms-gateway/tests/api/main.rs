@@ -10,3 +10,4 @@ mod openapi;
 mod operation;
 mod outcomes;
 mod recovery;
+mod sealed;

@@ -121,6 +121,8 @@ pub struct AcceptedSms {
     pub correl_id: CorrelId,
     /// When it is too late to send.
     pub deadline: UnixMillis,
+    /// The same as the request spells it.
+    pub deadline_text: String,
     /// Base64 of the encrypted message, not decoded yet.
     pub payload: String,
     /// What to do about an unknown outcome.
@@ -176,9 +178,9 @@ impl SmsRequest {
     pub fn check(self, allowed: bool, now: UnixMillis) -> Result<AcceptedSms, Refusal> {
         let Self { client_id, correl_id, deadline, payload, class } = self;
         let payload = payload.ok_or(Refusal::PayloadMissing)?;
-        let deadline = deadline.ok_or(Refusal::DeadlineMissing)?;
-        let Ok(deadline) = parse_deadline(&deadline) else {
-            return Err(Refusal::DeadlineInvalid(deadline.chars().take(64).collect()));
+        let deadline_text = deadline.ok_or(Refusal::DeadlineMissing)?;
+        let Ok(deadline) = parse_deadline(&deadline_text) else {
+            return Err(Refusal::DeadlineInvalid(deadline_text.chars().take(64).collect()));
         };
         let class = class.as_deref().map(str::parse).transpose()?.unwrap_or_default();
         if !allowed {
@@ -187,7 +189,7 @@ impl SmsRequest {
         if deadline < now {
             return Err(Refusal::Expired);
         }
-        Ok(AcceptedSms { client_id, correl_id, deadline, payload, class })
+        Ok(AcceptedSms { client_id, correl_id, deadline, deadline_text, payload, class })
     }
 }
 
