@@ -1,7 +1,7 @@
 //! A real Apache Kafka for tests: one KRaft broker on loopback ports of its own, to be killed and started at will.
 //!
 //! [`bootstrap`] is the broker that the whole run shares (`SEALPOST_TEST_KAFKA`); tests keep apart by
-//! [`topic`] names. A test that kills its broker starts a private [`Kafka`].
+//! [`unique`] names. A test that kills its broker starts a private [`Kafka`].
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,9 +13,11 @@ use tokio::sync::OnceCell;
 use crate::process::{self, Daemon, InfraError, ports};
 
 mod jars;
+mod secured;
 mod wire;
 
 pub use jars::fetch;
+pub use secured::{Certificate, Secured};
 
 /// Variable with the address of the broker that all tests of a run share, `host:port`.
 pub const SHARED: &str = "SEALPOST_TEST_KAFKA";
@@ -57,6 +59,7 @@ pub async fn create_topic(bootstrap: &str, name: &str, partitions: u16) -> Resul
 pub struct Kafka {
     bootstrap: String,
     jars: PathBuf,
+    secured: Option<Secured>,
     running: Option<Daemon>,
     // Last, so that the folder goes after the process that writes to it.
     data: TempDir,
@@ -69,17 +72,40 @@ impl Kafka {
     /// # Errors
     /// [`InfraError`] when Java, Maven or the jars are missing, or the broker does not start.
     pub async fn start() -> Result<Self, InfraError> {
+        Self::prepare(|_| Ok(None)).await
+    }
+
+    /// As [`Kafka::start`], with a second listener that wants TLS and a password: see [`Kafka::secured`].
+    ///
+    /// # Errors
+    /// As [`Kafka::start`]; [`InfraError::Command`] when openssl fails.
+    pub async fn start_secured() -> Result<Self, InfraError> {
+        Self::prepare(|folder| Secured::make(ports::free(), folder).map(Some)).await
+    }
+
+    async fn prepare(
+        secure: impl FnOnce(&Path) -> Result<Option<Secured>, InfraError>,
+    ) -> Result<Self, InfraError> {
         let jars = tokio::task::spawn_blocking(fetch).await.map_err(|_| panicked())??;
         let data = process::scratch("kafka")?;
-        let port = ports::free();
+        let (port, secured) = (ports::free(), secure(data.path())?);
         let bootstrap = format!("127.0.0.1:{port}");
-        let settings = data.path().join("server.properties");
-        std::fs::write(&settings, properties(port, ports::free(), &data.path().join("log")))
+        let settings = properties(port, ports::free(), &data.path().join("log"), secured.as_ref());
+        let mut kafka = Self { bootstrap, jars, secured, running: None, data };
+        std::fs::write(kafka.settings(), settings)
             .map_err(|error| InfraError::Io("server.properties", error))?;
-        let mut kafka = Self { bootstrap, jars, running: None, data };
-        kafka.format(settings).await?;
+        kafka.format().await?;
         kafka.restart().await?;
         Ok(kafka)
+    }
+
+    /// The listener with TLS and a password.
+    ///
+    /// # Panics
+    /// When the broker was not started by [`Kafka::start_secured`].
+    #[must_use]
+    pub fn secured(&self) -> &Secured {
+        self.secured.as_ref().expect("a broker of start_secured")
     }
 
     /// The broker's address, `127.0.0.1:port`; the same after a restart.
@@ -116,14 +142,14 @@ impl Kafka {
             .arg("-cp")
             .arg(self.class_path())
             .arg("kafka.Kafka")
-            .arg(self.data.path().join("server.properties"));
+            .arg(self.settings());
         let mut broker = Daemon::start("Kafka", java, self.data.path().join("broker.log"))?;
         broker.wait_ready(READY_WITHIN, async || wire::answers(&self.bootstrap).await).await?;
         self.running = Some(broker);
         Ok(())
     }
 
-    async fn format(&self, settings: PathBuf) -> Result<(), InfraError> {
+    async fn format(&self) -> Result<(), InfraError> {
         let mut command = Command::new("java");
         command
             .args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"])
@@ -132,9 +158,14 @@ impl Kafka {
             // Any 16 bytes in base64url; a broker serves one cluster of its own.
             .arg("c2VhbHBvc3QtdGVzdC1rYQ")
             .arg("-c")
-            .arg(settings);
+            .arg(self.settings())
+            .args(self.secured.iter().flat_map(Secured::users));
         let formatting = move || process::complete("kafka.tools.StorageTool", &mut command);
         tokio::task::spawn_blocking(formatting).await.map_err(|_| panicked())?
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.data.path().join("server.properties")
     }
 
     fn class_path(&self) -> PathBuf {
@@ -148,17 +179,19 @@ fn panicked() -> InfraError {
 
 /// Settings of a single node on loopback. The short timeouts make a restart after SIGKILL take 2 seconds instead of
 /// 12 (the controller waits for the dead broker's session), and let consumers use sessions of 1.5 seconds.
-fn properties(port: u16, controller_port: u16, logs: &Path) -> String {
+fn properties(port: u16, controller_port: u16, logs: &Path, secured: Option<&Secured>) -> String {
     let logs = logs.display();
+    let listener = secured.map(Secured::listener).unwrap_or_default();
+    let security = secured.map(Secured::properties).unwrap_or_default();
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listener}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listener}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
 log.dirs={logs}
 num.partitions=4
 offsets.topic.replication.factor=1
@@ -173,7 +206,7 @@ broker.heartbeat.interval.ms=200
 broker.session.timeout.ms=1000
 controller.quorum.election.timeout.ms=300
 controller.quorum.fetch.timeout.ms=1000
-"
+{security}"
     )
 }
 

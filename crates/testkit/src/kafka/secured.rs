@@ -1,0 +1,145 @@
+//! The listener of a broker that wants TLS and a password, and everything that a client needs for it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bus::{SecurityProtocol, SecuritySettings};
+use common::crypto::Secret;
+
+use crate::process::{self, InfraError};
+
+/// Who may come in.
+const USER: &str = "sealpost";
+/// Its password; in no test's output.
+const PASSWORD: &str = "scram-password-1618033988";
+
+/// What the broker shows of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Signed by the authority of [`Secured::security`], for the listener's address.
+    Sound,
+    /// Signed by the same, for another name.
+    Misnamed,
+    /// Signed by nobody that a client trusts.
+    Stranger,
+}
+
+impl Certificate {
+    /// The stem of its files.
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Misnamed => "misnamed",
+            Self::Stranger => "stranger",
+        }
+    }
+}
+
+/// A SASL_SSL listener on 127.0.0.1: SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN, with one user.
+#[derive(Debug)]
+pub struct Secured {
+    port: u16,
+    folder: PathBuf,
+}
+
+impl Secured {
+    /// Makes the authorities and the certificates in `folder`, which is the broker's.
+    pub(super) fn make(port: u16, folder: &Path) -> Result<Self, InfraError> {
+        let secured = Self { port, folder: folder.to_owned() };
+        let authority = ["-CA", "authority.pem", "-CAkey", "authority.key"];
+        openssl(folder, "authority", &["-subj", "/CN=authority"])?;
+        openssl(folder, Certificate::Stranger.stem(), &["-subj", "/CN=stranger"])?;
+        for (certificate, name) in
+            [(Certificate::Sound, "IP:127.0.0.1"), (Certificate::Misnamed, "DNS:elsewhere.invalid")]
+        {
+            let named = ["-subj", "/CN=broker", "-addext", &format!("subjectAltName={name}")];
+            openssl(folder, certificate.stem(), &[&named[..], &authority].concat())?;
+        }
+        secured.present(Certificate::Sound)?;
+        Ok(secured)
+    }
+
+    /// Lets the broker present this certificate from its next start on.
+    ///
+    /// # Errors
+    /// [`InfraError::Io`] when its key store cannot be written.
+    pub fn present(&self, certificate: Certificate) -> Result<(), InfraError> {
+        let file = |kind| self.folder.join(format!("{}.{kind}", certificate.stem()));
+        let read = |kind| std::fs::read_to_string(file(kind));
+        // Kafka takes a key and its chain from one file.
+        let join = || std::fs::write(self.folder.join("keystore.pem"), read("key")? + &read("pem")?);
+        join().map_err(|error| InfraError::Io("keystore.pem", error))
+    }
+
+    /// Its address, `127.0.0.1:port`.
+    #[must_use]
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// What lets a client in, by SCRAM-SHA-512.
+    #[must_use]
+    pub fn security(&self) -> SecuritySettings {
+        SecuritySettings {
+            protocol: SecurityProtocol::SaslSsl,
+            sasl_mechanism: Some("SCRAM-SHA-512".to_owned()),
+            username: Some(USER.to_owned()),
+            password: Some(Secret::new(PASSWORD.to_owned())),
+            ca_file: Some(self.folder.join("authority.pem")),
+        }
+    }
+
+    /// The password, to look for where it must not be.
+    #[must_use]
+    pub fn password(&self) -> &'static str {
+        PASSWORD
+    }
+
+    /// Arguments of `StorageTool format` that make the user.
+    pub(super) fn users(&self) -> Vec<String> {
+        let user = |mechanism| format!("{mechanism}=[name={USER},password={PASSWORD}]");
+        ["SCRAM-SHA-512", "SCRAM-SHA-256"].map(|one| ["--add-scram".to_owned(), user(one)]).concat()
+    }
+
+    /// The listener's address, as the broker's settings write it.
+    pub(super) fn listener(&self) -> String {
+        format!(",SASL_SSL://127.0.0.1:{}", self.port)
+    }
+
+    /// The broker's settings for this listener.
+    pub(super) fn properties(&self) -> String {
+        let (keystore, listener) = (self.folder.join("keystore.pem"), "listener.name.sasl_ssl");
+        let module = "sasl.jaas.config=org.apache.kafka.common.security";
+        format!(
+            "ssl.keystore.type=PEM
+ssl.keystore.location={}
+sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN
+{listener}.scram-sha-512.{module}.scram.ScramLoginModule required;
+{listener}.scram-sha-256.{module}.scram.ScramLoginModule required;
+{listener}.plain.{module}.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";
+",
+            keystore.display()
+        )
+    }
+}
+
+/// Makes `name.pem` and `name.key`: a certificate for a day and its key.
+fn openssl(folder: &Path, name: &str, more: &[&str]) -> Result<(), InfraError> {
+    let mut openssl = Command::new("openssl");
+    openssl
+        .current_dir(folder)
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "1",
+        ])
+        .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")])
+        .args(more);
+    process::complete("openssl req", &mut openssl)
+}
