@@ -21,9 +21,6 @@ use self::lanes::{Lanes, Verdict};
 pub use self::{metrics::WorkerMetrics, policy::Policy};
 use crate::{Bus, BusError, Consumer, Delivered, Event, Producer, Record};
 
-/// How often the lag is read for the metrics.
-const LAG_INTERVAL: Duration = Duration::from_secs(15);
-
 /// What became of a record. Reasons end up in logs and headers: they name the fault, never contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -115,24 +112,27 @@ impl Worker {
         }
     }
 
+    /// Keeps the lag of the metrics up to date: that of the whole group, partitions of other members included, since
+    /// those that nobody owns would be in no metric otherwise.
     async fn watch_lag(&self) -> Infallible {
         loop {
-            let mut lag = Some(0);
-            for topic in &self.topics {
-                match self.bus.lag(&self.group, topic).await {
-                    Ok(partitions) => {
-                        lag = lag.map(|sum| sum + partitions.iter().map(|p| p.lag).sum::<i64>())
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, topic, "the lag could not be read");
-                        lag = None;
-                    }
+            match self.lag().await {
+                Ok(lag) => self.metrics.lag.set(lag),
+                Err(error) => {
+                    tracing::debug!(%error, group = self.group, "the lag could not be read");
+                    self.metrics.lag_failed.inc();
                 }
             }
-            // An unknown lag leaves the last one standing.
-            lag.into_iter().for_each(|lag| self.metrics.lag.set(lag));
-            sleep(LAG_INTERVAL).await;
+            sleep(self.policy.lag_interval).await;
         }
+    }
+
+    async fn lag(&self) -> Result<i64, BusError> {
+        let mut lag = 0;
+        for topic in &self.topics {
+            lag += self.bus.lag(&self.group, topic).await?.iter().map(|partition| partition.lag).sum::<i64>();
+        }
+        Ok(lag)
     }
 }
 

@@ -13,8 +13,10 @@ pub struct WorkerMetrics {
     pub retried: IntCounter,
     /// Records that went to the dead-letter topic.
     pub dead: IntCounter,
-    /// Records that the group has not committed, as last seen.
+    /// Records that the group has not committed, as last seen. Every member tells the whole group's.
     pub lag: IntGauge,
+    /// Readings of the lag that failed; it stands as last seen.
+    pub lag_failed: IntCounter,
 }
 
 impl WorkerMetrics {
@@ -24,11 +26,12 @@ impl WorkerMetrics {
     /// The registry has a worker of that name.
     pub fn register(registry: &Registry, worker: &str) -> Result<Self, prometheus::Error> {
         let metrics = Self::named(worker)?;
-        let all: [Box<dyn Collector>; 4] = [
+        let all: [Box<dyn Collector>; 5] = [
             Box::new(metrics.consumed.clone()),
             Box::new(metrics.retried.clone()),
             Box::new(metrics.dead.clone()),
             Box::new(metrics.lag.clone()),
+            Box::new(metrics.lag_failed.clone()),
         ];
         all.into_iter().try_for_each(|series| registry.register(series))?;
         Ok(metrics)
@@ -51,7 +54,11 @@ impl WorkerMetrics {
             ))?,
             lag: IntGauge::with_opts(opts(
                 "bus_worker_lag_records",
-                "Records not yet committed by the group.",
+                "Records not yet committed by the group, all members together: aggregate by max, not by sum.",
+            ))?,
+            lag_failed: IntCounter::with_opts(opts(
+                "bus_worker_lag_failed_total",
+                "Readings of the lag that failed; it stands as last seen.",
             ))?,
         })
     }

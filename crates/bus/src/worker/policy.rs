@@ -26,6 +26,9 @@ pub struct Policy {
     /// How long a stored offset may wait for its commit: what may be delivered again after a crash.
     #[serde(with = "humantime_serde")]
     pub commit_interval: Duration,
+    /// How often the lag is read for the metrics: a few questions to the brokers each time.
+    #[serde(with = "humantime_serde")]
+    pub lag_interval: Duration,
 }
 
 impl Default for Policy {
@@ -37,6 +40,7 @@ impl Default for Policy {
             max_attempts: None,
             dead_letter_topic: None,
             commit_interval: Duration::from_millis(200),
+            lag_interval: Duration::from_secs(15),
         }
     }
 }

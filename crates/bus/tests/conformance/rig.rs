@@ -136,6 +136,7 @@ macro_rules! conformance {
             panic_is_a_retry_and_ends_with_the_dead_letters
             cancel_finishes_the_batch_in_flight_and_commits_it
             rebalance_waits_for_the_batch_in_flight
+            lag_metric_grows_while_records_wait_and_falls_back_to_zero
         );
     };
     (@tests $rig:expr; $($name:ident)*) => {

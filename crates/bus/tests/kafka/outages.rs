@@ -9,8 +9,13 @@ use std::{
     time::Duration,
 };
 
-use bus::{Bus, BusError, BusSettings, Producer, Record};
+use async_trait::async_trait;
+use bus::{
+    Bus, BusError, BusSettings, Delivered, Producer, Record,
+    worker::{Handler, Outcome, Policy, Worker, WorkerMetrics},
+};
 use testkit::kafka::Kafka;
+use tokio_util::sync::CancellationToken;
 
 use crate::{PATIENCE, next_records, open, settings};
 
@@ -103,4 +108,42 @@ async fn bus_opens_while_no_broker_is_there() {
 
     assert!(bus.ping().await.is_err_and(|error| error.is_transient()));
     drop(consumer);
+}
+
+/// Takes no record.
+struct Nothing;
+
+#[async_trait]
+impl Handler for Nothing {
+    async fn handle(&self, records: &[Delivered]) -> Vec<Outcome> {
+        vec![Outcome::retry("not today"); records.len()]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lag_metric_stands_as_last_seen_while_the_broker_is_away_and_says_that_it_does() {
+    let mut kafka = Kafka::start().await.unwrap();
+    let bus = open(kafka.bootstrap());
+    bus.producer().send(vec![Record::new("jobs", "k", "v"); 3]).await.unwrap();
+    let (metrics, cancel) = (WorkerMetrics::default(), CancellationToken::new());
+    let policy = Policy { lag_interval: Duration::from_millis(50), ..Policy::default() };
+    let worker = Worker::new(&bus, "workers", &["jobs"]).policy(policy).metrics(metrics.clone());
+    let working = tokio::spawn({
+        let cancel = cancel.clone();
+        async move { worker.run(&Nothing, cancel).await }
+    });
+    let until = async |reached: &dyn Fn() -> bool| {
+        while !reached() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, until(&|| metrics.lag.get() == 3)).await.expect("the lag");
+
+    kafka.kill();
+    let failed = metrics.lag_failed.get();
+    tokio::time::timeout(PATIENCE, until(&|| metrics.lag_failed.get() > failed)).await.expect("a failure");
+
+    assert_eq!(metrics.lag.get(), 3);
+    cancel.cancel();
+    tokio::time::timeout(PATIENCE, working).await.expect("its end").unwrap().unwrap();
 }

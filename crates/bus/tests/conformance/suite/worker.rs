@@ -71,7 +71,7 @@ impl Handler for Script {
     }
 }
 
-struct Running {
+pub(super) struct Running {
     task: JoinHandle<()>,
     cancel: CancellationToken,
 }
@@ -87,14 +87,14 @@ impl Running {
         Self::with(Worker::new(bus, group, &[topic]).policy(policy), handler)
     }
 
-    fn with(worker: Worker, handler: Arc<dyn Handler>) -> Self {
+    pub(super) fn with(worker: Worker, handler: Arc<dyn Handler>) -> Self {
         let cancel = CancellationToken::new();
         let token = cancel.clone();
         let task = tokio::spawn(async move { worker.run(handler.as_ref(), token).await.expect("runs") });
         Self { task, cancel }
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.cancel.cancel();
         soon("the worker's end", self.task).await.expect("no panic");
     }
