@@ -8,36 +8,40 @@ mod client;
 mod consumer;
 mod lag;
 mod membership;
+mod onlooker;
 mod producer;
 mod reader;
 mod recent;
+mod refusal;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use rdkafka::{
-    ClientConfig,
-    producer::{Producer as _, ThreadedProducer},
-};
+use rdkafka::{ClientConfig, producer::Producer as _};
 
 use crate::{Backend, BusError, BusSettings, Consumer, PartitionLag, Producer};
+use client::Logs;
 use consumer::KafkaConsumer;
 use producer::KafkaProducer;
 pub use reader::{ReadFrom, TopicReader};
 
 /// How long a question to the brokers (ping, lag) may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long a broker that has refused us may take to let us in, before the refusal is the answer to a ping: shorter than
+/// the time that a readiness check has.
+const SECOND_THOUGHTS: Duration = Duration::from_millis(500);
 
 /// Makes the clients; a broker need not be reachable yet.
 pub(crate) fn open(settings: &BusSettings) -> Result<Arc<dyn Backend>, BusError> {
-    let config = client::config(settings)?;
-    let producer = Arc::new(KafkaProducer::new(&config, settings)?);
-    Ok(Arc::new(KafkaBackend { config, settings: settings.clone(), producer }))
+    let (config, logs) = (client::config(settings)?, Logs::default());
+    let producer = Arc::new(KafkaProducer::new(&config, settings, &logs)?);
+    Ok(Arc::new(KafkaBackend { config, settings: settings.clone(), logs, producer }))
 }
 
 struct KafkaBackend {
     config: ClientConfig,
     settings: BusSettings,
+    logs: Logs,
     producer: Arc<KafkaProducer>,
 }
 
@@ -48,19 +52,29 @@ impl Backend for KafkaBackend {
     }
 
     fn consumer(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Consumer>, BusError> {
-        Ok(Box::new(KafkaConsumer::new(&self.config, &self.settings, group, topics)?))
+        Ok(Box::new(KafkaConsumer::new(&self.config, &self.settings, &self.logs, group, topics)?))
     }
 
     async fn ping(&self) -> Result<(), BusError> {
-        let producer: ThreadedProducer<_> = self.producer.current();
-        let asked = move || producer.client().fetch_metadata(None, ANSWER_WITHIN).map(drop);
-        blocking(asked).await?.map_err(|error| client::failed("ask a broker", &error))
+        const ACTION: &str = "ask a broker";
+        let (producer, refusal) = (self.producer.current(), self.logs.refusal.clone());
+        let asked = blocking(move || {
+            let answer = producer.client().fetch_metadata(None, ANSWER_WITHIN).map(drop);
+            if answer.is_ok() {
+                refusal.clear();
+            }
+            answer
+        });
+        tokio::select! {
+            answer = asked => answer?.map_err(|error| self.logs.refusal.explain(ACTION, &error)),
+            reason = self.logs.refusal.lasting(SECOND_THOUGHTS) => Err(BusError::unavailable(ACTION, reason)),
+        }
     }
 
     async fn lag(&self, group: &str, topic: &str) -> Result<Vec<PartitionLag>, BusError> {
-        let (config, group, topic) = (self.config.clone(), group.to_owned(), topic.to_owned());
-        let read = blocking(move || lag::read(&config, &group, &topic)).await?;
-        read.map_err(|error| client::failed("read the lag", &error))
+        let (mut config, topic) = (self.config.clone(), topic.to_owned());
+        config.set("group.id", group).set("allow.auto.create.topics", "false");
+        onlooker::ask(config, &self.logs, "read the lag", move |client| lag::read(client, &topic)).await
     }
 }
 

@@ -92,19 +92,24 @@ impl Default for RetentionSettings {
     }
 }
 
-/// How a Kafka client identifies itself and its broker.
+/// `[bus.security]`: how a Kafka client identifies itself and its broker. The default is neither.
+///
+/// With `ssl` and `sasl_ssl` the broker's certificate must be signed by a trusted authority and have the name or
+/// address by which `[bus] brokers`, and then the broker's advertised listener, call it; there is no setting that
+/// turns this off.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SecuritySettings {
-    /// Transport.
+    /// `plaintext` (the default), `ssl`, `sasl_plaintext` or `sasl_ssl`: what the broker's listener speaks.
     pub protocol: SecurityProtocol,
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    /// With SASL: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`. `PLAIN` shows the password to the broker, and without
+    /// TLS to everyone on the way.
     pub sasl_mechanism: Option<String>,
-    /// SASL user.
+    /// With SASL: the user.
     pub username: Option<String>,
-    /// SASL password.
+    /// With SASL: the user's password. In no log and no error.
     pub password: Option<Secret<String>>,
-    /// PEM file with the authorities to trust instead of the system's.
+    /// With TLS: PEM file with the authorities to trust. None: the system's.
     pub ca_file: Option<PathBuf>,
 }
 

@@ -6,12 +6,16 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use crate::{BusError, BusSettings};
+use super::refusal::Refusal;
+use crate::{BusError, BusSettings, SecurityProtocol, SecuritySettings};
+
+/// What `sasl_mechanism` may be.
+const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
 
 /// Makes the part of librdkafka's configuration that producers and consumers share.
 ///
 /// # Errors
-/// [`BusError::Settings`] without brokers, or with SASL that lacks its credentials.
+/// [`BusError::Settings`] without brokers, or with a section `[bus.security]` that contradicts itself.
 pub(super) fn config(settings: &BusSettings) -> Result<ClientConfig, BusError> {
     if settings.brokers.trim().is_empty() {
         return Err(BusError::Settings("[bus] brokers is empty; Kafka needs host:port".into()));
@@ -30,25 +34,40 @@ pub(super) fn config(settings: &BusSettings) -> Result<ClientConfig, BusError> {
 }
 
 fn secure(config: &mut ClientConfig, settings: &BusSettings) -> Result<(), BusError> {
-    let security = &settings.security;
-    config.set("security.protocol", security.protocol.as_str());
-    if let Some(file) = &security.ca_file {
-        config.set("ssl.ca.location", file.to_string_lossy());
-    }
-    if !security.protocol.as_str().starts_with("sasl") {
-        return Ok(());
-    }
-    let (Some(mechanism), Some(username), Some(password)) =
-        (&security.sasl_mechanism, &security.username, &security.password)
-    else {
-        let needs = "SASL needs sasl_mechanism, username and password in [bus.security]";
-        return Err(BusError::Settings(needs.into()));
+    let SecuritySettings { protocol, sasl_mechanism, username, password, ca_file } = &settings.security;
+    let wrong = |what: &str| Err(BusError::Settings(format!("[bus.security] {what}")));
+    let (tls, sasl) = match protocol {
+        SecurityProtocol::Plaintext => (false, false),
+        SecurityProtocol::Ssl => (true, false),
+        SecurityProtocol::SaslPlaintext => (false, true),
+        SecurityProtocol::SaslSsl => (true, true),
     };
-    config
-        .set("sasl.mechanism", mechanism)
-        .set("sasl.username", username)
-        .set("sasl.password", password.expose());
-    Ok(())
+    config.set("security.protocol", protocol.as_str());
+    match ca_file {
+        Some(_) if !tls => return wrong("ca_file needs protocol ssl or sasl_ssl"),
+        Some(file) => {
+            if let Err(error) = std::fs::File::open(file) {
+                return wrong(&format!("ca_file {}: {error}", file.display()));
+            }
+            config.set("ssl.ca.location", file.to_string_lossy());
+        }
+        None => {}
+    }
+    match (sasl_mechanism, username, password) {
+        (None, None, None) if !sasl => Ok(()),
+        (Some(mechanism), Some(username), Some(password)) if sasl => {
+            if !MECHANISMS.contains(&mechanism.as_str()) {
+                return wrong(&format!("sasl_mechanism {mechanism:?} is none of {}", MECHANISMS.join(", ")));
+            }
+            config
+                .set("sasl.mechanism", mechanism)
+                .set("sasl.username", username)
+                .set("sasl.password", password.expose());
+            Ok(())
+        }
+        _ if sasl => wrong("protocol with SASL needs sasl_mechanism, username and password"),
+        _ => wrong("sasl_mechanism, username and password need protocol sasl_ssl or sasl_plaintext"),
+    }
 }
 
 /// Turns a refused configuration into an error. librdkafka's text names the field and may quote its value, so only
@@ -76,9 +95,11 @@ pub(super) fn failed(action: &str, error: &KafkaError) -> BusError {
     }
 }
 
-/// Hands librdkafka's log lines to `tracing`.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Logs;
+/// Hands librdkafka's log lines to `tracing`, and keeps why a broker does not let us in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Logs {
+    pub(super) refusal: Refusal,
+}
 
 impl ClientContext for Logs {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -100,15 +121,17 @@ impl ClientContext for Logs {
     // Already logged by the line above, with the broker's address.
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
+        self.refusal.note(&error, reason);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::PathBuf;
+
     use common::crypto::Secret;
 
-    use crate::{SecurityProtocol, SecuritySettings};
+    use super::*;
 
     fn sasl() -> BusSettings {
         let security = SecuritySettings {
@@ -116,9 +139,14 @@ mod tests {
             sasl_mechanism: Some("SCRAM-SHA-512".into()),
             username: Some("sealpost".into()),
             password: Some(Secret::new("hunter2".to_owned())),
-            ca_file: Some("/etc/ca.pem".into()),
+            ca_file: Some(authority()),
         };
         BusSettings { brokers: "localhost:9093".into(), security, ..BusSettings::default() }
+    }
+
+    /// Any file that can be opened.
+    fn authority() -> PathBuf {
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
     }
 
     #[test]
@@ -129,15 +157,34 @@ mod tests {
         assert_eq!(config.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
         assert_eq!(config.get("sasl.username"), Some("sealpost"));
         assert_eq!(config.get("sasl.password"), Some("hunter2"));
-        assert_eq!(config.get("ssl.ca.location"), Some("/etc/ca.pem"));
+        assert_eq!(config.get("ssl.ca.location"), authority().to_str());
     }
 
     #[test]
-    fn sasl_without_a_password_is_refused_before_anything_connects() {
-        let mut settings = sasl();
-        settings.security.password = None;
+    fn what_contradicts_itself_is_refused_before_anything_connects() {
+        let cases: [(&str, fn(&mut SecuritySettings)); 6] = [
+            ("needs sasl_mechanism, username and password", |it| it.password = None),
+            ("none of PLAIN", |it| it.sasl_mechanism = Some("SCRAM".into())),
+            ("/nowhere/ca.pem", |it| it.ca_file = Some("/nowhere/ca.pem".into())),
+            ("ca_file needs protocol", |it| it.protocol = SecurityProtocol::SaslPlaintext),
+            ("need protocol sasl_ssl", |it| it.protocol = SecurityProtocol::Ssl),
+            ("need protocol sasl_ssl", |it| {
+                it.protocol = SecurityProtocol::Plaintext;
+                it.ca_file = None;
+            }),
+        ];
 
-        assert!(matches!(config(&settings), Err(BusError::Settings(_))));
+        for (expected, spoil) in cases {
+            let mut settings = sasl();
+            spoil(&mut settings.security);
+
+            let refused = config(&settings).unwrap_err();
+
+            let said = refused.to_string();
+            assert!(matches!(refused, BusError::Settings(_)), "{said}");
+            assert!(said.contains("[bus.security]") && said.contains(expected), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl KafkaConsumer {
     pub(super) fn new(
         config: &ClientConfig,
         settings: &BusSettings,
+        logs: &Logs,
         group: &str,
         topics: &[&str],
     ) -> Result<Self, BusError> {
@@ -63,7 +64,8 @@ impl KafkaConsumer {
             // With few messages queued ahead, the default of 1 s would leave the fetcher idle.
             .set("fetch.queue.backoff.ms", "10");
         let members = Arc::new(Membership::default());
-        let group = Group { members: members.clone(), patience: settings.drain_deadline() };
+        let group =
+            Group { members: members.clone(), patience: settings.drain_deadline(), logs: logs.clone() };
         let client = config.create_with_context(group).map_err(|error| client::refused(&error))?;
         let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
         Ok(Self { client: Some(Arc::new(client)), members, topics, commit_timeout: session, left: None })
@@ -189,7 +191,7 @@ fn poll(client: &BaseConsumer<Group>, members: &Membership) {
         {
             match polled {
                 Ok(message) => batch.push_back(delivered(&message, &mut topics)),
-                Err(error) => report(&error, members),
+                Err(error) => report(&error, members, &client.context().logs),
             }
             wait = Duration::ZERO;
         }
@@ -198,7 +200,7 @@ fn poll(client: &BaseConsumer<Group>, members: &Membership) {
 }
 
 /// Reports what the owner should know of. What librdkafka deals with on its own is in its log.
-fn report(error: &KafkaError, members: &Membership) {
+fn report(error: &KafkaError, members: &Membership, logs: &Logs) {
     let code = error.rdkafka_error_code();
     if let Some(
         RDKafkaErrorCode::AllBrokersDown
@@ -212,7 +214,7 @@ fn report(error: &KafkaError, members: &Membership) {
         tracing::debug!(%error, "Kafka consumer continues by itself");
         return;
     }
-    members.fail(client::failed("consume", error));
+    members.fail(logs.refusal.explain("consume", error));
 }
 
 fn commit(client: &BaseConsumer<Group>, offsets: &Offsets) -> KafkaResult<()> {
@@ -273,15 +275,16 @@ pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
 struct Group {
     members: Arc<Membership>,
     patience: Duration,
+    logs: Logs,
 }
 
 impl ClientContext for Group {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        Logs.log(level, facility, message);
+        self.logs.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        Logs.error(error, reason);
+        self.logs.error(error, reason);
     }
 }
 
@@ -296,6 +299,7 @@ impl ConsumerContext for Group {
         if let Rebalance::Assign(list) = rebalance
             && list.count() > 0
         {
+            self.logs.refusal.clear();
             let assigned = partitions(list);
             let mut held = self.members.assign(&assigned);
             // librdkafka remembers a pause across assignments. Flow control may change its mind meanwhile.

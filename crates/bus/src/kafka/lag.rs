@@ -1,32 +1,35 @@
 //! Reads how far a group is behind, as an onlooker that does not join it.
 
+use std::collections::HashMap;
+
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
+    Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
-    error::{KafkaError, KafkaResult},
+    error::KafkaResult,
 };
 
-use super::{ANSWER_WITHIN, client::Logs};
+use super::{
+    ANSWER_WITHIN,
+    onlooker::{self, OnLooker},
+};
 use crate::PartitionLag;
 
-pub(super) fn read(config: &ClientConfig, group: &str, topic: &str) -> KafkaResult<Vec<PartitionLag>> {
-    let mut config = config.clone();
-    config.set("group.id", group).set("allow.auto.create.topics", "false");
-    let client: BaseConsumer<OnLooker> = config.create_with_context(OnLooker::default())?;
-    let metadata = client.fetch_metadata(Some(topic), ANSWER_WITHIN)?;
-    let mut asked = TopicPartitionList::new();
-    for partition in metadata.topics().iter().filter(|t| t.name() == topic).flat_map(|t| t.partitions()) {
-        asked.add_partition(topic, partition.id());
-    }
+/// Reads the lag of the client's group. However many partitions there are, it takes four questions.
+pub(super) fn read(client: &BaseConsumer<OnLooker>, topic: &str) -> KafkaResult<Vec<PartitionLag>> {
+    let asked = onlooker::partitions(client, topic)?;
     if asked.count() == 0 {
         return Ok(Vec::new());
     }
-    let committed = client.committed_offsets(asked, ANSWER_WITHIN)?;
+    let starts = edges(client, &asked, Offset::Beginning)?;
+    let committed = client.committed_offsets(asked.clone(), ANSWER_WITHIN)?;
+    // Last, so that no commit is ahead of its end.
+    let ends = edges(client, &asked, Offset::End)?;
     let mut lags = Vec::with_capacity(committed.count());
     for entry in committed.elements() {
         entry.error()?;
         let partition = entry.partition();
-        let (start, end) = client.fetch_watermarks(topic, partition, ANSWER_WITHIN)?;
+        let edge = |edges: &HashMap<i32, i64>| edges.get(&partition).copied().unwrap_or_default();
+        let (start, end) = (edge(&starts), edge(&ends));
         let committed = match entry.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,
@@ -38,18 +41,20 @@ pub(super) fn read(config: &ClientConfig, group: &str, topic: &str) -> KafkaResu
     Ok(lags)
 }
 
-/// A consumer that never subscribes.
-#[derive(Default)]
-pub(super) struct OnLooker(Logs);
-
-impl rdkafka::ClientContext for OnLooker {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        self.0.log(level, facility, message);
+/// The first or the next offset of all partitions, in one question to each of their leaders.
+fn edges(
+    client: &BaseConsumer<OnLooker>,
+    partitions: &TopicPartitionList,
+    edge: Offset,
+) -> KafkaResult<HashMap<i32, i64>> {
+    let mut asked = partitions.clone();
+    asked.set_all_offsets(edge)?;
+    let mut edges = HashMap::new();
+    for entry in client.offsets_for_times(asked, ANSWER_WITHIN)?.elements() {
+        entry.error()?;
+        if let Offset::Offset(offset) = entry.offset() {
+            edges.insert(entry.partition(), offset);
+        }
     }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
-    }
+    Ok(edges)
 }
-
-impl rdkafka::consumer::ConsumerContext for OnLooker {}

@@ -17,9 +17,8 @@ use rdkafka::{
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    blocking,
     client::{self, Logs},
-    recent,
+    onlooker, recent,
 };
 use crate::{BusError, BusSettings, Fingerprint, Producer, Record};
 
@@ -34,11 +33,12 @@ pub(super) struct KafkaProducer {
     config: ClientConfig,
     limit: usize,
     delivery_timeout: Duration,
+    logs: Logs,
     client: Mutex<ThreadedProducer<Deliveries>>,
 }
 
 impl KafkaProducer {
-    pub(super) fn new(shared: &ClientConfig, settings: &BusSettings) -> Result<Self, BusError> {
+    pub(super) fn new(shared: &ClientConfig, settings: &BusSettings, logs: &Logs) -> Result<Self, BusError> {
         let limit = settings.max_record_bytes;
         let mut config = shared.clone();
         config
@@ -50,9 +50,9 @@ impl KafkaProducer {
             .set("queue.buffering.max.kbytes", "131072")
             // The Java client's default, so that a key lands in one partition whoever produces it.
             .set("partitioner", "murmur2_random");
-        let client = Mutex::new(create(&config)?);
+        let client = Mutex::new(create(&config, logs)?);
         let (shared, delivery_timeout) = (shared.clone(), settings.delivery_timeout);
-        Ok(Self { shared, config, limit, delivery_timeout, client })
+        Ok(Self { shared, config, limit, delivery_timeout, logs: logs.clone(), client })
     }
 
     /// The client in use.
@@ -65,7 +65,7 @@ impl KafkaProducer {
     fn replace_if_fatal(&self) {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((code, _)) = client.client().fatal_error() else { return };
-        match create(&self.config) {
+        match create(&self.config, &self.logs) {
             Ok(fresh) => {
                 tracing::warn!(error = %code, "Kafka producer failed for good and was replaced");
                 *client = fresh;
@@ -123,14 +123,14 @@ impl Producer for KafkaProducer {
     }
 
     async fn recent(&self, topic: &str, since: UnixMillis) -> Result<Vec<Fingerprint>, BusError> {
-        let (config, topic) = (self.shared.clone(), topic.to_owned());
-        let read = blocking(move || recent::read(&config, &topic, since.as_i64())).await?;
-        read.map_err(|error| client::failed("read the latest records", &error))
+        let (config, topic) = (recent::config(&self.shared), topic.to_owned());
+        let read = move |client: &_| recent::read(client, &topic, since.as_i64());
+        onlooker::ask(config, &self.logs, "read the latest records", read).await
     }
 }
 
-fn create(config: &ClientConfig) -> Result<ThreadedProducer<Deliveries>, BusError> {
-    config.create_with_context(Deliveries).map_err(|error| client::refused(&error))
+fn create(config: &ClientConfig, logs: &Logs) -> Result<ThreadedProducer<Deliveries>, BusError> {
+    config.create_with_context(Deliveries(logs.clone())).map_err(|error| client::refused(&error))
 }
 
 fn kafka_record<'a>(record: &'a Record, call: &Arc<Call>) -> BaseRecord<'a, [u8], [u8], Arc<Call>> {
@@ -187,15 +187,15 @@ impl Call {
 }
 
 /// Receives the confirmations, on the thread that polls the client.
-pub(super) struct Deliveries;
+pub(super) struct Deliveries(Logs);
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        Logs.log(level, facility, message);
+        self.0.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        Logs.error(error, reason);
+        self.0.error(error, reason);
     }
 }
 
@@ -204,12 +204,15 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, call: Arc<Call>) {
         call.confirm(match result {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.0.refusal.clear();
+                Ok(())
+            }
             Err((error, _)) => Err(match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                     BusError::TooLarge { topic: String::new(), size: 0, limit: 0 }
                 }
-                _ => client::failed("produce", error),
+                _ => self.0.refusal.explain("produce", error),
             }),
         });
     }

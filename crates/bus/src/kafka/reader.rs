@@ -1,12 +1,17 @@
 //! Reads a topic as an onlooker: no group, nothing committed, no other reader disturbed. For people who watch.
 
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
+    Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _, StreamConsumer},
     error::KafkaResult,
 };
 
-use super::{ANSWER_WITHIN, blocking, client, consumer, lag::OnLooker};
+use super::{
+    ANSWER_WITHIN,
+    client::{self, Logs},
+    consumer,
+    onlooker::{self, OnLooker},
+};
 use crate::{BusError, BusSettings, Delivered};
 
 /// Where a [`TopicReader`] begins.
@@ -22,6 +27,7 @@ pub enum ReadFrom {
 pub struct TopicReader {
     client: StreamConsumer<OnLooker>,
     topics: consumer::Topics,
+    logs: Logs,
 }
 
 impl TopicReader {
@@ -39,11 +45,19 @@ impl TopicReader {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("allow.auto.create.topics", "false");
-        let named = topic.to_owned();
-        let opened = blocking(move || open(&config, &named, from)).await?;
-        let client = opened.map_err(|error| client::failed("read the topic", &error))?;
-        let client = client.ok_or_else(|| BusError::Settings(format!("there is no topic {topic}")))?;
-        Ok(Self { client, topics: consumer::Topics::default() })
+        let (logs, named) = (Logs::default(), topic.to_owned());
+        let starts = onlooker::ask(config.clone(), &logs, "read the topic", move |client| {
+            starts(client, &named, from)
+        });
+        let starts = starts.await?;
+        if starts.count() == 0 {
+            return Err(BusError::Settings(format!("there is no topic {topic}")));
+        }
+        let client: StreamConsumer<OnLooker> = config
+            .create_with_context(OnLooker(logs.clone()))
+            .and_then(|client: StreamConsumer<OnLooker>| client.assign(&starts).map(|()| client))
+            .map_err(|error| client::refused(&error))?;
+        Ok(Self { client, topics: consumer::Topics::default(), logs })
     }
 
     /// Waits for the next record. Cancel-safe.
@@ -51,7 +65,9 @@ impl TopicReader {
     /// # Errors
     /// [`BusError::Unavailable`] or [`BusError::Timeout`]: call again, after a pause.
     pub async fn next(&mut self) -> Result<Delivered, BusError> {
-        let message = self.client.recv().await.map_err(|error| client::failed("read a record", &error))?;
+        let received = self.client.recv().await;
+        let message = received.map_err(|error| self.logs.refusal.explain("read a record", &error))?;
+        self.logs.refusal.clear();
         Ok(consumer::delivered(&message, &mut self.topics))
     }
 }
@@ -62,20 +78,17 @@ impl std::fmt::Debug for TopicReader {
     }
 }
 
-/// Assigns all partitions; `None` when there are none.
-fn open(config: &ClientConfig, topic: &str, from: ReadFrom) -> KafkaResult<Option<StreamConsumer<OnLooker>>> {
-    let asking: BaseConsumer<OnLooker> = config.create_with_context(OnLooker::default())?;
-    let metadata = asking.fetch_metadata(Some(topic), ANSWER_WITHIN)?;
-    let mut assigned = TopicPartitionList::new();
-    for partition in metadata.topics().iter().filter(|t| t.name() == topic).flat_map(|t| t.partitions()) {
-        let (start, end) = asking.fetch_watermarks(topic, partition.id(), ANSWER_WITHIN)?;
-        let first = if from == ReadFrom::Oldest { start } else { end };
-        assigned.add_partition_offset(topic, partition.id(), Offset::Offset(first))?;
+/// Finds where to begin in all partitions.
+fn starts(client: &BaseConsumer<OnLooker>, topic: &str, from: ReadFrom) -> KafkaResult<TopicPartitionList> {
+    let mut partitions = onlooker::partitions(client, topic)?;
+    if partitions.count() == 0 {
+        return Ok(partitions);
     }
-    if assigned.count() == 0 {
-        return Ok(None);
-    }
-    let client: StreamConsumer<OnLooker> = config.create_with_context(OnLooker::default())?;
-    client.assign(&assigned)?;
-    Ok(Some(client))
+    partitions.set_all_offsets(match from {
+        ReadFrom::Oldest => Offset::Beginning,
+        ReadFrom::Newest => Offset::End,
+    })?;
+    let starts = client.offsets_for_times(partitions, ANSWER_WITHIN)?;
+    starts.elements().iter().try_for_each(|entry| entry.error())?;
+    Ok(starts)
 }

@@ -11,15 +11,18 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
 };
 
-use super::{ANSWER_WITHIN, consumer, lag::OnLooker};
+use super::{
+    ANSWER_WITHIN, consumer,
+    onlooker::{self, OnLooker},
+};
 use crate::recent::{Fingerprint, RECENT_RECORDS};
 
 /// How long to listen before the deadline is looked at again.
 const LISTEN: Duration = Duration::from_millis(100);
 
-/// Reads from the first record that is not older than `since_ms` to the ends that the partitions have now.
-pub(super) fn read(config: &ClientConfig, topic: &str, since_ms: i64) -> KafkaResult<Vec<Fingerprint>> {
-    let mut config = config.clone();
+/// What the reading client needs on top of what all share.
+pub(super) fn config(shared: &ClientConfig) -> ClientConfig {
+    let mut config = shared.clone();
     config
         // librdkafka wants a name, but a consumer that is assigned its partitions joins no group.
         .set("group.id", "sealpost-outbox")
@@ -30,8 +33,16 @@ pub(super) fn read(config: &ClientConfig, topic: &str, since_ms: i64) -> KafkaRe
         // The last offset may be no record that is delivered.
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_uncommitted");
-    let client: BaseConsumer<OnLooker> = config.create_with_context(OnLooker::default())?;
-    let mut ends = assign(&client, topic, since_ms)?;
+    config
+}
+
+/// Reads from the first record that is not older than `since_ms` to the ends that the partitions have now.
+pub(super) fn read(
+    client: &BaseConsumer<OnLooker>,
+    topic: &str,
+    since_ms: i64,
+) -> KafkaResult<Vec<Fingerprint>> {
+    let mut ends = assign(client, topic, since_ms)?;
     let mut found = Vec::new();
     let mut deadline = Instant::now() + ANSWER_WITHIN;
     while !ends.is_empty() {
@@ -63,19 +74,8 @@ pub(super) fn read(config: &ClientConfig, topic: &str, since_ms: i64) -> KafkaRe
 
 /// Assigns the partitions that have something to be read; gives the end of each.
 fn assign(client: &BaseConsumer<OnLooker>, topic: &str, since_ms: i64) -> KafkaResult<HashMap<i32, i64>> {
-    let metadata = client.fetch_metadata(Some(topic), ANSWER_WITHIN)?;
-    let mut times = TopicPartitionList::new();
-    for named in metadata.topics().iter().filter(|named| named.name() == topic) {
-        match named.error().map(RDKafkaErrorCode::from) {
-            // A topic that does not exist has taken nothing.
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => continue,
-            Some(code) => return Err(KafkaError::MetadataFetch(code)),
-            None => {}
-        }
-        for partition in named.partitions() {
-            times.add_partition_offset(topic, partition.id(), Offset::Offset(since_ms.max(0)))?;
-        }
-    }
+    let mut times = onlooker::partitions(client, topic)?;
+    times.set_all_offsets(Offset::Offset(since_ms.max(0)))?;
     if times.count() == 0 {
         return Ok(HashMap::new());
     }

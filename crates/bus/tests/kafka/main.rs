@@ -6,6 +6,7 @@
 mod foreign_clients;
 mod outages;
 mod reading;
+mod security;
 
 use std::time::Duration;
 
