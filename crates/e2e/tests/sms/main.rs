@@ -12,6 +12,7 @@ mod peers;
 mod random;
 mod run;
 mod secrecy;
+mod secured;
 mod standalone;
 mod statuses;
 mod world;

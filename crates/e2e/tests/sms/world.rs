@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bus::{Bus, BusKind, BusSettings, Headers, Record};
+use bus::{Bus, BusKind, BusSettings, Headers, Record, SecuritySettings};
 use common::crypto::vault::{Vault, VaultFormat};
 use common::models::UnixMillis;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use smpp::esme::Password;
 use smpp::smsc::{Account, Behaviour, Smsc, SmscSettings};
 use tempfile::TempDir;
 use testkit::database::TestDb;
-use testkit::kafka;
+use testkit::kafka::{self, Kafka};
 use testkit::program::{Program, ProgramSettings};
 use tokio::time::Duration;
 
@@ -68,6 +68,7 @@ pub(crate) struct World {
     pub(crate) status: String,
     pub(crate) dead: String,
     group: String,
+    security: SecuritySettings,
 }
 
 impl World {
@@ -78,15 +79,27 @@ impl World {
 
     /// The same on another broker.
     pub(crate) async fn on(brokers: &str) -> Self {
+        Self::with(brokers, brokers, SecuritySettings::default()).await
+    }
+
+    /// The same over the listener with TLS and a password.
+    pub(crate) async fn secured(kafka: &Kafka) -> Self {
+        let listener = kafka.secured();
+        Self::with(kafka.bootstrap(), &listener.bootstrap(), listener.security()).await
+    }
+
+    /// Makes the topics over one listener, and uses them over another.
+    async fn with(plain: &str, brokers: &str, security: SecuritySettings) -> Self {
         let topic = async |name| {
             let topic = kafka::unique(name);
-            kafka::create_topic(brokers, &topic, PARTITIONS).await.unwrap();
+            kafka::create_topic(plain, &topic, PARTITIONS).await.unwrap();
             topic
         };
         // A record that a dead broker left unconfirmed is still sent once when it is back.
         let settings = BusSettings {
             kind: BusKind::Kafka,
             brokers: brokers.to_owned(),
+            security: security.clone(),
             delivery_timeout: Duration::from_secs(60),
             ..BusSettings::default()
         };
@@ -98,6 +111,7 @@ impl World {
             status: topic("sms-status").await,
             dead: topic("send-sms-dead").await,
             group: kafka::unique("sms-gateway"),
+            security,
         }
     }
 
@@ -112,17 +126,25 @@ impl World {
 
     /// The same with more settings.
     pub(crate) async fn gateway_with(&self, db: &TestDb, smscs: &str, more: &[(&str, &str)]) -> Program {
-        let file = self.settings(&db.settings().url, smscs);
+        let mut gateway = self.prepare(&db.settings().url, smscs, more);
+        gateway.restart().await.unwrap();
+        gateway
+    }
+
+    /// The same, not started yet.
+    pub(crate) fn prepare(&self, database: &str, smscs: &str, more: &[(&str, &str)]) -> Program {
+        let file = self.settings(database, smscs);
         let settings =
             ProgramSettings { name: "sealpost-sms-gateway", file: &file, more, ..ProgramSettings::default() };
-        Program::start(settings).await.unwrap()
+        Program::prepare(settings).unwrap()
     }
 
     fn settings(&self, database: &str, smscs: &str) -> String {
         let Self { brokers, send, status, dead, group, .. } = self;
         let bus = format!(
-            "[bus]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\nsession_timeout = \"2s\"\n
-             [database]\nurl = \"{database}\"\n"
+            "[bus]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\nsession_timeout = \"2s\"\n{}
+             [database]\nurl = \"{database}\"\n",
+            section(&self.security)
         );
         let topics =
             format!("[sms_gateway.topics]\nsend = \"{send}\"\nstatus = \"{status}\"\ndead = \"{dead}\"\n");
@@ -147,6 +169,21 @@ impl World {
     pub(crate) async fn request(&self, request: &Map<String, Value>) {
         self.produce(vec![self.record(Some(serde_json::to_vec(request).unwrap()))]).await;
     }
+}
+
+/// The section `[bus.security]`, as far as it is set.
+fn section(security: &SecuritySettings) -> String {
+    let SecuritySettings { protocol, sasl_mechanism, username, password, ca_file } = security;
+    let ca_file = ca_file.as_ref().map(|file| file.display().to_string());
+    let set = [
+        ("protocol", Some(protocol.as_str())),
+        ("sasl_mechanism", sasl_mechanism.as_deref()),
+        ("username", username.as_deref()),
+        ("password", password.as_ref().map(|password| password.expose().as_str())),
+        ("ca_file", ca_file.as_deref()),
+    ];
+    let lines = set.iter().filter_map(|(name, value)| value.map(|value| format!("{name} = \"{value}\"\n")));
+    format!("[bus.security]\n{}", lines.collect::<String>())
 }
 
 /// Starts a simulator in this process, so that it survives every gateway.
