@@ -1,6 +1,7 @@
 //! Test support: real PostgreSQL, RabbitMQ and Kafka, fresh databases, clients.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's harness fails its test by panicking")]
 
+mod cache;
 pub mod clock;
 pub mod contract;
 pub mod database;
@@ -9,7 +10,6 @@ pub mod host;
 pub mod http;
 pub mod infra;
 pub mod kafka;
-pub mod perl_smsc;
 pub mod postgres;
 pub mod process;
 pub mod program;

@@ -1,56 +1,106 @@
-//! SMSCs that are not ours: an independent reading of SMPP 3.4 for the client to be tested against.
+//! SMSCs that are not ours: independent readings of SMPP 3.4 for the client to be tested against.
+//!
+//! Each is a small program on a library of another hand, in a process of its own, to be killed and started at will. All
+//! take the same settings, and say what they are asked in the same words.
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::cache;
 use crate::process::{self, Daemon, InfraError, ports};
 
-/// What the SMSC does; fields as `deploy/test-peers/npm/smsc.mjs` describes them.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeSmscSettings {
-    /// System id that a bind must present.
-    pub system_id: String,
-    /// Password that a bind must present.
-    pub password: String,
-    /// Command status of every `submit_sm_resp`; 0 accepts.
-    pub status: u32,
-    /// State in the delivery receipts (`DELIVRD`, `UNDELIV`, ...); none are sent without it.
-    pub receipts: Option<&'static str>,
-    /// Milliseconds before a submit is answered.
-    pub hold_ms: u64,
+/// System id that a bind must present.
+pub const SYSTEM_ID: &str = "sealpost";
+/// Password that a bind must present.
+pub const PASSWORD: &str = "secret";
+
+/// Of the version that `deploy/test-peers/python/requirements.txt` names: another version there needs another folder.
+const PYTHON: &str = "smpp34-1.5.0";
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Whose reading of SMPP it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// npm's `smpp` (node-smpp), JavaScript.
+    Node,
+    /// Debian's `libnet-smpp-perl` (Net::SMPP), Perl.
+    Perl,
+    /// PyPI's `smpp34`, Rust under Python. It lets every login in.
+    Smpp34,
 }
 
-impl Default for NodeSmscSettings {
-    fn default() -> Self {
-        let (system_id, password) = ("sealpost".to_owned(), "secret".to_owned());
-        Self { system_id, password, status: 0, receipts: Some("DELIVRD"), hold_ms: 0 }
+impl Peer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node-smpp",
+            Self::Perl => "Net::SMPP",
+            Self::Smpp34 => "smpp34",
+        }
+    }
+
+    /// The program that serves, without its settings.
+    fn program(self) -> Result<Command, InfraError> {
+        let peers = cache::repository().join("deploy/test-peers");
+        let (interpreter, script) = match self {
+            Self::Node => {
+                let folder = peers.join("npm");
+                if !folder.join("node_modules/smpp").exists() {
+                    let hint = format!("run `npm ci` in {}", folder.display());
+                    return Err(InfraError::Missing { what: "npm package smpp".to_owned(), hint });
+                }
+                (PathBuf::from("node"), folder.join("smsc.mjs"))
+            }
+            Self::Perl => (PathBuf::from("perl"), peers.join("perl/smsc.pl")),
+            Self::Smpp34 => (fetch()?.join("bin/python"), peers.join("python/smsc.py")),
+        };
+        let mut program = process::mortal(interpreter);
+        program.arg(script);
+        Ok(program)
     }
 }
 
-/// An SMSC on npm's `smpp` (node-smpp), in a process of its own.
+/// Fetches the Python packages unless the cache has them; answers their virtual environment.
+///
+/// # Errors
+/// [`InfraError::Command`] when Python or pip fails.
+pub fn fetch() -> Result<PathBuf, InfraError> {
+    cache::folder(PYTHON, |into| {
+        let mut venv = Command::new("python3");
+        process::complete("python3 -m venv", venv.args(["-m", "venv"]).arg(into))?;
+        let mut pip = Command::new(into.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+        process::complete(
+            "pip install",
+            pip.arg(cache::repository().join("deploy/test-peers/python/requirements.txt")),
+        )
+    })
+}
+
+/// An SMSC. It accepts every submit_sm and sends receipts that say "delivered".
 #[derive(Debug)]
-pub struct NodeSmsc {
-    settings: NodeSmscSettings,
+pub struct PeerSmsc {
+    peer: Peer,
     port: u16,
     running: Option<Daemon>,
     // Last, so that the folder goes after the process that writes to it.
     data: TempDir,
 }
 
-impl NodeSmsc {
+impl PeerSmsc {
     /// Starts it on a free loopback port; ready when it accepts connections.
     ///
     /// # Errors
-    /// [`InfraError::Missing`] before `npm ci` has been run, [`InfraError::NotReady`] when node ends.
-    pub async fn start(settings: NodeSmscSettings) -> Result<Self, InfraError> {
+    /// [`InfraError::Missing`] before `npm ci` has been run; [`InfraError::NotReady`] when it ends, as without a library
+    /// that it needs: the log says so.
+    pub async fn start(peer: Peer) -> Result<Self, InfraError> {
         let (data, port) = (process::scratch("smsc")?, ports::free());
-        let mut smsc = Self { settings, port, running: None, data };
+        let mut smsc = Self { peer, port, running: None, data };
         smsc.restart().await?;
         Ok(smsc)
     }
@@ -69,28 +119,22 @@ impl NodeSmsc {
     /// Starts it again on the same port; kills it first if it runs.
     ///
     /// # Errors
-    /// As [`NodeSmsc::start`].
+    /// As [`PeerSmsc::start`].
     pub async fn restart(&mut self) -> Result<(), InfraError> {
         self.kill();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/test-peers/npm");
-        if !folder.join("node_modules/smpp").exists() {
-            let hint = format!("run `npm ci` in {}", folder.display());
-            return Err(InfraError::Missing { what: "npm package smpp".to_owned(), hint });
-        }
-        let mut arguments = serde_json::to_value(&self.settings).unwrap_or_default();
-        arguments["port"] = self.port.into();
-        let mut node = process::mortal("node");
-        node.arg(folder.join("smsc.mjs")).arg(arguments.to_string());
-        let mut node = Daemon::start("node-smpp", node, self.log())?;
-        let port = self.port;
+        let (peer, port) = (self.peer, self.port);
+        let making = tokio::task::spawn_blocking(move || peer.program());
+        let mut program = making.await.map_err(|error| InfraError::Io(peer.name(), error.into()))??;
+        program.arg(json!({ "port": port, "systemId": SYSTEM_ID, "password": PASSWORD }).to_string());
+        let mut smsc = Daemon::start(peer.name(), program, self.log())?;
         let ready = async || TcpStream::connect(("127.0.0.1", port)).await.is_ok();
-        node.wait_ready(Duration::from_secs(30), ready).await?;
-        self.running = Some(node);
+        smsc.wait_ready(READY_WITHIN, ready).await?;
+        self.running = Some(smsc);
         Ok(())
     }
 
-    /// What it has been asked so far, of one kind: `submit_sm` (`id`, `from`, `to`, `coding`, `esmClass`, `text`, `udh`),
-    /// `bind_transceiver` (`systemId`, `accepted`), `deliver_sm_resp` (`id`, `status`), `closed`, `error`.
+    /// What it has been asked so far, of one kind: `bind_transceiver` (`systemId`, `accepted`), `submit_sm` (`id`, `to`,
+    /// `text`), `deliver_sm_resp` (`status`), `unbind`.
     #[must_use]
     pub fn events(&self, kind: &str) -> Vec<Value> {
         let log = std::fs::read_to_string(self.log()).unwrap_or_default();
@@ -98,86 +142,23 @@ impl NodeSmsc {
         events.filter(|event| event["event"] == kind).collect()
     }
 
-    fn log(&self) -> std::path::PathBuf {
+    /// The texts that were submitted, in their order.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        let text = |event: &Value| event["text"].as_str().unwrap_or_default().to_owned();
+        self.events("submit_sm").iter().map(text).collect()
+    }
+
+    /// How many binds it has accepted.
+    #[must_use]
+    pub fn binds(&self) -> usize {
+        self.events("bind_transceiver").iter().filter(|bind| bind["accepted"] == true).count()
+    }
+
+    fn log(&self) -> PathBuf {
         self.data.path().join("smsc.log")
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use smpp::codec::{Address, CommandStatus, SubmitSm};
-    use smpp::esme::{Esme, EsmeSettings, Event, Password, Submission};
-    use tokio::sync::mpsc::Receiver;
-
-    use super::*;
-    use crate::wait::{DEADLINE, wait_until};
-
-    fn esme(smsc: &NodeSmsc, password: &str) -> (Esme, Receiver<Event>) {
-        Esme::spawn(EsmeSettings {
-            port: smsc.port(),
-            system_id: "sealpost".into(),
-            password: Password::new(password),
-            reconnect_min: Duration::from_millis(20),
-            reconnect_max: Duration::from_millis(100),
-            ..EsmeSettings::default()
-        })
-    }
-
-    async fn next(events: &mut Receiver<Event>) -> Event {
-        tokio::time::timeout(DEADLINE, events.recv()).await.unwrap().unwrap()
-    }
-
-    fn submission(token: u64) -> Submission {
-        let address = |value: &str| Address { ton: 1, npi: 1, value: value.into() };
-        let pdu = SubmitSm {
-            source: address("1000"),
-            destination: address("255700000001"),
-            registered_delivery: 1,
-            short_message: b"hello".to_vec(),
-            ..SubmitSm::default()
-        };
-        Submission { token, pdu }
-    }
-
-    #[tokio::test]
-    async fn our_esme_is_bound_by_node_smpp_and_gets_its_receipt() {
-        let smsc = NodeSmsc::start(NodeSmscSettings::default()).await.unwrap();
-        let (esme, mut events) = esme(&smsc, "secret");
-        assert!(matches!(next(&mut events).await, Event::Bound { .. }));
-
-        esme.submit(vec![submission(7)]).await.unwrap();
-
-        let Event::Responded(response) = next(&mut events).await else { panic!("no response") };
-        assert_eq!((response.token, response.status), (7, CommandStatus::ROK));
-        let Event::Deliver(delivery) = next(&mut events).await else { panic!("no receipt") };
-        assert!(delivery.message.is_receipt());
-        assert_eq!(delivery.message.tlvs.receipted_message_id(), Some(response.message_id.as_str()));
-        delivery.answer(CommandStatus::ROK);
-        wait_until("the answer", || async { smsc.events("deliver_sm_resp").len() == 1 }).await;
-        assert_eq!(smsc.events("submit_sm")[0]["text"], "hello");
-        assert_eq!(smsc.events("submit_sm")[0]["to"], "255700000001");
-    }
-
-    #[tokio::test]
-    async fn node_smpp_refuses_a_wrong_password() {
-        let smsc = NodeSmsc::start(NodeSmscSettings::default()).await.unwrap();
-
-        let (_esme, _events) = esme(&smsc, "wrong");
-
-        wait_until("a bind", || async { !smsc.events("bind_transceiver").is_empty() }).await;
-        assert!(smsc.events("bind_transceiver").iter().all(|bind| bind["accepted"] == false));
-    }
-
-    #[tokio::test]
-    async fn esme_is_bound_again_after_node_smpp_was_killed() {
-        let mut smsc = NodeSmsc::start(NodeSmscSettings::default()).await.unwrap();
-        let (_esme, mut events) = esme(&smsc, "secret");
-        assert!(matches!(next(&mut events).await, Event::Bound { .. }));
-
-        smsc.kill();
-        assert!(matches!(next(&mut events).await, Event::Unbound { .. }));
-        smsc.restart().await.unwrap();
-
-        assert!(matches!(next(&mut events).await, Event::Bound { .. }));
-    }
-}
+mod tests;

@@ -1,12 +1,13 @@
 // An SMSC on node-smpp, an implementation independent of ours: node smsc.mjs '{"port":2775}'.
 //
-// Settings: port; systemId, password: what a bind must present; status: command status of every submit_sm_resp
-// (default 0, accepted); receipts: state of the delivery receipts, such as "DELIVRD" (none by default);
-// holdMs: time before a submit is answered. Prints one line of JSON for each request that it gets.
+// Settings: port; systemId, password: what a bind must present. Accepts every submit_sm, and sends a "delivered" receipt
+// if one was asked for. Prints one line of JSON for each request that it gets.
 import smpp from 'smpp';
 
-const settings = { systemId: 'sealpost', password: 'secret', status: 0, receipts: null, holdMs: 0, ...JSON.parse(process.argv[2]) };
-const states = { ENROUTE: 1, DELIVRD: 2, EXPIRED: 3, DELETED: 4, UNDELIV: 5, ACCEPTD: 6, UNKNOWN: 7, REJECTD: 8 };
+const settings = { systemId: 'sealpost', password: 'secret', ...JSON.parse(process.argv[2]) };
+const DELIVERED = 2;
+// Milliseconds until a submit is answered, so that there are some under way when this process is killed.
+const LATENCY = 20;
 let submitted = 0;
 
 const say = (event) => console.log(JSON.stringify(event));
@@ -18,9 +19,9 @@ function receipt(submit, id) {
     source_addr: submit.destination_addr,
     destination_addr: submit.source_addr,
     esm_class: 0x04,
-    short_message: `id:${id} sub:001 dlvrd:001 submit date:${now} done date:${now} stat:${settings.receipts} err:000 text:`,
+    short_message: `id:${id} sub:001 dlvrd:001 submit date:${now} done date:${now} stat:DELIVRD err:000 text:`,
     receipted_message_id: id,
-    message_state: states[settings.receipts] ?? states.UNKNOWN,
+    message_state: DELIVERED,
   };
 }
 
@@ -36,18 +37,20 @@ const server = smpp.createServer((session) => {
     });
   }
   session.on('submit_sm', (pdu) => {
-    const id = `node-${++submitted}`;
+    // Another process, other ids: an SMSC does not begin again after a crash.
+    const id = `node-${process.pid}-${++submitted}`;
     const { source_addr: from, destination_addr: to, data_coding: coding, esm_class: esmClass } = pdu;
     say({ event: 'submit_sm', id, from, to, coding, esmClass, text: text(pdu.short_message.message), udh: pdu.short_message.udh?.length ?? 0 });
     setTimeout(() => {
-      session.send(pdu.response({ command_status: settings.status, message_id: settings.status === 0 ? id : undefined }));
-      if (settings.status === 0 && settings.receipts && pdu.registered_delivery & 0x03) {
+      session.send(pdu.response({ message_id: id }));
+      if (pdu.registered_delivery & 0x03) {
         session.deliver_sm(receipt(pdu, id), (answer) => say({ event: 'deliver_sm_resp', id, status: answer.command_status }));
       }
-    }, settings.holdMs);
+    }, LATENCY);
   });
   session.on('enquire_link', (pdu) => session.send(pdu.response()));
   session.on('unbind', (pdu) => {
+    say({ event: 'unbind' });
     session.send(pdu.response());
     session.close();
   });

@@ -1,11 +1,10 @@
-//! Two SMSCs that are not ours, each killed in the middle: the gateway goes on over the other, and binds again.
+//! Three SMSCs that are not ours, each killed under load: the gateway goes on over the next one, and binds again.
 
 use std::collections::HashSet;
 
 use common::models::sms::SmsState;
 use testkit::database::TestDb;
-use testkit::perl_smsc::{self, PerlSmsc};
-use testkit::smsc_peers::{NodeSmsc, NodeSmscSettings};
+use testkit::smsc_peers::{PASSWORD, Peer, PeerSmsc, SYSTEM_ID};
 use testkit::wait::wait_until;
 
 use crate::cases::ACME;
@@ -13,17 +12,17 @@ use crate::secrecy::{NUMBERS, WHISPER, assert_discreet};
 use crate::statuses::Statuses;
 use crate::world::{World, smsc_table};
 
+/// In order of preference.
+const PEERS: [(&str, Peer); 3] = [("node", Peer::Node), ("perl", Peer::Perl), ("smpp34", Peer::Smpp34)];
 /// Sends of one phase.
 const SENDS: usize = 30;
 
-struct Peers {
+struct Phases {
     world: World,
     statuses: Statuses,
-    node: NodeSmsc,
-    perl: PerlSmsc,
 }
 
-impl Peers {
+impl Phases {
     async fn send(&self, phase: &str) {
         let request = |index| {
             let text = format!("To: +{NUMBERS}{index:04}\nSender: TEST\n\n{WHISPER} {}", id(phase, index));
@@ -37,16 +36,13 @@ impl Peers {
         said.iter().map(|one| one.status.sms_status).collect()
     }
 
-    /// Waits until every send of a phase was delivered.
+    /// Sends, and waits until everything was delivered.
     async fn delivered(&self, phase: &str) {
+        self.send(phase).await;
         for index in 0..SENDS {
             self.statuses.wait(&id(phase, index), 2).await;
-            assert_eq!(
-                self.states(phase, index),
-                [SmsState::Sent, SmsState::Delivered],
-                "{}",
-                id(phase, index)
-            );
+            let states = self.states(phase, index);
+            assert_eq!(states, [SmsState::Sent, SmsState::Delivered], "{}", id(phase, index));
         }
     }
 
@@ -59,23 +55,6 @@ impl Peers {
             assert!(honest.contains(&states.as_slice()), "{}: {states:?}", id(phase, index));
         }
     }
-
-    fn by_node(&self) -> Vec<String> {
-        let text = |event: &serde_json::Value| event["text"].as_str().unwrap_or_default().to_owned();
-        self.node.events("submit_sm").iter().map(text).collect()
-    }
-
-    fn by_perl(&self) -> Vec<String> {
-        self.perl.events("submit_sm")
-    }
-
-    fn binds(&self) -> (usize, usize) {
-        let accepted = |event: &&serde_json::Value| event["accepted"] == true;
-        (
-            self.node.events("bind_transceiver").iter().filter(accepted).count(),
-            self.perl.events("bind_transceiver").iter().filter(|answer| *answer == "accepted").count(),
-        )
-    }
 }
 
 fn id(phase: &str, index: usize) -> String {
@@ -83,53 +62,43 @@ fn id(phase: &str, index: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_independent_smscs_are_served_and_outlived() {
+async fn three_independent_smscs_are_served_and_outlived() {
     let (world, db) = (World::shared().await, TestDb::postgres().await);
-    let node = NodeSmsc::start(NodeSmscSettings { hold_ms: 20, ..Default::default() }).await.unwrap();
-    let perl = PerlSmsc::start().await.unwrap();
-    let tables = smsc_table("node", node.port(), ("sealpost", "secret"))
-        + &smsc_table("perl", perl.port(), (perl_smsc::SYSTEM_ID, perl_smsc::PASSWORD));
+    let (mut smscs, mut tables) = (Vec::new(), String::new());
+    for (name, peer) in PEERS {
+        let smsc = PeerSmsc::start(peer).await.unwrap();
+        tables += &smsc_table(name, smsc.port(), (SYSTEM_ID, PASSWORD));
+        smscs.push(smsc);
+    }
     let gateway = world.gateway(&db, &tables).await;
     let statuses = Statuses::of(&world.bus, &world.status);
-    let mut peers = Peers { world, statuses, node, perl };
-    wait_until("both binds", || async { peers.binds() == (1, 1) }).await;
+    let phases = Phases { world, statuses };
+    wait_until("all binds", || async { smscs.iter().all(|smsc| smsc.binds() == 1) }).await;
 
     // The first of the list serves.
-    peers.send("calm").await;
-    peers.delivered("calm").await;
-    assert_eq!((peers.by_node().len(), peers.by_perl().len()), (SENDS, 0));
+    phases.delivered("calm").await;
+    assert_eq!(smscs.iter().map(|smsc| smsc.texts().len()).collect::<Vec<_>>(), [SENDS, 0, 0]);
 
-    // It is killed under load: what it did not get goes over the other.
-    peers.send("node-dies").await;
-    wait_until("load on node", || async { peers.by_node().len() >= SENDS + SENDS / 3 }).await;
-    peers.node.kill();
-    peers.told("node-dies").await;
-    peers.send("perl-alone").await;
-    peers.delivered("perl-alone").await;
-    assert!(peers.by_perl().len() >= SENDS);
+    // One after the other is killed under load: what it did not get goes over the next one.
+    for (served, (name, _)) in PEERS.iter().enumerate() {
+        let before = smscs[served].texts().len();
+        phases.send(&format!("{name}-dies")).await;
+        wait_until("load", || async { smscs[served].texts().len() >= before + SENDS / 3 }).await;
+        smscs[served].kill();
+        if served + 1 == PEERS.len() {
+            for smsc in &mut smscs {
+                smsc.restart().await.unwrap();
+            }
+        }
+        phases.told(&format!("{name}-dies")).await;
+        phases.delivered(&format!("after-{name}")).await;
+        if let Some(next) = smscs.get(served + 1) {
+            assert!(next.texts().len() >= SENDS, "{name} was outlived by the next one");
+        }
+    }
 
-    // It comes back, and the other is killed: nobody notices.
-    peers.node.restart().await.unwrap();
-    wait_until("node bound again", || async { peers.binds().0 == 2 }).await;
-    peers.perl.kill();
-    peers.send("node-alone").await;
-    peers.delivered("node-alone").await;
-
-    // And the other way round, under load.
-    peers.perl.restart().await.unwrap();
-    wait_until("perl bound again", || async { peers.binds().1 == 2 }).await;
-    peers.node.kill();
-    let before = peers.by_perl().len();
-    peers.send("perl-dies").await;
-    wait_until("load on perl", || async { peers.by_perl().len() >= before + SENDS / 3 }).await;
-    peers.perl.kill();
-    peers.perl.restart().await.unwrap();
-    peers.node.restart().await.unwrap();
-    peers.told("perl-dies").await;
-    peers.send("both-again").await;
-    peers.delivered("both-again").await;
-
-    let texts: Vec<String> = [peers.by_node(), peers.by_perl()].concat();
+    wait_until("all binds again", || async { smscs.iter().all(|smsc| smsc.binds() >= 2) }).await;
+    let texts: Vec<String> = smscs.iter().flat_map(PeerSmsc::texts).collect();
     let distinct: HashSet<&String> = texts.iter().collect();
     assert_eq!(distinct.len(), texts.len(), "no text was sent twice, over whichever SMSC");
     assert_discreet(&gateway).await;

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use testkit::infra::Infra;
-use testkit::{kafka, process};
+use testkit::process::{self, InfraError};
+use testkit::{kafka, smsc_peers};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,7 +25,7 @@ async fn main() -> ExitCode {
     let command: Vec<_> = arguments.collect();
     let outcome = match (verb.as_ref().and_then(|verb| verb.to_str()), command.split_first()) {
         (Some("run"), Some(_)) => run(Command::new("setpriv").args(MORTAL).args(&command)).await,
-        (Some("fetch"), None) => kafka::fetch().map(|_| ExitCode::SUCCESS).map_err(Into::into),
+        (Some("fetch"), None) => fetch().map_err(Into::into),
         (Some("port"), None) => print(process::ports::free()),
         _ => Err(USAGE.into()),
     };
@@ -57,6 +58,12 @@ async fn run(command: &mut Command) -> Result<ExitCode, Box<dyn std::error::Erro
         }
     };
     Ok(ExitCode::from(code))
+}
+
+fn fetch() -> Result<ExitCode, InfraError> {
+    kafka::fetch()?;
+    smsc_peers::fetch()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn end(child: &mut tokio::process::Child, code: u8) -> u8 {
