@@ -30,8 +30,9 @@ missing_packages() {
                 ;;
             peers)
                 has openssl || echo openssl
-                has python3 || echo python3-venv
+                python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
                 perl -MNet::SMPP -e 1 2>/dev/null || echo libnet-smpp-perl
+                [ -x /usr/sbin/bearerbox ] || echo kannel
                 ;;
         esac
     done

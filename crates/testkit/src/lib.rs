@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's harness fails its test by panicking")]
 
 mod cache;
+pub mod calls;
 pub mod clock;
 pub mod contract;
 pub mod database;
@@ -10,6 +11,7 @@ pub mod host;
 pub mod http;
 pub mod infra;
 pub mod kafka;
+pub mod kannel;
 pub mod postgres;
 pub mod process;
 pub mod program;
