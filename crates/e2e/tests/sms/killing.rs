@@ -1,13 +1,15 @@
 //! kill -9 of the gateway in the middle of thousands of sends: nothing is lost, nothing is sent twice.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use bus::Record;
 use testkit::database::TestDb;
 use tokio::task::JoinHandle;
-use tokio::time::Duration;
+use tokio::time::{Duration, sleep};
 
 use crate::random::Random;
-use crate::run::{Account, Operator, request};
+use crate::run::{Account, Operator, correl, request};
 use crate::secrecy::assert_discreet;
 use crate::statuses::Statuses;
 use crate::world::{World, simulator_table};
@@ -20,10 +22,20 @@ const WITHIN: Duration = Duration::from_secs(45);
 
 /// Puts all sends on Kafka, bit by bit, beside the test.
 pub(crate) async fn produce(world: &Arc<World>, sends: usize) -> JoinHandle<()> {
+    produce_paced(world, 0..sends, Duration::ZERO).await
+}
+
+/// The same with some of the sends, and a pause after each bit.
+pub(crate) async fn produce_paced(world: &Arc<World>, sends: Range<usize>, pace: Duration) -> JoinHandle<()> {
     let sealed = {
         let world = world.clone();
         let seal = move || -> Vec<_> {
-            (0..sends).map(|index| world.record(Some(request(world.maker(), index)))).collect()
+            // A key for each, so that all partitions have some.
+            let record = |index| Record {
+                key: Some(correl(index).into_bytes()),
+                ..world.record(Some(request(world.maker(), index)))
+            };
+            sends.map(record).collect()
         };
         tokio::task::spawn_blocking(seal).await.unwrap()
     };
@@ -31,6 +43,7 @@ pub(crate) async fn produce(world: &Arc<World>, sends: usize) -> JoinHandle<()> 
     tokio::spawn(async move {
         for chunk in sealed.chunks(CHUNK) {
             world.produce(chunk.to_vec()).await;
+            sleep(pace).await;
         }
     })
 }
