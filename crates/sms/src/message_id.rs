@@ -79,15 +79,31 @@ pub fn matches(response: &str, receipt: &str, base: IdBase) -> bool {
     response == receipt || receipt_keys(receipt, base).contains(&response_key(response, base))
 }
 
-/// Only numbers are changed: no leading zeros, hexadecimal digits small. Any other text may mean something as it is.
+/// Only numbers are changed: no leading zeros, no `0x`, hexadecimal digits small. Any other text may mean something as
+/// it is.
 fn canonical(id: &str) -> String {
-    if id.is_empty() || !id.bytes().all(|octet| octet.is_ascii_hexdigit()) {
-        return id.to_owned();
+    if is_uuid(id) {
+        return id.to_ascii_lowercase();
     }
-    match id.trim_start_matches('0') {
+    let Some(digits) = hex_digits(id) else { return id.to_owned() };
+    match digits.trim_start_matches('0') {
         "" => "0".to_owned(),
         digits => digits.to_ascii_lowercase(),
     }
+}
+
+/// Gives the digits of what can be a hexadecimal number, without `0x`.
+fn hex_digits(id: &str) -> Option<&str> {
+    let digits = id.strip_prefix("0x").or_else(|| id.strip_prefix("0X")).unwrap_or(id);
+    let all = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_hexdigit());
+    all.then_some(digits)
+}
+
+/// A UUID is one number in whatever case (RFC 9562 §4).
+fn is_uuid(id: &str) -> bool {
+    let lengths = [8, 4, 4, 4, 12];
+    let hex = |group: &str| group.bytes().all(|octet| octet.is_ascii_hexdigit());
+    id.split('-').map(str::len).eq(lengths) && id.split('-').all(hex)
 }
 
 fn decimal_to_hex(id: &str) -> Option<String> {
@@ -97,11 +113,7 @@ fn decimal_to_hex(id: &str) -> Option<String> {
 }
 
 fn hex_to_decimal(id: &str) -> Option<String> {
-    // from_str_radix takes a sign, which is no part of an id.
-    if !id.bytes().all(|octet| octet.is_ascii_hexdigit()) {
-        return None;
-    }
-    u128::from_str_radix(id, 16).ok().map(|number| number.to_string())
+    u128::from_str_radix(hex_digits(id)?, 16).ok().map(|number| number.to_string())
 }
 
 #[cfg(test)]
@@ -128,6 +140,9 @@ mod tests {
             ("smsc-01", "smsc-1", IdBase::Auto, false),
             ("SMSC-01", "smsc-01", IdBase::Auto, false),
             ("-1", "1", IdBase::Auto, false),
+            ("+1", "1", IdBase::HexThenDecimal, false),
+            ("0x7B", "7b", IdBase::AsIs, true),
+            ("0x", "0", IdBase::Auto, false),
         ];
 
         for (response, receipt, base, expected) in cases {

@@ -86,23 +86,25 @@ impl ReceiptState {
 
     /// Gives the state of a `stat` word, in the spellings that are about.
     fn from_word(word: &str) -> Option<Self> {
-        const WORDS: [(&str, ReceiptState); 14] = [
-            ("DELIVRD", ReceiptState::Delivered),
-            ("DELIVERED", ReceiptState::Delivered),
-            ("EXPIRED", ReceiptState::Expired),
-            ("DELETED", ReceiptState::Deleted),
-            ("UNDELIV", ReceiptState::Undeliverable),
-            ("UNDELIVRD", ReceiptState::Undeliverable),
-            ("UNDELIVERED", ReceiptState::Undeliverable),
-            ("UNDELIVERABLE", ReceiptState::Undeliverable),
-            ("ACCEPTD", ReceiptState::Accepted),
-            ("ACCEPTED", ReceiptState::Accepted),
-            ("ENROUTE", ReceiptState::Enroute),
-            ("UNKNOWN", ReceiptState::Unknown),
-            ("REJECTD", ReceiptState::Rejected),
-            ("REJECTED", ReceiptState::Rejected),
+        const WORDS: [(ReceiptState, &[&str]); 8] = [
+            (ReceiptState::Delivered, &["DELIVRD", "DELIVERED", "DELIVERD"]),
+            (ReceiptState::Expired, &["EXPIRED", "EXPIRD"]),
+            (ReceiptState::Deleted, &["DELETED"]),
+            // No specification has FAILED, but many an SMSC; none means anything else by it.
+            (
+                ReceiptState::Undeliverable,
+                &["UNDELIV", "UNDELIVRD", "UNDELIVERED", "UNDELIVERABLE", "UNDELIVERD", "FAILED"],
+            ),
+            (ReceiptState::Accepted, &["ACCEPTD", "ACCEPTED"]),
+            // A message that waits is on its way: SMPP 5.0 §4.7.15, and words for the same.
+            (ReceiptState::Enroute, &["ENROUTE", "SCHEDULED", "SCHEDLD", "BUFFERED", "BUFFRED", "QUEUED"]),
+            (ReceiptState::Unknown, &["UNKNOWN"]),
+            (ReceiptState::Rejected, &["REJECTD", "REJECTED"]),
         ];
-        WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|&(_, state)| state)
+        let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let known =
+            |(_, spellings): &&(Self, &[&str])| spellings.iter().any(|s| s.eq_ignore_ascii_case(word));
+        WORDS.iter().find(known).map(|&(state, _)| state)
     }
 }
 
@@ -118,17 +120,20 @@ pub struct ReceiptTlvs<'a> {
 }
 
 impl Receipt {
-    /// Reads a receipt. `text` is the message's text in any alphabet but one of two octets a character (decode that
-    /// with [`crate::decode_text`] first). A TLV wins over the field of the text that says the same. `None` when
-    /// neither names an id.
+    /// Reads a receipt. `text` is the message's text in whatever alphabet: all that counts in it is ASCII, and two
+    /// octets a character are noticed, for some SMSCs forget to say so. A TLV wins over the field of the text that
+    /// says the same. `None` when neither names an id.
     pub fn read(text: &[u8], tlvs: ReceiptTlvs<'_>) -> Option<Self> {
-        let text: String = text.iter().map(|&octet| char::from(octet)).collect();
+        let text = characters(text);
         let fields = Fields::find(&text);
-        let id = tlvs.message_id.map(str::trim).filter(|id| !id.is_empty()).or(fields.id)?;
+        let named = tlvs.message_id.map(|id| id.trim_matches(|c: char| c.is_whitespace() || c == '\0'));
+        let id = named.filter(|id| !id.is_empty()).or(fields.id)?;
         let state = tlvs
             .message_state
             .and_then(ReceiptState::from_message_state)
             .or_else(|| fields.stat.and_then(ReceiptState::from_word))
+            // SCHEDULED of SMPP 5.0 (§4.7.15), and what others send who mean nothing by it.
+            .or_else(|| (tlvs.message_state == Some(0)).then_some(ReceiptState::Enroute))
             .unwrap_or(ReceiptState::Unrecognised);
         let err = fields.err.filter(|code| !is_zero(code)).map(str::to_owned);
         let err = err.or_else(|| tlvs.network_error.filter(|&code| code != 0).map(|code| code.to_string()));
@@ -140,6 +145,16 @@ impl Receipt {
             done: fields.done_date.and_then(ReceiptDate::parse),
         })
     }
+}
+
+/// Gives a character for each octet, or for each two where one of two is zero from the start.
+fn characters(text: &[u8]) -> String {
+    let skipped = match text {
+        [0, first, 0, second, ..] if *first != 0 && *second != 0 => 1,
+        [first, 0, second, 0, ..] if *first != 0 && *second != 0 => 0,
+        _ => return text.iter().map(|&octet| char::from(octet)).collect(),
+    };
+    text.iter().skip(skipped).step_by(2).map(|&octet| char::from(octet)).collect()
 }
 
 /// `0`, `000`, `0x00` and the like say that there was no error.

@@ -1,4 +1,7 @@
-//! Dates of receipts: `YYMMDDhhmm` (SMPP 3.4 Appendix B), and with seconds or a four-digit year from some SMSCs.
+//! Dates of receipts: `YYMMDDhhmm` (SMPP 3.4 Appendix B), and what else SMSCs send: with seconds, with a four-digit
+//! year, in ISO 8601's order, in seconds or milliseconds since 1970.
+
+use time::OffsetDateTime;
 
 /// A date and time without a zone: the SMSC's clock, wherever it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,17 +21,23 @@ pub struct ReceiptDate {
 }
 
 impl ReceiptDate {
-    /// Reads 10, 12 or 14 digits; `None` for anything else, and for numbers that are no date.
+    /// Reads digits, or a date with `-`, `/`, `:`, `T` or a blank between them whose year has four digits; what is
+    /// behind the seconds (a fraction, a zone) does not count. `None` for anything else, and for numbers that are no
+    /// date. Where digits could be two things, the specification's form and order win.
     pub fn parse(text: &str) -> Option<Self> {
-        if !text.bytes().all(|octet| octet.is_ascii_digit()) {
-            return None;
+        let digits =
+            if text.bytes().all(|octet| octet.is_ascii_digit()) { text.to_owned() } else { iso(text)? };
+        match digits.len() {
+            10 => Self::of_digits(&digits, 2).or_else(|| Self::of_epoch(&digits, 1)),
+            12 => Self::of_digits(&digits, 2).or_else(|| Self::of_digits(&digits, 4)),
+            13 => Self::of_epoch(&digits, 1000),
+            14 => Self::of_digits(&digits, 4),
+            _ => None,
         }
-        let year_digits = match text.len() {
-            10 | 12 => 2,
-            14 => 4,
-            _ => return None,
-        };
-        let (year, rest) = text.split_at_checked(year_digits)?;
+    }
+
+    fn of_digits(digits: &str, year_digits: usize) -> Option<Self> {
+        let (year, rest) = digits.split_at_checked(year_digits)?;
         let year: u16 = year.parse().ok()?;
         let pair = |index: usize| rest.get(index * 2..index * 2 + 2)?.parse::<u8>().ok();
         let date = Self {
@@ -42,6 +51,24 @@ impl ReceiptDate {
         date.is_possible().then_some(date)
     }
 
+    /// Such a date is in UTC. Of this century, so that zeros and nines are none.
+    fn of_epoch(digits: &str, per_second: i64) -> Option<Self> {
+        let seconds = digits.parse::<i64>().ok()? / per_second;
+        if !(1_000_000_000..4_102_444_800).contains(&seconds) {
+            return None;
+        }
+        let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+        let (date, time) = (at.date(), at.time());
+        Some(Self {
+            year: u16::try_from(date.year()).ok()?,
+            month: u8::from(date.month()),
+            day: date.day(),
+            hour: time.hour(),
+            minute: time.minute(),
+            second: time.second(),
+        })
+    }
+
     fn is_possible(self) -> bool {
         (1..=12).contains(&self.month)
             && (1..=31).contains(&self.day)
@@ -49,4 +76,20 @@ impl ReceiptDate {
             && self.minute < 60
             && self.second <= 60
     }
+}
+
+/// Gives the digits of `YYYY-MM-DDThh:mm:ss` and the like, without seconds if there are none.
+fn iso(text: &str) -> Option<String> {
+    const PATTERN: &[u8] = b"dddd-dd-ddTdd:dd:dd";
+    let fits = |(octet, wanted): (u8, u8)| match wanted {
+        b'd' => octet.is_ascii_digit(),
+        b'-' => matches!(octet, b'-' | b'/' | b'.'),
+        b'T' => matches!(octet, b'T' | b't' | b' ' | b'_'),
+        _ => octet == wanted,
+    };
+    let length =
+        if text.as_bytes().get(16) == Some(&b':') { PATTERN.len() } else { "YYYY-MM-DDThh:mm".len() };
+    let start = text.get(..length)?;
+    let right = start.bytes().zip(PATTERN.iter().copied()).all(fits);
+    right.then(|| start.chars().filter(char::is_ascii_digit).collect())
 }

@@ -22,27 +22,33 @@ enum Name {
     Text,
 }
 
-const NAMES: [(&str, Name); 12] = [
-    ("id:", Name::Id),
-    ("sub:", Name::Sub),
-    ("dlvrd:", Name::Dlvrd),
-    ("submit date:", Name::SubmitDate),
-    ("submit_date:", Name::SubmitDate),
-    ("submitdate:", Name::SubmitDate),
-    ("done date:", Name::DoneDate),
-    ("done_date:", Name::DoneDate),
-    ("donedate:", Name::DoneDate),
-    ("stat:", Name::Stat),
-    ("err:", Name::Err),
-    ("text:", Name::Text),
+/// The words of each name, the second one empty for a name of one word.
+const NAMES: [(&str, &str, Name); 8] = [
+    ("id", "", Name::Id),
+    ("sub", "", Name::Sub),
+    ("dlvrd", "", Name::Dlvrd),
+    ("submit", "date", Name::SubmitDate),
+    ("done", "date", Name::DoneDate),
+    ("stat", "", Name::Stat),
+    ("err", "", Name::Err),
+    ("text", "", Name::Text),
 ];
 
-/// Gives the field that begins `text`, and what follows its colon.
+/// Gives the field that begins `text`, and what follows its colon. Two words may be apart by a blank, a line end (as
+/// the specification prints them), an underscore, or nothing.
 fn name_at(text: &str) -> Option<(Name, &str)> {
-    NAMES.iter().find_map(|&(spelling, name)| {
-        let (start, rest) = text.split_at_checked(spelling.len())?;
-        start.eq_ignore_ascii_case(spelling).then_some((name, rest))
+    NAMES.iter().find_map(|&(first, second, name)| {
+        let mut rest = after_word(text, first)?;
+        if !second.is_empty() {
+            rest = after_word(rest.trim_start_matches([' ', '_', '\t', '\r', '\n']), second)?;
+        }
+        rest.trim_start_matches(' ').strip_prefix(':').map(|rest| (name, rest))
     })
+}
+
+fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(word.len())?;
+    start.eq_ignore_ascii_case(word).then_some(rest)
 }
 
 impl<'a> Fields<'a> {
@@ -56,7 +62,10 @@ impl<'a> Fields<'a> {
             match name_at(rest).filter(|_| !in_word) {
                 Some((Name::Text, _)) if fields.id.is_some() || fields.stat.is_some() => break,
                 Some((name, after)) => {
-                    let value = value_of(after);
+                    let value = match name {
+                        Name::SubmitDate | Name::DoneDate => date_of(after),
+                        _ => value_of(after),
+                    };
                     if let Some(place) = fields.place(name).filter(|place| place.is_none()) {
                         *place = value;
                     }
@@ -64,7 +73,8 @@ impl<'a> Fields<'a> {
                     in_word = false;
                 }
                 None => {
-                    in_word = character.is_alphanumeric() || character == '_';
+                    // So that `msgid:` and `smsc-id:` of a vendor's own are not `id:`.
+                    in_word = character.is_alphanumeric() || matches!(character, '_' | '-');
                     rest = rest.get(character.len_utf8()..).unwrap_or_default();
                 }
             }
@@ -93,4 +103,21 @@ fn value_of(after: &str) -> Option<&str> {
     let end =
         value.find(|character: char| character.is_whitespace() || character == '\0').unwrap_or(value.len());
     value.get(..end).map(|value| value.trim_end_matches([',', ';'])).filter(|value| !value.is_empty())
+}
+
+/// Gives a date; one that has a blank before its time of day (`2026-11-21 09:36:00`) with that.
+fn date_of(after: &str) -> Option<&str> {
+    let value = value_of(after)?;
+    let start = after.len() - after.trim_start_matches(' ').len();
+    let both = start + value.len() + 1 + "hh:mm:ss".len();
+    let minutes = both - ":ss".len();
+    let is_time = |end: usize| {
+        let time = after.get(start + value.len()..end).and_then(|rest| rest.strip_prefix(' '));
+        time.is_some_and(|time| time.bytes().all(|octet| octet.is_ascii_digit() || octet == b':'))
+    };
+    match value.len() {
+        10 if is_time(both) => after.get(start..both),
+        10 if is_time(minutes) && value.contains(['-', '/']) => after.get(start..minutes),
+        _ => Some(value),
+    }
 }
