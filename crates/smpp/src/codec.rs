@@ -18,7 +18,9 @@ mod frame;
 mod message;
 mod pdu;
 mod query;
+mod state;
 mod status;
+pub(crate) mod time;
 mod tlv;
 
 pub use bind::{Bind, BindResp, Outbind};
@@ -31,8 +33,10 @@ pub use message::{
 };
 pub use pdu::{Body, Pdu};
 pub use query::{QuerySm, QuerySmResp};
+pub use state::MessageState;
 pub use status::CommandStatus;
-pub use tlv::{Tlv, Tlvs, message_state, tag};
+pub use time::{absolute_time, read_absolute_time};
+pub use tlv::{Sar, Tlv, Tlvs, tag};
 
 #[cfg(test)]
 mod tests;

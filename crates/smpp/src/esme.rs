@@ -2,20 +2,22 @@
 //!
 //! In: submissions and queries through an [`Esme`] handle. Out: [`Event`]s on one bounded channel, the [`EsmeState`]
 //! to watch, counters. It connects, binds and, when the link is lost, tries again for ever: after 1 to 60 seconds
-//! with jitter, or slowly and in a visible alarm state when the SMSC refuses the credentials.
+//! with jitter, or slowly and in a visible alarm state when the SMSC refuses the credentials. When the SMSC throttles,
+//! it pauses the bind and lowers its rate by itself; the throttled submission goes back to its owner.
 //!
 //! The owner must keep reading events: while the channel is full nothing more is read from the SMSC, and in the end
 //! no submission is taken either. So never await [`Esme::submit`] or [`Esme::query`] in the task that reads events.
 
 mod backoff;
+mod connect;
 mod driver;
 mod link;
 mod pace;
 mod settings;
+mod stats;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +25,10 @@ use tokio_util::sync::CancellationToken;
 use crate::codec::{CommandStatus, DeliverSm, EncodeError, FrameError, QuerySm, QuerySmResp, SubmitSm};
 use crate::session::DeliveryId;
 pub use crate::session::{BindKind, CloseReason, InFlight, QueryError, Response};
-pub use settings::{EsmeSettings, Password};
+use crate::tls::TlsFailure;
+pub use settings::{EsmeSettings, InterfaceVersion, Password, UnknownInterfaceVersion};
+use stats::Counters;
+pub use stats::EsmeStats;
 
 /// One submit_sm to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,16 +125,25 @@ impl Answers {
 pub enum LinkError {
     /// No connection.
     #[error("cannot connect: {0}")]
-    Connect(std::io::ErrorKind),
+    Connect(io::ErrorKind),
+    /// A connection, but no TLS session over it.
+    #[error("TLS: {0}")]
+    Tls(TlsFailure),
     /// The connection broke, or the peer closed it.
     #[error("connection lost: {0}")]
-    Lost(std::io::ErrorKind),
+    Lost(io::ErrorKind),
     /// What came in was not SMPP.
     #[error("out of step: {0}")]
     Framing(FrameError),
     /// The session ended.
     #[error(transparent)]
     Closed(CloseReason),
+}
+
+impl LinkError {
+    fn lost(error: &io::Error) -> Self {
+        TlsFailure::of(error).map_or_else(|| Self::Lost(error.kind()), Self::Tls)
+    }
 }
 
 /// What an ESME is at.
@@ -153,29 +167,10 @@ pub enum EsmeState {
     Closed,
 }
 
-/// Counters of one ESME since it was spawned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct EsmeStats {
-    /// Requests without a response now.
-    pub in_flight: usize,
-    /// Submissions that wait for a slot now.
-    pub queued: usize,
-    /// Binds that stood.
-    pub binds: u64,
-    /// PDUs that could not be read, or that nobody waited for.
-    pub unexpected: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    in_flight: AtomicUsize,
-    binds: AtomicU64,
-    unexpected: AtomicU64,
-}
-
-enum Control {
-    Query { pdu: QuerySm, reply: oneshot::Sender<Result<QuerySmResp, QueryError>> },
-    Pause(Duration),
+/// A query_sm and who waits for its answer.
+struct Query {
+    pdu: QuerySm,
+    reply: oneshot::Sender<Result<QuerySmResp, QueryError>>,
 }
 
 /// The ESME was shut down.
@@ -188,7 +183,7 @@ pub struct Closed;
 #[derive(Debug, Clone)]
 pub struct Esme {
     submissions: mpsc::Sender<Submission>,
-    control: mpsc::Sender<Control>,
+    queries: mpsc::Sender<Query>,
     state: watch::Receiver<EsmeState>,
     counters: Arc<Counters>,
     stop: CancellationToken,
@@ -199,20 +194,20 @@ impl Esme {
     pub fn spawn(settings: EsmeSettings) -> (Self, mpsc::Receiver<Event>) {
         let queue = settings.queue.max(1);
         let (submissions, submissions_in) = mpsc::channel(queue);
-        let (control, control_in) = mpsc::channel(64);
+        let (queries, queries_in) = mpsc::channel(64);
         let (events, events_out) = mpsc::channel(queue.max(settings.window));
         let (state_in, state) = watch::channel(EsmeState::Connecting);
         let counters = Arc::new(Counters::default());
         let stop = CancellationToken::new();
         let inputs = driver::Inputs {
             submissions: submissions_in,
-            control: control_in,
+            queries: queries_in,
             answers: Arc::default(),
             stop: stop.clone(),
         };
         let outputs = driver::Outputs::new(events, state_in, Arc::clone(&counters));
         tokio::spawn(driver::run(settings, inputs, outputs));
-        (Self { submissions, control, state, counters, stop }, events_out)
+        (Self { submissions, queries, state, counters, stop }, events_out)
     }
 
     /// Hands over submissions, in their order; waits while the queue is full. Without a bind each comes back as
@@ -233,14 +228,8 @@ impl Esme {
     /// [`QueryError`], see its variants.
     pub async fn query(&self, pdu: QuerySm) -> Result<QuerySmResp, QueryError> {
         let (reply, answer) = oneshot::channel();
-        self.control.send(Control::Query { pdu, reply }).await.map_err(|_| QueryError::NotSent)?;
+        self.queries.send(Query { pdu, reply }).await.map_err(|_| QueryError::NotSent)?;
         answer.await.unwrap_or(Err(QueryError::NoAnswer))
-    }
-
-    /// Sends no submission for a while, as an SMSC asks for by "throttled" or "queue full".
-    pub async fn pause(&self, duration: Duration) {
-        // Whoever pauses an ESME that has ended has what he wants.
-        let _ = self.control.send(Control::Pause(duration)).await;
     }
 
     /// Gives the state now.
@@ -255,12 +244,7 @@ impl Esme {
 
     /// Gives the counters.
     pub fn stats(&self) -> EsmeStats {
-        EsmeStats {
-            in_flight: self.counters.in_flight.load(Ordering::Relaxed),
-            queued: self.submissions.max_capacity() - self.submissions.capacity(),
-            binds: self.counters.binds.load(Ordering::Relaxed),
-            unexpected: self.counters.unexpected.load(Ordering::Relaxed),
-        }
+        self.counters.stats(self.submissions.max_capacity() - self.submissions.capacity())
     }
 
     /// Ends it: what is queued comes back as `NotSent`, responses are waited for, the bind is undone. Returns when the

@@ -4,6 +4,7 @@
 //! - [`session`]: one session of an ESME as a state machine, without sockets.
 //! - [`esme`]: the tokio driver that keeps such a session bound for ever.
 //! - [`smsc`]: an SMSC simulator with scripted behaviour.
+//! - [`tls`]: TLS for both.
 //!
 //! Section numbers in these documents are those of "Short Message Peer to Peer Protocol Specification v3.4,
 //! Issue 1.2". Message text, passwords and full numbers are in no `Debug` output and no log line of this crate.
@@ -14,3 +15,4 @@ mod outgoing;
 mod random;
 pub mod session;
 pub mod smsc;
+pub mod tls;

@@ -1,6 +1,9 @@
 //! Octets on their way to the socket, and which PDUs they end.
 
 use std::collections::VecDeque;
+use std::io;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::codec::{EncodeError, Pdu};
 
@@ -12,6 +15,8 @@ pub(crate) struct Outgoing {
     written: usize,
     /// Where each PDU ends in `octets`, and its sequence number.
     ends: VecDeque<(usize, u32)>,
+    /// The stream has taken octets that it may not have passed on yet, as TLS does.
+    unflushed: bool,
 }
 
 impl Outgoing {
@@ -30,8 +35,19 @@ impl Outgoing {
         self.octets.get(self.written..).unwrap_or_default()
     }
 
+    /// Tells whether neither a write nor a flush is due.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_empty() && !self.unflushed
+    }
+
+    /// Notes what [`push`] has done for the [`Self::unwritten_octets`].
+    pub(crate) fn pushed(&mut self, count: usize) {
+        self.unflushed = !self.is_empty();
+        self.wrote(count);
+    }
+
     /// Notes that the socket took `count` more octets.
-    pub(crate) fn wrote(&mut self, count: usize) {
+    fn wrote(&mut self, count: usize) {
         self.written += count;
         if self.written >= self.octets.len() {
             self.octets.clear();
@@ -50,6 +66,11 @@ impl Outgoing {
     }
 }
 
+/// Writes some of `octets`, or flushes when there are none. May be dropped unfinished: then nothing was taken.
+pub(crate) async fn push(writer: &mut (impl AsyncWrite + Unpin), octets: &[u8]) -> io::Result<usize> {
+    if octets.is_empty() { writer.flush().await.map(|()| 0) } else { writer.write(octets).await }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,11 +83,14 @@ mod tests {
             outgoing.push(&Pdu::ok(sequence, Body::EnquireLink)).unwrap();
         }
 
-        outgoing.wrote(16);
+        outgoing.pushed(16);
         assert_eq!(outgoing.unwritten(), [2, 3]);
-        outgoing.wrote(31);
+        outgoing.pushed(31);
         assert_eq!(outgoing.unwritten(), [3]);
-        outgoing.wrote(1);
+        outgoing.pushed(1);
         assert!(outgoing.is_empty() && outgoing.unwritten().is_empty());
+        assert!(!outgoing.is_done(), "a flush is due");
+        outgoing.pushed(0);
+        assert!(outgoing.is_done());
     }
 }

@@ -16,7 +16,9 @@ mod window;
 
 use std::time::{Duration, Instant};
 
-use crate::codec::{BadPdu, Bind, BindResp, Body, CommandStatus, DataSmResp, EncodeError, Pdu};
+use crate::codec::{
+    BadPdu, Bind, BindResp, Body, CommandStatus, DataSmResp, EncodeError, Pdu, SubmitSm, Tlvs,
+};
 pub use exchange::{CloseReason, DeliveryId, InFlight, Input, Output, QueryError, Response};
 use window::{Answered, Request, Window};
 
@@ -132,10 +134,7 @@ impl Session {
             Input::Connected => self.bind(now, out),
             Input::Received(pdu) => self.receive(now, pdu, out),
             Input::Malformed(bad) => self.receive_malformed(now, bad, out),
-            Input::Submit { token, pdu } => match self.open(Request::Submit { token }, now) {
-                Some(sequence) => out.push(Output::Send(Pdu::ok(sequence, Body::SubmitSm(pdu)))),
-                None => out.push(Output::NotSent { token }),
-            },
+            Input::Submit { token, pdu } => self.submit(now, token, pdu, out),
             Input::Query { token, pdu } => match self.open(Request::Query { token }, now) {
                 Some(sequence) => out.push(Output::Send(Pdu::ok(sequence, Body::QuerySm(pdu)))),
                 None => out.push(Output::Queried { token, result: Err(QueryError::NotSent) }),
@@ -157,6 +156,21 @@ impl Session {
         self.phase = Phase::Binding { sequence, deadline: now + self.settings.response_timeout };
         self.last_received = now;
         out.push(Output::Send(Pdu::ok(sequence, self.settings.kind.request(self.settings.bind.clone()))));
+    }
+
+    fn submit(&mut self, now: Instant, token: u64, mut pdu: SubmitSm, out: &mut Vec<Output>) {
+        if self.settings.bind.interface_version < 0x34 {
+            // Before SMPP 3.4 there are no optional parameters: hints can be left out, the text cannot.
+            if let Some(tag) = pdu.tlvs.essential() {
+                out.push(Output::Invalid { token, error: EncodeError::OptionalParameter(tag) });
+                return;
+            }
+            pdu.tlvs = Tlvs::default();
+        }
+        match self.open(Request::Submit { token }, now) {
+            Some(sequence) => out.push(Output::Send(Pdu::ok(sequence, Body::SubmitSm(pdu)))),
+            None => out.push(Output::NotSent { token }),
+        }
     }
 
     fn open(&mut self, request: Request, now: Instant) -> Option<u32> {
@@ -209,7 +223,9 @@ impl Session {
             Body::UnbindResp if matches!(self.phase, Phase::Unbinding { .. }) => {
                 self.close(CloseReason::Requested, out);
             }
+            // An alert has no response (SMPP 3.4 §4.12), and nobody waits for one here.
             Body::EnquireLinkResp | Body::AlertNotification(_) => {}
+            // outbind asks for a bind over this very connection before there is one (§4.1.7); we bind anyway.
             Body::Outbind(_) | Body::UnbindResp | Body::DeliverSmResp | Body::DataSmResp(_) => {
                 out.push(Output::Unexpected { what: body_name(&body) });
             }

@@ -2,141 +2,34 @@
 //!
 //! It prints a line for each thing that happens; never the text of a message, and numbers masked.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod options;
+mod values;
 
-use clap::Args;
 use common::models::E164;
 use smpp::codec::{Address, CommandStatus};
-use smpp::esme::Password;
-use smpp::smsc::{Account, Behaviour, FinalState, IdFormat, Receipts, Smsc, SmscEvent, SmscSettings, Span};
+use smpp::smsc::{Smsc, SmscEvent};
 
 use crate::console::{self, Outcome};
-
-/// The words of SMPP 3.4 Appendix B.
-const STATES: &str = "DELIVRD, EXPIRED, DELETED, UNDELIV, ACCEPTD, UNKNOWN, REJECTD or ENROUTE";
-
-#[derive(Args)]
-pub(crate) struct Simulator {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2775")]
-    listen: SocketAddr,
-    /// The only ESME that may bind [default: all may]
-    #[arg(long, value_name = "NAME", requires = "password_file")]
-    system_id: Option<String>,
-    /// File with its password
-    #[arg(long, value_name = "FILE", requires = "system_id")]
-    password_file: Option<PathBuf>,
-    /// How long until a message is answered: 20ms, or from 10ms..2s
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = span)]
-    latency: Span,
-    /// How long until its receipt, likewise
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = span)]
-    receipt_delay: Span,
-    /// What a receipt says, such as DELIVRD or UNDELIV; repeated with weights for a mixture: DELIVRD=9 UNDELIV=1
-    #[arg(long, value_name = "STATE[=WEIGHT]", default_value = "DELIVRD", value_parser = outcome, num_args = 1..)]
-    receipt_state: Vec<(u32, FinalState)>,
-    /// Send no receipts
-    #[arg(long, conflicts_with_all = ["receipt_delay", "receipt_state"])]
-    no_receipts: bool,
-    /// How message ids are written: decimal, hex or padded (to ten digits)
-    #[arg(long, value_name = "FORM", default_value = "decimal", value_parser = id_format)]
-    message_id: IdFormat,
-    /// Part of the messages, 0 to 1, that are accepted without an answer
-    #[arg(long, value_name = "PART", default_value_t = 0.0, value_parser = part)]
-    drop: f64,
-    /// Part of the messages, 0 to 1, that are refused as too fast
-    #[arg(long, value_name = "PART", default_value_t = 0.0, value_parser = part)]
-    throttle: f64,
-    /// Most messages a second; more are refused as too fast
-    #[arg(long, value_name = "NUMBER")]
-    tps: Option<u32>,
-    /// Seed of everything random
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    seed: u64,
-}
-
-fn span(text: &str) -> Result<Span, String> {
-    let time = |text: &str| humantime::parse_duration(text).map_err(|error| error.to_string());
-    match text.split_once("..") {
-        None => time(text).map(Span::exactly),
-        Some((min, max)) => match (time(min)?, time(max)?) {
-            (min, max) if min <= max => Ok(Span { min, max }),
-            _ => Err("the shorter time comes first".to_owned()),
-        },
-    }
-}
-
-fn outcome(text: &str) -> Result<(u32, FinalState), String> {
-    let (word, weight) = text.split_once('=').unwrap_or((text, "1"));
-    let weight = weight.parse().map_err(|_| "a weight is a whole number".to_owned())?;
-    let state = FinalState::from_word(word, 0).ok_or_else(|| format!("one of {STATES} is expected"))?;
-    Ok((weight, state))
-}
-
-fn id_format(word: &str) -> Result<IdFormat, String> {
-    match word {
-        "decimal" => Ok(IdFormat::Decimal),
-        "hex" => Ok(IdFormat::Hex),
-        "padded" => Ok(IdFormat::Padded),
-        _ => Err("one of decimal, hex, padded is expected".to_owned()),
-    }
-}
-
-fn part(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|part| (0.0..=1.0).contains(part)).ok_or_else(|| "0 to 1 is expected".to_owned())
-}
+pub(crate) use options::Simulator;
 
 impl Simulator {
     /// Runs until it is asked to stop.
     ///
     /// # Errors
-    /// An address that cannot be listened on, a password that SMPP has no room for.
+    /// An address that cannot be listened on, a password that SMPP has no room for, files that TLS cannot use.
     pub(crate) fn run(self) -> Outcome {
-        let settings = self.settings()?;
+        let settings = self.settings(|event| {
+            // A reader of the lines that has gone is no reason to stop.
+            let _ = console::print_line(&describe(event));
+        })?;
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
             let stop = web::shutdown_signal()?;
-            let listen = settings.listen;
+            let (listen, secure) = (settings.listen, settings.tls.is_some());
             let smsc = Smsc::start(settings).await.map_err(|error| format!("{listen}: {error}"))?;
-            console::print_line(&format!("ready smpp={}", smsc.address()))?;
+            let tls = if secure { " tls=yes" } else { "" };
+            console::print_line(&format!("ready smpp={}{tls}", smsc.address()))?;
             stop.await;
             Ok(())
-        })
-    }
-
-    fn settings(self) -> Outcome<SmscSettings> {
-        let mut accounts = Vec::new();
-        if let (Some(system_id), Some(file)) = (self.system_id, &self.password_file) {
-            let password = console::read_line(file)?;
-            if system_id.len() > 15 || password.len() > 8 {
-                return Err("SMPP allows 15 characters of system id and 8 of password".into());
-            }
-            accounts.push(Account { system_id, password: Password::new(password.as_str()) });
-        }
-        let receipts =
-            Receipts { delay: self.receipt_delay, outcomes: self.receipt_state, ..Receipts::default() };
-        let behaviour = Behaviour {
-            latency: self.latency,
-            ids: self.message_id,
-            receipts: (!self.no_receipts).then_some(receipts),
-            drop_responses: self.drop,
-            throttle: self.throttle,
-            tps: self.tps,
-            ..Behaviour::default()
-        };
-        Ok(SmscSettings {
-            listen: self.listen,
-            accounts,
-            behaviour,
-            seed: self.seed,
-            // Only for programs that ask for what was accepted.
-            keep: 1000,
-            hook: Some(Arc::new(|event| {
-                // A reader of the lines that has gone is no reason to stop.
-                let _ = console::print_line(&describe(event));
-            })),
-            ..SmscSettings::default()
         })
     }
 }
@@ -144,6 +37,7 @@ impl Simulator {
 /// One line about an event.
 fn describe(event: &SmscEvent) -> String {
     match event {
+        SmscEvent::HandshakeFailed => "handshake-failed".to_owned(),
         SmscEvent::Bound { system_id } => format!("bound esme={system_id}"),
         SmscEvent::BindRefused { system_id, status } => {
             format!("bind-refused esme={system_id} status={}", name(*status))
@@ -160,11 +54,14 @@ fn describe(event: &SmscEvent) -> String {
         SmscEvent::Refused { system_id, status } => {
             format!("refused esme={system_id} status={}", name(*status))
         }
+        SmscEvent::Unanswered { system_id } => format!("unanswered esme={system_id}"),
         SmscEvent::Delivered { system_id, message, status } => {
             let what = if message.is_receipt() { "receipt" } else { "message" };
             let id = message.tlvs.receipted_message_id().unwrap_or("-");
             format!("{what} esme={system_id} id={id} answered={}", name(*status))
         }
+        SmscEvent::Died => "died".to_owned(),
+        SmscEvent::Revived => "revived".to_owned(),
     }
 }
 
@@ -179,39 +76,17 @@ fn masked(address: &Address) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use smpp::codec::SubmitSm;
+    use smpp::codec::{MessageState, SubmitSm};
     use smpp::smsc::Accepted;
 
     use super::*;
 
     #[test]
-    fn times_are_one_or_two() {
-        assert_eq!(span("20ms").unwrap(), Span::exactly(Duration::from_millis(20)));
-        assert_eq!(
-            span("10ms..2s").unwrap(),
-            Span { min: Duration::from_millis(10), max: Duration::from_secs(2) }
-        );
-        for wrong in ["", "20", "2s..1s", "..", "1s.."] {
-            assert!(span(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn states_may_have_weights() {
-        assert_eq!(outcome("DELIVRD").unwrap(), (1, FinalState::DELIVERED));
-        assert_eq!(outcome("UNDELIV=3").unwrap(), (3, FinalState::from_word("UNDELIV", 0).unwrap()));
-        for wrong in ["delivrd", "DELIVRD=", "DELIVRD=x", ""] {
-            assert!(outcome(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn a_line_shows_neither_text_nor_number() {
         let destination = Address { ton: 1, npi: 1, value: "255712345678".into() };
         let message = SubmitSm { destination, short_message: b"secret".to_vec(), ..SubmitSm::default() };
-        let accepted = Accepted { system_id: "acme".into(), message_id: "7".into(), message, state: 2 };
+        let state = MessageState::Delivered;
+        let accepted = Accepted { system_id: "acme".into(), message_id: "7".into(), message, state };
 
         let line = describe(&SmscEvent::Accepted(accepted));
 

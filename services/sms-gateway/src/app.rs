@@ -49,7 +49,7 @@ impl service::App for App {
         let mut service = Service::new(Self::NAME);
         let gateway = gateway(settings, platform, &mut service)?;
         let worker = worker(&gateway.settings, platform, &service)?;
-        let (links, spawned) = Links::spawn(&gateway.settings.smsc);
+        let (links, spawned) = Links::spawn(&gateway.settings);
         let links = Arc::new(links);
 
         let state = Data::from(gateway.clone());

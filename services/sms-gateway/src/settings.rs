@@ -50,7 +50,7 @@ pub struct Settings {
     pub client_tps: f64,
     /// The same for single clients, in place of `client_tps`.
     pub tps_of: BTreeMap<String, f64>,
-    /// First pause after "throttled" or "queue full"; doubled at each repetition.
+    /// First pause after "throttled" or "queue full", of the bind and of the segment; doubled at each repetition.
     #[serde(with = "humantime_serde")]
     pub throttle_backoff: Duration,
     /// Longest such pause.

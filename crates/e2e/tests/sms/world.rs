@@ -202,7 +202,8 @@ pub(crate) fn smsc_table(name: &str, port: u16, (system_id, password): (&str, &s
     )
 }
 
-/// The table of the simulator.
+/// The table of the simulator. It throttles at random, not for the rate; a high agreed rate is soon back.
 pub(crate) fn simulator_table(smsc: &Smsc) -> String {
-    smsc_table("main", smsc.address().port(), (SYSTEM_ID, SMSC_PASSWORD))
+    let table = smsc_table("main", smsc.address().port(), (SYSTEM_ID, SMSC_PASSWORD));
+    format!("{table}tps = 5000\n")
 }

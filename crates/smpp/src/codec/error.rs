@@ -71,4 +71,7 @@ pub enum EncodeError {
     /// The text holds a NUL or a character that is not one octet.
     #[error("{0} holds a character that does not fit one octet")]
     Character(&'static str),
+    /// The message needs an optional parameter, and the session speaks SMPP 3.3, which has none.
+    #[error("SMPP 3.3 has no optional parameters, and the message needs 0x{0:04X}")]
+    OptionalParameter(u16),
 }

@@ -12,10 +12,6 @@ impl<'a> Reader<'a> {
         Self { rest: octets }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     pub(super) fn octets(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], Fault> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(Fault::Truncated(field))?;
         self.rest = rest;

@@ -113,6 +113,13 @@ impl ShortMessage {
         }
     }
 
+    /// Puts the text into message_payload and empties short_message, as only one of them may hold it (§4.4.1). For
+    /// texts of more than 254 octets, up to 64 KiB.
+    pub fn set_payload(&mut self, text: Vec<u8>) {
+        self.short_message.clear();
+        self.tlvs.set_message_payload(text);
+    }
+
     /// Tells whether it is a delivery receipt: by the type bits of `esm_class`, or by a receipt's TLVs. The text is
     /// not asked, for a handset can write any text.
     pub fn is_receipt(&self) -> bool {
@@ -230,6 +237,25 @@ impl From<DataSm> for ShortMessage {
             data_coding: data.data_coding,
             tlvs: data.tlvs,
             ..Self::default()
+        }
+    }
+}
+
+impl From<ShortMessage> for DataSm {
+    /// Carries a message as data_sm, with its text in message_payload; times, protocol and priority have no place there.
+    fn from(mut message: ShortMessage) -> Self {
+        if !message.short_message.is_empty() {
+            let text = std::mem::take(&mut message.short_message);
+            message.set_payload(text);
+        }
+        Self {
+            service_type: message.service_type,
+            source: message.source,
+            destination: message.destination,
+            esm_class: message.esm_class,
+            registered_delivery: message.registered_delivery,
+            data_coding: message.data_coding,
+            tlvs: message.tlvs,
         }
     }
 }

@@ -85,9 +85,7 @@ impl Body {
             CommandId::BindTransceiver => Self::BindTransceiver(Bind::decode(reader)?),
             CommandId::BindTransceiverResp => Self::BindTransceiverResp(BindResp::decode(reader)),
             CommandId::QuerySm => Self::QuerySm(QuerySm::decode(reader)?),
-            // An error response has no body (§4.8.2 leaves it open, and most SMSCs send none).
-            CommandId::QuerySmResp if reader.is_empty() => Self::QuerySmResp(QuerySmResp::default()),
-            CommandId::QuerySmResp => Self::QuerySmResp(QuerySmResp::decode(reader)?),
+            CommandId::QuerySmResp => Self::QuerySmResp(QuerySmResp::decode(reader)),
             CommandId::SubmitSm => Self::SubmitSm(SubmitSm::decode(reader)?),
             CommandId::SubmitSmResp => Self::SubmitSmResp(SubmitSmResp::decode(reader)),
             CommandId::DeliverSm => Self::DeliverSm(DeliverSm::decode(reader)?),

@@ -19,6 +19,14 @@ macro_rules! statuses {
                     _ => None,
                 }
             }
+
+            /// Gives the status of such a name, with or without `ESME_`; `None` for a name it does not define.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name.strip_prefix("ESME_").unwrap_or(name) {
+                    $(stringify!($name) => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
         }
     };
 }

@@ -1,6 +1,7 @@
 //! Round trips of everything, and the odd PDUs that real SMSCs send.
 
 mod arbitrary;
+mod parameters;
 mod tolerance;
 
 use bytes::BytesMut;

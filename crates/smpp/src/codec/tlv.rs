@@ -27,32 +27,12 @@ pub mod tag {
     pub const MESSAGE_STATE: u16 = 0x0427;
 }
 
-/// Values of message_state (SMPP 3.4 §5.2.28).
-pub mod message_state {
-    /// On its way; not final.
-    pub const ENROUTE: u8 = 1;
-    /// Delivered.
-    pub const DELIVERED: u8 = 2;
-    /// Validity period ended before delivery.
-    pub const EXPIRED: u8 = 3;
-    /// Deleted.
-    pub const DELETED: u8 = 4;
-    /// Cannot be delivered.
-    pub const UNDELIVERABLE: u8 = 5;
-    /// Accepted for delivery; not final.
-    pub const ACCEPTED: u8 = 6;
-    /// The SMSC does not know.
-    pub const UNKNOWN: u8 = 7;
-    /// Rejected.
-    pub const REJECTED: u8 = 8;
-}
-
 /// One optional parameter.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Tlv {
     /// Id of the message that a receipt is for.
     ReceiptedMessageId(String),
-    /// State of the message that a receipt is for: one of [`message_state`].
+    /// State of the message that a receipt is for: see [`super::MessageState`].
     MessageState(u8),
     /// Text of the message when short_message does not hold it, at most 64 KiB.
     MessagePayload(Vec<u8>),
@@ -168,6 +148,17 @@ impl Tlv {
     }
 }
 
+/// The place of a segment in its message, as the sar parameters tell it (SMPP 3.4 §5.3.2.22 to §5.3.2.24).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sar {
+    /// Number that the segments of one message share.
+    pub reference: u16,
+    /// How many there are.
+    pub total: u8,
+    /// Which one this is, from 1.
+    pub number: u8,
+}
+
 /// The optional parameters of a PDU, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tlvs(pub Vec<Tlv>);
@@ -187,25 +178,88 @@ impl Tlvs {
         self.0.iter().try_for_each(|tlv| tlv.encode(out))
     }
 
+    /// Puts a parameter in, in the place of the one with its tag, if there is one.
+    pub fn set(&mut self, tlv: Tlv) {
+        match self.0.iter_mut().find(|other| other.tag() == tlv.tag()) {
+            Some(place) => *place = tlv,
+            None => self.0.push(tlv),
+        }
+    }
+
+    /// Puts in the three parameters that place a segment in its message.
+    pub fn set_sar(&mut self, sar: Sar) {
+        self.set(Tlv::SarMsgRefNum(sar.reference));
+        self.set(Tlv::SarTotalSegments(sar.total));
+        self.set(Tlv::SarSegmentSeqnum(sar.number));
+    }
+
+    /// Puts in message_payload. Its short_message must be empty: [`super::ShortMessage::set_payload`] sees to both.
+    pub fn set_message_payload(&mut self, text: Vec<u8>) {
+        self.set(Tlv::MessagePayload(text));
+    }
+
+    /// Puts in user_message_reference.
+    pub fn set_user_message_reference(&mut self, reference: u16) {
+        self.set(Tlv::UserMessageReference(reference));
+    }
+
+    fn first<'a, T: 'a>(&'a self, value: impl FnMut(&'a Tlv) -> Option<T>) -> Option<T> {
+        self.0.iter().find_map(value)
+    }
+
     /// Gives the value of message_payload.
     pub fn message_payload(&self) -> Option<&[u8]> {
-        self.0.iter().find_map(|tlv| match tlv {
+        self.first(|tlv| match tlv {
             Tlv::MessagePayload(value) => Some(value.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// Gives the place of a segment; `None` when one of the three parameters is missing or they make no sense, for then
+    /// the message is to be taken for a whole one (§5.3.2.22).
+    pub fn sar(&self) -> Option<Sar> {
+        let reference = self.first(|tlv| match tlv {
+            Tlv::SarMsgRefNum(value) => Some(*value),
+            _ => None,
+        })?;
+        let total = self.first(|tlv| match tlv {
+            Tlv::SarTotalSegments(value) => Some(*value),
+            _ => None,
+        })?;
+        let number = self.first(|tlv| match tlv {
+            Tlv::SarSegmentSeqnum(value) => Some(*value),
+            _ => None,
+        })?;
+        (1..=total).contains(&number).then_some(Sar { reference, total, number })
+    }
+
+    /// Gives the value of user_message_reference.
+    pub fn user_message_reference(&self) -> Option<u16> {
+        self.first(|tlv| match tlv {
+            Tlv::UserMessageReference(reference) => Some(*reference),
+            _ => None,
+        })
+    }
+
+    /// Gives the value of sc_interface_version.
+    pub fn sc_interface_version(&self) -> Option<u8> {
+        self.first(|tlv| match tlv {
+            Tlv::ScInterfaceVersion(version) => Some(*version),
             _ => None,
         })
     }
 
     /// Gives the value of receipted_message_id, `None` too when it is empty.
     pub fn receipted_message_id(&self) -> Option<&str> {
-        self.0.iter().find_map(|tlv| match tlv {
+        self.first(|tlv| match tlv {
             Tlv::ReceiptedMessageId(id) if !id.is_empty() => Some(id.as_str()),
             _ => None,
         })
     }
 
-    /// Gives the value of message_state.
+    /// Gives the value of message_state, as [`super::MessageState`] numbers it.
     pub fn message_state(&self) -> Option<u8> {
-        self.0.iter().find_map(|tlv| match tlv {
+        self.first(|tlv| match tlv {
             Tlv::MessageState(state) => Some(*state),
             _ => None,
         })
@@ -213,9 +267,16 @@ impl Tlvs {
 
     /// Gives the code of network_error_code.
     pub fn network_error_code(&self) -> Option<u16> {
-        self.0.iter().find_map(|tlv| match tlv {
+        self.first(|tlv| match tlv {
             Tlv::NetworkErrorCode(_, code) => Some(*code),
             _ => None,
         })
+    }
+
+    /// Gives the first parameter without which the message would be another one: its text, or its place among others.
+    pub(crate) fn essential(&self) -> Option<u16> {
+        const ESSENTIAL: [u16; 4] =
+            [tag::MESSAGE_PAYLOAD, tag::SAR_MSG_REF_NUM, tag::SAR_TOTAL_SEGMENTS, tag::SAR_SEGMENT_SEQNUM];
+        self.0.iter().map(Tlv::tag).find(|tag| ESSENTIAL.contains(tag))
     }
 }

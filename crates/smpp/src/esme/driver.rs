@@ -5,22 +5,21 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
-use super::link::{self, LinkEnd};
+use super::connect::{Stream, connect};
+use super::link::{Link, LinkEnd};
 use super::pace::Pace;
 use super::{
-    Answers, CloseReason, Control, Counters, EsmeSettings, EsmeState, Event, LinkError, QueryError,
-    Submission,
+    Answers, CloseReason, Counters, EsmeSettings, EsmeState, Event, LinkError, Query, QueryError, Submission,
 };
 
 /// What comes from the owner.
 pub(super) struct Inputs {
     pub(super) submissions: mpsc::Receiver<Submission>,
-    pub(super) control: mpsc::Receiver<Control>,
+    pub(super) queries: mpsc::Receiver<Query>,
     pub(super) answers: Arc<Answers>,
     pub(super) stop: CancellationToken,
 }
@@ -86,7 +85,8 @@ impl Outputs {
 pub(super) async fn run(settings: EsmeSettings, mut inputs: Inputs, mut outputs: Outputs) {
     let smsc = settings.name.clone();
     let mut backoff = Backoff::new(settings.reconnect_min, settings.reconnect_max);
-    let mut pace = Pace::new(settings.tps, now());
+    let mut pace = Pace::new(settings.pace(), now());
+    outputs.counters.show(&pace, now());
     let mut link_number = 0;
     loop {
         outputs.set_state(EsmeState::Connecting);
@@ -94,8 +94,17 @@ pub(super) async fn run(settings: EsmeSettings, mut inputs: Inputs, mut outputs:
         let error = match connected {
             Ok(stream) => {
                 link_number += 1;
-                let end =
-                    link::run(stream, &settings, link_number, &mut pace, &mut inputs, &mut outputs).await;
+                let link = Link::new(&settings, link_number, &mut pace, &mut inputs, &mut outputs);
+                let end = match stream {
+                    Stream::Plain(mut stream) => {
+                        let (reader, writer) = stream.split();
+                        link.run(reader, writer).await
+                    }
+                    Stream::Tls(stream) => {
+                        let (reader, writer) = tokio::io::split(*stream);
+                        link.run(reader, writer).await
+                    }
+                };
                 outputs.counters.in_flight.store(0, Ordering::Relaxed);
                 let LinkEnd { error, was_bound } = end;
                 if was_bound {
@@ -132,17 +141,6 @@ pub(super) fn now() -> std::time::Instant {
     tokio::time::Instant::now().into_std()
 }
 
-async fn connect(settings: &EsmeSettings) -> Result<TcpStream, LinkError> {
-    let connecting = TcpStream::connect((settings.host.as_str(), settings.port));
-    let stream = match tokio::time::timeout(settings.connect_timeout, connecting).await {
-        Ok(connected) => connected.map_err(|error| LinkError::Connect(error.kind()))?,
-        Err(_) => return Err(LinkError::Connect(std::io::ErrorKind::TimedOut)),
-    };
-    // Our own batches are better than Nagle's.
-    stream.set_nodelay(true).map_err(|error| LinkError::Connect(error.kind()))?;
-    Ok(stream)
-}
-
 /// Runs `work` while there is no bind: submissions come back at once. `None` when the ESME is to end.
 async fn meanwhile<T>(
     work: impl Future<Output = T>,
@@ -165,12 +163,9 @@ async fn meanwhile<T>(
                 Some(Submission { token, .. }) => outputs.tell(Event::NotSent { token }),
                 None => return None,
             },
-            control = inputs.control.recv() => match control {
-                Some(Control::Query { reply, .. }) => {
-                    // Whoever asked may have gone.
-                    let _ = reply.send(Err(QueryError::NotSent));
-                }
-                Some(Control::Pause(_)) => {}
+            query = inputs.queries.recv() => match query {
+                // Whoever asked may have gone.
+                Some(query) => drop(query.reply.send(Err(QueryError::NotSent))),
                 None => return None,
             },
             // Answers to deliveries of a link that is gone.
@@ -182,7 +177,7 @@ async fn meanwhile<T>(
 /// Gives back what is still queued.
 async fn end(mut inputs: Inputs, mut outputs: Outputs) {
     inputs.submissions.close();
-    inputs.control.close();
+    inputs.queries.close();
     while let Some(Submission { token, .. }) = inputs.submissions.recv().await {
         outputs.tell(Event::NotSent { token });
         if outputs.flush().await.is_err() {

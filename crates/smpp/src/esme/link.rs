@@ -6,20 +6,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::oneshot;
 
 use super::driver::{Inputs, Outputs, now};
-
 use super::pace::Pace;
-use super::{CloseReason, Control, Delivery, EsmeSettings, EsmeState, Event, LinkError, QueryError};
-use crate::codec::{DEFAULT_MAX_FRAME, Pdu, QuerySmResp, split_frame};
-use crate::outgoing::Outgoing;
+use super::{CloseReason, Delivery, EsmeSettings, EsmeState, Event, LinkError, Query, QueryError};
+use crate::codec::{CommandStatus, DEFAULT_MAX_FRAME, Pdu, QuerySmResp, split_frame};
+use crate::outgoing::{Outgoing, push};
 use crate::session::{Input, Output, Session};
 
-/// No more is read while so many octets wait to be written: a peer that asks but does not read gets no memory of ours.
+/// No more is read, and no submission taken, while so many octets wait to be written: a peer that does not read gets no
+/// memory of ours, and what it does not get stays certainly unsent.
 const OUTGOING_LIMIT: usize = 256 * 1024;
 /// How long the last octets of a closing link may take.
 const LAST_WRITE: Duration = Duration::from_secs(1);
@@ -30,7 +28,8 @@ pub(super) struct LinkEnd {
     pub(super) was_bound: bool,
 }
 
-struct Link<'a> {
+/// One connection and its session.
+pub(super) struct Link<'a> {
     session: Session,
     number: u64,
     inbox: BytesMut,
@@ -42,90 +41,94 @@ struct Link<'a> {
     end: Option<LinkError>,
     was_bound: bool,
     smsc: &'a str,
+    drain: Duration,
+    pace: &'a mut Pace,
     inputs: &'a mut Inputs,
     outputs: &'a mut Outputs,
 }
 
-/// Runs a session over `stream` until it ends.
-pub(super) async fn run(
-    mut stream: TcpStream,
-    settings: &EsmeSettings,
-    number: u64,
-    pace: &mut Pace,
-    inputs: &mut Inputs,
-    outputs: &mut Outputs,
-) -> LinkEnd {
-    let mut link = Link {
-        session: Session::new(settings.session(), now()),
-        number,
-        inbox: BytesMut::with_capacity(64 * 1024),
-        outgoing: Outgoing::default(),
-        todo: Vec::new(),
-        queries: HashMap::new(),
-        next_query: 0,
-        end: None,
-        was_bound: false,
-        smsc: &settings.name,
-        inputs,
-        outputs,
-    };
-    let (mut reader, mut writer) = stream.split();
-    link.step(Input::Connected);
-    link.turns(&mut reader, &mut writer, settings.drain, pace).await;
-    link.finish(&mut writer).await
-}
+impl<'a> Link<'a> {
+    pub(super) fn new(
+        settings: &'a EsmeSettings,
+        number: u64,
+        pace: &'a mut Pace,
+        inputs: &'a mut Inputs,
+        outputs: &'a mut Outputs,
+    ) -> Self {
+        Self {
+            session: Session::new(settings.session(), now()),
+            number,
+            inbox: BytesMut::with_capacity(64 * 1024),
+            outgoing: Outgoing::default(),
+            todo: Vec::new(),
+            queries: HashMap::new(),
+            next_query: 0,
+            end: None,
+            was_bound: false,
+            smsc: &settings.name,
+            drain: settings.drain,
+            pace,
+            inputs,
+            outputs,
+        }
+    }
 
-impl Link<'_> {
+    /// Runs the session over a connection until it ends.
+    pub(super) async fn run(
+        mut self,
+        mut reader: impl AsyncRead + Unpin,
+        mut writer: impl AsyncWrite + Unpin,
+    ) -> LinkEnd {
+        self.step(Input::Connected);
+        self.turns(&mut reader, &mut writer).await;
+        self.finish(&mut writer).await
+    }
+
     /// Takes turns until the link has ended. Every branch may be dropped unfinished without losing anything.
-    async fn turns(
-        &mut self,
-        reader: &mut ReadHalf<'_>,
-        writer: &mut WriteHalf<'_>,
-        drain: Duration,
-        pace: &mut Pace,
-    ) {
+    async fn turns(&mut self, reader: &mut (impl AsyncRead + Unpin), writer: &mut (impl AsyncWrite + Unpin)) {
         let mut taken = Vec::new();
         let mut stopping = false;
         let owner = self.outputs.owner();
         while self.end.is_none() {
             let time = now();
             let clear = self.outputs.is_clear();
-            let wanted = if clear { self.session.room() } else { 0 };
-            let room = if wanted == 0 { 0 } else { pace.allowance(time, wanted) };
-            let paced = if wanted > room { pace.next_due(time) } else { None };
-            let deadline = [self.session.next_deadline(), paced].into_iter().flatten().min();
+            let relieved = self.outgoing.unwritten_octets().len() < OUTGOING_LIMIT;
+            let wanted = if clear && relieved { self.session.room() } else { 0 };
+            let room = self.pace.allowance(time, wanted);
+            self.outputs.counters.show(self.pace, time);
+            let paced = if wanted > room { self.pace.next_due(time) } else { None };
+            let deadlines = [self.session.next_deadline(), paced, self.pace.next_rise()];
+            let deadline = deadlines.into_iter().flatten().min();
             tokio::select! {
-                wrote = writer.write(self.outgoing.unwritten_octets()), if !self.outgoing.is_empty() => match wrote {
-                    Ok(count) => self.outgoing.wrote(count),
-                    Err(error) => self.end = Some(LinkError::Lost(error.kind())),
+                pushed = push(writer, self.outgoing.unwritten_octets()), if !self.outgoing.is_done() => match pushed {
+                    Ok(count) => self.outgoing.pushed(count),
+                    Err(error) => self.end = Some(LinkError::lost(&error)),
                 },
-                read = reader.read_buf(&mut self.inbox),
-                    if clear && self.outgoing.unwritten_octets().len() < OUTGOING_LIMIT => self.received(read),
+                read = reader.read_buf(&mut self.inbox), if clear && relieved => self.received(read),
                 // If it fails, the next branch is ready too.
                 _ = self.outputs.flush(), if !clear => {}
                 () = owner.closed() => self.end = Some(LinkError::Closed(CloseReason::Requested)),
                 count = self.inputs.submissions.recv_many(&mut taken, room), if room > 0 => {
                     // No handle is left to submit by.
                     stopping |= count == 0;
-                    pace.spend(time, count);
+                    self.pace.spend(time, count);
                     for submission in taken.drain(..) {
                         let input = Input::Submit { token: submission.token, pdu: submission.pdu };
                         self.session.step(time, input, &mut self.todo);
                     }
                     self.act();
                     if count == 0 {
-                        self.step(Input::Unbind { patience: drain });
+                        self.step(Input::Unbind { patience: self.drain });
                     }
                 }
-                Some(control) = self.inputs.control.recv() => self.control(control, pace),
+                Some(query) = self.inputs.queries.recv() => self.query(query),
                 () = self.inputs.answers.wake.notified() => self.answer(),
                 () = sleep_until(deadline), if clear => self.tick(reader).await,
                 () = self.inputs.stop.cancelled(), if !stopping => {
                     stopping = true;
-                    self.step(Input::Unbind { patience: drain });
+                    self.step(Input::Unbind { patience: self.drain });
                 }
             }
-            self.outputs.counters.in_flight.store(self.session.in_flight(), Ordering::Relaxed);
         }
     }
 
@@ -136,6 +139,8 @@ impl Link<'_> {
     }
 
     fn act(&mut self) {
+        // Before the owner hears of it: his figures are never behind his events.
+        self.outputs.counters.in_flight.store(self.session.in_flight(), Ordering::Relaxed);
         let mut todo = std::mem::take(&mut self.todo);
         while !todo.is_empty() {
             for output in todo.drain(..) {
@@ -163,8 +168,14 @@ impl Link<'_> {
                 tracing::info!(smsc = %self.smsc, system_id = %resp.system_id, "bound");
                 self.outputs.tell(Event::Bound { system_id: resp.system_id });
             }
-            Output::Responded(response) => self.outputs.tell(Event::Responded(response)),
-            Output::LateResponse(response) => self.outputs.tell(Event::LateResponse(response)),
+            Output::Responded(response) => {
+                self.watch_pace(response.status);
+                self.outputs.tell(Event::Responded(response));
+            }
+            Output::LateResponse(response) => {
+                self.watch_pace(response.status);
+                self.outputs.tell(Event::LateResponse(response));
+            }
             Output::Unknown { token } => self.outputs.tell(Event::Unknown { token }),
             Output::NotSent { token } => self.outputs.tell(Event::NotSent { token }),
             Output::Invalid { token, error } => self.outputs.tell(Event::Invalid { token, error }),
@@ -195,7 +206,20 @@ impl Link<'_> {
         match read {
             Ok(0) => self.end = Some(LinkError::Lost(io::ErrorKind::UnexpectedEof)),
             Ok(_) => self.read_frames(),
-            Err(error) => self.end = Some(LinkError::Lost(error.kind())),
+            Err(error) => self.end = Some(LinkError::lost(&error)),
+        }
+    }
+
+    /// Goes slower when the SMSC asks for it, and faster again when it does not.
+    fn watch_pace(&mut self, status: CommandStatus) {
+        if status.is_ok() {
+            self.pace.accepted(now());
+        } else if status.is_throttle() {
+            let pauses = self.pace.pauses_total();
+            self.pace.throttled(now());
+            if self.pace.pauses_total() > pauses {
+                tracing::warn!(smsc = %self.smsc, %status, rate = self.pace.rate(), "throttled: the bind pauses");
+            }
         }
     }
 
@@ -215,16 +239,11 @@ impl Link<'_> {
         }
     }
 
-    fn control(&mut self, control: Control, pace: &mut Pace) {
-        match control {
-            Control::Query { pdu, reply } => {
-                let token = self.next_query;
-                self.next_query += 1;
-                self.queries.insert(token, reply);
-                self.step(Input::Query { token, pdu });
-            }
-            Control::Pause(duration) => pace.pause(now() + duration),
-        }
+    fn query(&mut self, Query { pdu, reply }: Query) {
+        let token = self.next_query;
+        self.next_query += 1;
+        self.queries.insert(token, reply);
+        self.step(Input::Query { token, pdu });
     }
 
     fn answer(&mut self) {
@@ -236,7 +255,7 @@ impl Link<'_> {
     }
 
     /// Lets time pass, but only after all that has come in already: a response that waits in the socket is not late.
-    async fn tick(&mut self, reader: &mut ReadHalf<'_>) {
+    async fn tick(&mut self, reader: &mut (impl AsyncRead + Unpin)) {
         loop {
             let read = tokio::select! {
                 biased;
@@ -254,11 +273,11 @@ impl Link<'_> {
         self.step(Input::Tick);
     }
 
-    async fn finish(mut self, writer: &mut WriteHalf<'_>) -> LinkEnd {
+    async fn finish(mut self, writer: &mut (impl AsyncWrite + Unpin)) -> LinkEnd {
         let last = async {
             while !self.outgoing.is_empty() {
                 match writer.write(self.outgoing.unwritten_octets()).await {
-                    Ok(count) if count > 0 => self.outgoing.wrote(count),
+                    Ok(count) if count > 0 => self.outgoing.pushed(count),
                     Ok(_) | Err(_) => break,
                 }
             }

@@ -1,6 +1,7 @@
 //! Transitions by phase, and that no slot is lost or freed twice whatever happens.
 
 mod slots;
+mod versions;
 
 use super::*;
 use crate::codec::{CommandId, DeliverSm, Fault, Header, QuerySm, QuerySmResp, SubmitSm};
@@ -21,7 +22,7 @@ impl Bench {
     fn of_kind(kind: BindKind) -> Self {
         let settings = SessionSettings {
             kind,
-            bind: Bind { system_id: "acme".into(), ..Bind::default() },
+            bind: Bind { system_id: "acme".into(), interface_version: 0x34, ..Bind::default() },
             window: 2,
             response_timeout: 10 * SECOND,
             enquire_link: 30 * SECOND,
@@ -81,7 +82,7 @@ fn response(token: u64, status: u32, message_id: &str) -> Response {
 #[test]
 fn bind_follows_the_connection_once() {
     let mut bench = Bench::fresh();
-    let bind = Bind { system_id: "acme".into(), ..Bind::default() };
+    let bind = bench.session.settings.bind.clone();
 
     assert_eq!(bench.step(Input::Connected), [sent(1, Body::BindTransceiver(bind))]);
     assert_eq!(bench.step(Input::Connected), []);

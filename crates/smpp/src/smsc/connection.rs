@@ -1,35 +1,30 @@
 //! One connection of the simulator.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::behaviour::Verdict;
-use super::state::{Shared, SmscEvent};
+use super::event::SmscEvent;
+use super::state::{Bound, Shared};
+use super::waiting::Parcel;
 use crate::codec::{
-    BindResp, Body, CommandStatus, DEFAULT_MAX_FRAME, DataSmResp, DeliverSm, Pdu, QuerySm, QuerySmResp,
-    SubmitSm, SubmitSmResp, Tlv, Tlvs, split_frame,
+    Bind, BindResp, Body, CommandStatus, DEFAULT_MAX_FRAME, DataSmResp, Pdu, QuerySm, QuerySmResp, SubmitSm,
+    SubmitSmResp, Tlv, split_frame,
 };
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, push};
 use crate::session::BindKind;
 
 /// Most deliver_sm without an answer on one connection.
 const DELIVERY_WINDOW: usize = 100;
 /// No more is read while so many octets wait to be written.
 const OUTGOING_LIMIT: usize = 1024 * 1024;
-
-/// Who is bound, and how.
-struct Bound {
-    system_id: String,
-    kind: BindKind,
-}
 
 struct Connection {
     shared: Arc<Shared>,
@@ -41,14 +36,17 @@ struct Connection {
     bound: Option<Bound>,
     /// Own requests so far; also numbers them.
     sequence: u32,
-    unanswered: HashMap<u32, DeliverSm>,
+    unanswered: BTreeMap<u32, Parcel>,
     ended: bool,
 }
 
 /// Serves a connection until either side ends it, or the simulator dies.
-pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, life: CancellationToken) {
-    // Without it answers only come later.
-    let _ = stream.set_nodelay(true);
+pub(super) async fn serve(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    shared: Arc<Shared>,
+    life: CancellationToken,
+) {
     let mut connection = Connection {
         shared,
         life: life.clone(),
@@ -57,28 +55,33 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, life: Canc
         delayed: BTreeMap::new(),
         bound: None,
         sequence: 0,
-        unanswered: HashMap::new(),
+        unanswered: BTreeMap::new(),
         ended: false,
     };
     tokio::select! {
         () = life.cancelled() => {}
         // How a peer went away makes no difference here.
-        _ = connection.run(&mut stream) => {}
+        _ = connection.run(reader, writer) => {}
     }
-    connection.give_back();
+    if let Some(bound) = connection.bound {
+        connection.shared.leave(bound, connection.unanswered.into_values());
+    }
 }
 
 impl Connection {
-    async fn run(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+    async fn run(
+        &mut self,
+        mut reader: impl AsyncRead + Unpin,
+        mut writer: impl AsyncWrite + Unpin,
+    ) -> io::Result<()> {
         let mut arrivals = self.shared.arrivals.subscribe();
-        let (mut reader, mut writer) = stream.split();
-        while !self.ended || !self.outgoing.is_empty() {
+        while !self.ended || !self.outgoing.is_done() {
             arrivals.mark_unchanged();
             let deadline = [self.release_delayed(), self.deliver()].into_iter().flatten().min();
             let may_read = !self.ended && self.outgoing.unwritten_octets().len() < OUTGOING_LIMIT;
             tokio::select! {
-                wrote = writer.write(self.outgoing.unwritten_octets()), if !self.outgoing.is_empty() => {
-                    self.outgoing.wrote(wrote?);
+                pushed = push(&mut writer, self.outgoing.unwritten_octets()), if !self.outgoing.is_done() => {
+                    self.outgoing.pushed(pushed?);
                 }
                 read = reader.read_buf(&mut self.inbox), if may_read => {
                     if read? == 0 {
@@ -112,10 +115,11 @@ impl Connection {
         let bound = self.bound.as_ref().filter(|bound| bound.kind != BindKind::Transmitter)?;
         let room = DELIVERY_WINDOW.saturating_sub(self.unanswered.len());
         let (due, next) = self.shared.due(&bound.system_id, room);
-        for message in due {
+        let knows_tlvs = bound.knows_tlvs;
+        for parcel in due {
             self.sequence = self.sequence % 0x7FFF_FFFF + 1;
-            self.send(&Pdu::ok(self.sequence, Body::DeliverSm(message.clone())));
-            self.unanswered.insert(self.sequence, message);
+            self.send(&Pdu::ok(self.sequence, parcel.body(knows_tlvs)));
+            self.unanswered.insert(self.sequence, parcel);
         }
         // With a full window the next answer wakes us, not the clock.
         next.filter(|_| self.unanswered.len() < DELIVERY_WINDOW)
@@ -154,37 +158,36 @@ impl Connection {
         let Pdu { status, sequence, body } = pdu;
         match body {
             Body::BindReceiver(bind) => {
-                let status = self.bind(bind, BindKind::Receiver);
-                self.answer_bind(status, sequence, Body::BindReceiverResp);
+                self.bind(sequence, bind, BindKind::Receiver, Body::BindReceiverResp);
             }
             Body::BindTransmitter(bind) => {
-                let status = self.bind(bind, BindKind::Transmitter);
-                self.answer_bind(status, sequence, Body::BindTransmitterResp);
+                self.bind(sequence, bind, BindKind::Transmitter, Body::BindTransmitterResp);
             }
             Body::BindTransceiver(bind) => {
-                let status = self.bind(bind, BindKind::Transceiver);
-                self.answer_bind(status, sequence, Body::BindTransceiverResp);
+                self.bind(sequence, bind, BindKind::Transceiver, Body::BindTransceiverResp);
             }
-            Body::SubmitSm(message) => self.submit(sequence, message),
+            Body::SubmitSm(message) => {
+                self.submit(sequence, message, |message_id| Body::SubmitSmResp(SubmitSmResp { message_id }))
+            }
+            Body::DataSm(data) => self.submit(sequence, data.into(), |message_id| {
+                Body::DataSmResp(DataSmResp { message_id, ..DataSmResp::default() })
+            }),
             Body::QuerySm(query) => self.query(sequence, query),
-            Body::DeliverSmResp => self.delivered(sequence, status),
+            Body::DeliverSmResp | Body::DataSmResp(_) => self.delivered(sequence, status),
             Body::GenericNack => {
                 let status = if status.is_ok() { CommandStatus::RUNKNOWNERR } else { status };
                 self.delivered(sequence, status);
             }
             Body::EnquireLink => {
                 self.shared.count(|counts| counts.enquiries += 1);
-                self.send(&Pdu::ok(sequence, Body::EnquireLinkResp));
+                if !self.shared.lock().behaviour.ignore_enquire_link {
+                    self.send(&Pdu::ok(sequence, Body::EnquireLinkResp));
+                }
             }
             Body::Unbind => {
                 self.send(&Pdu::ok(sequence, Body::UnbindResp));
                 self.ended = true;
             }
-            Body::DataSm(_) => self.send(&Pdu {
-                status: CommandStatus::RINVCMDID,
-                sequence,
-                body: Body::DataSmResp(DataSmResp::default()),
-            }),
             Body::DeliverSm(_) | Body::Outbind(_) | Body::AlertNotification(_) => {
                 self.send(&Pdu { status: CommandStatus::RINVCMDID, sequence, body: Body::GenericNack });
             }
@@ -194,58 +197,43 @@ impl Connection {
             | Body::QuerySmResp(_)
             | Body::SubmitSmResp(_)
             | Body::UnbindResp
-            | Body::EnquireLinkResp
-            | Body::DataSmResp(_) => {}
+            | Body::EnquireLinkResp => {}
         }
     }
 
-    fn bind(&mut self, bind: crate::codec::Bind, kind: BindKind) -> CommandStatus {
-        if self.bound.is_some() {
-            return CommandStatus::RALYBND;
-        }
-        let status = self.shared.judge_bind(&bind);
-        let system_id = bind.system_id;
-        if status.is_ok() {
-            self.shared.tell(|| SmscEvent::Bound { system_id: system_id.clone() });
-            self.bound = Some(Bound { system_id, kind });
-            self.shared.count(|counts| {
-                counts.bound += 1;
-                counts.binds += 1;
-            });
-        } else {
-            self.shared.tell(|| SmscEvent::BindRefused { system_id, status });
-        }
-        status
-    }
-
-    fn answer_bind(&mut self, status: CommandStatus, sequence: u32, body: impl FnOnce(BindResp) -> Body) {
-        let resp = if status.is_ok() {
-            let tlvs = Tlvs(vec![Tlv::ScInterfaceVersion(0x34)]);
-            BindResp { system_id: self.shared.system_id.clone(), tlvs }
-        } else {
-            BindResp::default()
+    fn bind(&mut self, sequence: u32, bind: Bind, kind: BindKind, body: impl FnOnce(BindResp) -> Body) {
+        let admitted =
+            if self.bound.is_some() { Err(CommandStatus::RALYBND) } else { self.shared.admit(bind, kind) };
+        let (status, resp) = match admitted {
+            Ok(bound) => {
+                let mut resp = BindResp { system_id: self.shared.system_id.clone(), ..BindResp::default() };
+                let version = self.shared.lock().behaviour.binds.sc_interface_version;
+                if let Some(version) = version.filter(|_| bound.knows_tlvs) {
+                    resp.tlvs.set(Tlv::ScInterfaceVersion(version));
+                }
+                self.bound = Some(bound);
+                (CommandStatus::ROK, resp)
+            }
+            Err(status) => (status, BindResp::default()),
         };
         self.send(&Pdu { status, sequence, body: body(resp) });
     }
 
-    fn submit(&mut self, sequence: u32, message: SubmitSm) {
-        let answer = |status, message_id| Pdu {
-            status,
-            sequence,
-            body: Body::SubmitSmResp(SubmitSmResp { message_id }),
-        };
+    fn submit(&mut self, sequence: u32, message: SubmitSm, body: impl Fn(String) -> Body) {
+        let answer = |status, message_id| Pdu { status, sequence, body: body(message_id) };
         let Some(bound) = self.bound.as_ref().filter(|bound| bound.kind != BindKind::Receiver) else {
             self.send(&answer(CommandStatus::RINVBNDSTS, String::new()));
             return;
         };
-        let decision = self.shared.submit(&bound.system_id, message);
+        let decision = self.shared.submit(bound, message);
         if decision.fatal {
+            self.shared.tell(|| SmscEvent::Died);
             self.life.cancel();
             self.ended = true;
             return;
         }
         let pdu = match decision.plan.verdict {
-            Verdict::Accept => answer(CommandStatus::ROK, decision.message_id),
+            Verdict::Accept => answer(CommandStatus::ROK, decision.answered_id),
             Verdict::Refuse(status) => answer(status, String::new()),
             Verdict::AcceptSilently | Verdict::Lose => return,
             Verdict::Disconnect => {
@@ -262,39 +250,25 @@ impl Connection {
 
     fn query(&mut self, sequence: u32, query: QuerySm) {
         let (status, resp) = match self.shared.find(&query.message_id) {
-            Some(message_state) => {
-                let resp =
-                    QuerySmResp { message_id: query.message_id, message_state, ..QuerySmResp::default() };
-                (CommandStatus::ROK, resp)
-            }
+            Some(resp) => (CommandStatus::ROK, resp),
             None => (CommandStatus::RQUERYFAIL, QuerySmResp::default()),
         };
         self.send(&Pdu { status, sequence, body: Body::QuerySmResp(resp) });
     }
 
     fn delivered(&mut self, sequence: u32, status: CommandStatus) {
-        let Some(message) = self.unanswered.remove(&sequence) else { return };
+        let Some(parcel) = self.unanswered.remove(&sequence) else { return };
         let Some(bound) = &self.bound else { return };
         self.shared.tell(|| SmscEvent::Delivered {
             system_id: bound.system_id.clone(),
-            message: message.clone(),
+            message: parcel.message.clone(),
             status,
         });
         if status.is_ok() {
             self.shared.count(|counts| counts.delivered += 1);
         } else {
-            self.shared.enqueue(&bound.system_id, self.shared.retry_delay(), message);
+            self.shared.enqueue(&bound.system_id, self.shared.retry_delay(), parcel);
         }
-    }
-
-    /// Keeps what was not answered for the next receiver.
-    fn give_back(&mut self) {
-        let Some(bound) = self.bound.take() else { return };
-        for (_, message) in self.unanswered.drain() {
-            self.shared.enqueue(&bound.system_id, Duration::ZERO, message);
-        }
-        self.shared.count(|counts| counts.bound -= 1);
-        self.shared.tell(|| SmscEvent::Unbound { system_id: bound.system_id });
     }
 }
 

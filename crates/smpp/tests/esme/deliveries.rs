@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp::codec::{CommandStatus, DeliverSm, message_state};
-use smpp::esme::{BindKind, Delivery, EsmeSettings, Event};
+use smpp::codec::{CommandStatus, DeliverSm, MessageState};
+use smpp::esme::{BindKind, EsmeSettings, Event};
 use smpp::smsc::{Behaviour, FinalState, ReceiptFormat, Receipts};
 
 use crate::harness::{Bound, settings, simulator, wait_counts};
@@ -11,14 +11,6 @@ use crate::harness::{Bound, settings, simulator, wait_counts};
 fn with_receipts(format: ReceiptFormat) -> Behaviour {
     let retry = Duration::from_millis(50);
     Behaviour { receipts: Some(Receipts { format, retry, ..Receipts::default() }), ..Behaviour::default() }
-}
-
-async fn delivery(bound: &mut Bound) -> Delivery {
-    loop {
-        if let Event::Deliver(delivery) = bound.event().await {
-            return delivery;
-        }
-    }
 }
 
 #[tokio::test]
@@ -30,11 +22,11 @@ async fn receipt_names_the_message_and_its_state() {
     let mut bound = Bound::to(&smsc).await;
 
     bound.submit([1]).await;
-    let receipt = delivery(&mut bound).await;
+    let receipt = bound.delivery().await;
 
     assert!(receipt.message.is_receipt());
     assert_eq!(receipt.message.tlvs.receipted_message_id(), Some("1"));
-    assert_eq!(receipt.message.tlvs.message_state(), Some(message_state::UNDELIVERABLE));
+    assert_eq!(receipt.message.tlvs.message_state(), Some(MessageState::Undeliverable.as_u8()));
     assert_eq!(receipt.message.source.value, "255700000001");
     receipt.answer(CommandStatus::ROK);
     wait_counts(&smsc, |counts| counts.delivered == 1).await;
@@ -46,8 +38,8 @@ async fn refused_delivery_comes_again() {
     let mut bound = Bound::to(&smsc).await;
     bound.submit([1]).await;
 
-    delivery(&mut bound).await.answer(CommandStatus::RX_T_APPN);
-    let again = delivery(&mut bound).await;
+    bound.delivery().await.answer(CommandStatus::RX_T_APPN);
+    let again = bound.delivery().await;
 
     assert_eq!(smsc.counts().borrow().delivered, 0);
     again.answer(CommandStatus::ROK);
@@ -59,12 +51,12 @@ async fn unanswered_delivery_comes_again_over_the_next_link() {
     let smsc = simulator(with_receipts(ReceiptFormat::Both)).await;
     let mut bound = Bound::to(&smsc).await;
     bound.submit([1]).await;
-    let stale = delivery(&mut bound).await;
+    let stale = bound.delivery().await;
 
     smsc.kill();
     smsc.revive().await.unwrap();
     bound.wait_bound().await;
-    let fresh = delivery(&mut bound).await;
+    let fresh = bound.delivery().await;
 
     // The answer to the old link's delivery must not pass for one of the new link.
     stale.answer(CommandStatus::ROK);
@@ -86,7 +78,7 @@ async fn receipts_wait_for_a_receiver_of_the_same_system() {
     assert!(matches!(transmitter.event().await, Event::Responded(_)));
 
     let mut receiver = Bound::spawn(bind(BindKind::Receiver, "acme")).await;
-    delivery(&mut receiver).await.answer(CommandStatus::ROK);
+    receiver.delivery().await.answer(CommandStatus::ROK);
 
     wait_counts(&smsc, |counts| counts.delivered == 1).await;
     assert!(stranger.events.try_recv().is_err() && transmitter.events.try_recv().is_err());
@@ -105,7 +97,7 @@ async fn several_esmes_are_served_at_once() {
     }
     for bound in &mut esmes {
         for _ in 0..50 {
-            delivery(bound).await.answer(CommandStatus::ROK);
+            bound.delivery().await.answer(CommandStatus::ROK);
         }
     }
 
@@ -118,7 +110,7 @@ async fn messages_of_handsets_come_in() {
     let mut bound = Bound::to(&smsc).await;
 
     smsc.deliver("acme", DeliverSm { short_message: b"STOP".to_vec(), ..DeliverSm::default() });
-    let message = delivery(&mut bound).await;
+    let message = bound.delivery().await;
 
     assert_eq!((message.message.text(), message.message.is_receipt()), (b"STOP".as_slice(), false));
     message.answer(CommandStatus::ROK);

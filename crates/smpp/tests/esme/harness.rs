@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use smpp::codec::{Address, SubmitSm};
-use smpp::esme::{Esme, EsmeSettings, EsmeState, Event, Password, Submission};
+use smpp::esme::{Delivery, Esme, EsmeSettings, EsmeState, Event, Password, Response, Submission};
 use smpp::smsc::{Behaviour, Smsc, SmscCounts, SmscSettings};
 use tokio::sync::mpsc;
 
@@ -49,6 +49,24 @@ impl Bound {
     pub(crate) async fn event(&mut self) -> Event {
         let event = tokio::time::timeout(DEADLINE, self.events.recv()).await.expect("an event in time");
         event.expect("an ESME that runs")
+    }
+
+    /// Skips events up to the next delivery.
+    pub(crate) async fn delivery(&mut self) -> Delivery {
+        loop {
+            if let Event::Deliver(delivery) = self.event().await {
+                return delivery;
+            }
+        }
+    }
+
+    /// Skips events up to the next response.
+    pub(crate) async fn response(&mut self) -> Response {
+        loop {
+            if let Event::Responded(response) = self.event().await {
+                return response;
+            }
+        }
     }
 
     /// Skips events up to the bind.

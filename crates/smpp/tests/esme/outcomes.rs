@@ -1,9 +1,9 @@
 //! What becomes of submissions: answered, refused, late, unknown, never sent.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use smpp::codec::{CommandStatus, QuerySm, SubmitSm, message_state};
+use smpp::codec::{CommandStatus, MessageState, QuerySm, SubmitSm};
 use smpp::esme::{CloseReason, EsmeSettings, EsmeState, Event, LinkError, QueryError, Submission};
 use smpp::smsc::{Behaviour, IdFormat, Plan, Verdict};
 
@@ -109,17 +109,32 @@ async fn what_fits_no_pdu_is_invalid_and_harms_nothing() {
 
 #[tokio::test]
 async fn query_tells_the_state_of_a_message() {
-    let smsc = simulator(Behaviour::default()).await;
+    let smsc = simulator(scripted(|_, plan| plan.receipt_delay = Duration::from_secs(3600))).await;
     let mut bound = Bound::to(&smsc).await;
     bound.submit([1]).await;
     let Event::Responded(response) = bound.event().await else { panic!() };
     let ask = |message_id: String| bound.esme.query(QuerySm { message_id, ..QuerySm::default() });
 
-    let known = ask(response.message_id).await;
+    let early = ask(response.message_id.clone()).await.unwrap();
     let unknown = ask("nonesuch".into()).await;
 
-    assert_eq!(known.unwrap().message_state, message_state::DELIVERED);
+    assert_eq!((early.message_state, early.finished_at()), (MessageState::Enroute, None));
     assert_eq!(unknown, Err(QueryError::Refused(CommandStatus::RQUERYFAIL)));
+}
+
+#[tokio::test]
+async fn query_tells_when_a_message_came_to_its_end() {
+    let smsc = simulator(Behaviour::default()).await;
+    let mut bound = Bound::to(&smsc).await;
+    let before = SystemTime::now() - Duration::from_secs(1);
+    bound.submit([1]).await;
+    let Event::Responded(response) = bound.event().await else { panic!() };
+
+    let end =
+        bound.esme.query(QuerySm { message_id: response.message_id, ..QuerySm::default() }).await.unwrap();
+
+    assert!(end.message_state == MessageState::Delivered && end.message_state.is_final());
+    assert!(end.finished_at().is_some_and(|at| at >= before && at <= SystemTime::now()), "{end:?}");
 }
 
 #[tokio::test]

@@ -2,58 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
-use smpp::codec::{
-    BindResp, Body, CommandStatus, DEFAULT_MAX_FRAME, FrameError, Pdu, SubmitSmResp, split_frame,
-};
+use smpp::codec::{Body, CommandStatus, FrameError, Pdu, SubmitSmResp};
 use smpp::esme::{CloseReason, EsmeSettings, Event, LinkError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Bound, DEADLINE, settings};
-
-/// The SMSC's side of one connection.
-struct Peer {
-    stream: TcpStream,
-    inbox: BytesMut,
-}
-
-impl Peer {
-    async fn read(&mut self) -> Pdu {
-        loop {
-            if let Some(frame) = split_frame(&mut self.inbox, DEFAULT_MAX_FRAME).unwrap() {
-                return Pdu::decode(&frame).unwrap();
-            }
-            let read = tokio::time::timeout(DEADLINE, self.stream.read_buf(&mut self.inbox)).await;
-            assert!(read.expect("a PDU in time").unwrap() > 0, "closed");
-        }
-    }
-
-    async fn write(&mut self, octets: &[u8]) {
-        self.stream.write_all(octets).await.unwrap();
-    }
-
-    async fn send(&mut self, pdu: Pdu) {
-        let mut octets = Vec::new();
-        pdu.encode(&mut octets).unwrap();
-        self.write(&octets).await;
-    }
-}
-
-/// An ESME that has bound to a hand-made peer.
-async fn bound(change: impl FnOnce(EsmeSettings) -> EsmeSettings) -> (Bound, Peer) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let settings = change(settings(listener.local_addr().unwrap()));
-    let accept = async {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut peer = Peer { stream, inbox: BytesMut::new() };
-        let bind = peer.read().await;
-        assert!(matches!(bind.body, Body::BindTransceiver(ref bind) if bind.interface_version == 0x34));
-        peer.send(Pdu::ok(bind.sequence, Body::BindTransceiverResp(BindResp::default()))).await;
-        peer
-    };
-    tokio::join!(Bound::spawn(settings), accept)
-}
+use crate::peer::bound;
 
 #[tokio::test]
 async fn odd_pdus_do_not_end_the_session() {

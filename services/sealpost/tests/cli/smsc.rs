@@ -94,6 +94,79 @@ async fn faults_are_as_the_options_say() {
     smsc.line("refused esme=acme status=").await;
 }
 
+#[tokio::test]
+async fn it_dies_and_lives_again_and_says_so() {
+    let smsc =
+        Place::new().start("smsc --listen 127.0.0.1:0 --die-after 1 --revive-after 50ms --no-receipts");
+    let (esme, mut events) = esme(port(&smsc).await, "any");
+    assert!(matches!(next(&mut events).await, Event::Bound { .. }));
+
+    esme.submit(vec![submission()]).await.expect("a submission");
+
+    assert!(matches!(next(&mut events).await, Event::Unbound { .. }));
+    smsc.line("died").await;
+    smsc.line("revived").await;
+    assert!(matches!(next(&mut events).await, Event::Bound { .. }));
+}
+
+#[tokio::test]
+async fn receipts_have_the_shape_that_was_asked_for() {
+    let smsc = Place::new()
+        .start("smsc --listen 127.0.0.1:0 --message-id hex --receipt-shape bare --receipt-format text");
+    let (esme, mut events) = esme(port(&smsc).await, "any");
+    assert!(matches!(next(&mut events).await, Event::Bound { .. }));
+
+    esme.submit(vec![submission()]).await.expect("a submission");
+
+    assert!(matches!(next(&mut events).await, Event::Responded(_)));
+    let Event::Deliver(delivery) = next(&mut events).await else { panic!("no receipt") };
+    assert_eq!(delivery.message.text(), b"id:1 stat:DELIVRD");
+}
+
+#[test]
+fn help_tells_how_to_repeat_a_run_and_shows_examples() {
+    let help = Place::new().sealpost("smsc --help").ok();
+
+    for said in ["The same --seed", "Examples:", "sealpost smsc --tps 50", "Faults:", "--tls-client-ca"] {
+        assert!(help.contains(said), "{said} is missing in {help}");
+    }
+}
+
+#[test]
+fn every_example_of_the_help_is_understood() {
+    let help = Place::new().sealpost("smsc --help").ok();
+    let examples: Vec<&str> =
+        help.lines().filter_map(|line| line.trim().strip_prefix("sealpost smsc")).collect();
+
+    assert_eq!(examples.len(), 5, "{help}");
+    for example in examples {
+        // A file that is not there ends it at once; arguments that do not fit would end it before, with exit code 2.
+        let last = " --system-id acme --password-file missing";
+        let refusal = Place::new().sealpost(&format!("smsc{example}{last}")).refusal();
+        assert!(refusal.starts_with("missing: No such file"), "{refusal}");
+    }
+}
+
+#[test]
+fn files_for_tls_are_read_before_it_listens() {
+    let place = Place::new();
+    place.write("smsc.pem", "");
+    place.write("smsc.key", "");
+
+    let refusal =
+        place.sealpost("smsc --listen 127.0.0.1:0 --tls-certificate smsc.pem --tls-key smsc.key").refusal();
+
+    assert_eq!(refusal, "smsc.pem: holds no certificate in PEM form");
+}
+
+#[test]
+fn wrong_ids_cannot_be_more_than_all() {
+    let refusal =
+        Place::new().sealpost("smsc --listen 127.0.0.1:0 --wrong-id another=0.6 empty=0.6").refusal();
+
+    assert!(refusal.contains("together they are at most 1"), "{refusal}");
+}
+
 #[test]
 fn an_address_in_use_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

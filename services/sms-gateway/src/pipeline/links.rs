@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::Gateway;
 use super::outcomes::{Backoff, Flight, Flights, read_receipt, unwritable};
 use crate::domain::attempt::PartEvent;
-use crate::settings::{Bind, SmscSettings};
+use crate::settings::{Bind, Settings, SmscSettings};
 use crate::store::receipts::{Outcome, Receipt};
 
 /// Events of one round at most.
@@ -26,8 +26,6 @@ const ROUND: usize = 256;
 const RETRY: Duration = Duration::from_millis(500);
 /// Rounds in which outcomes are still tried to be stored when the session has ended.
 const LAST_TRIES: usize = 10;
-/// Longest wait until the session has been told to pause.
-const PAUSE_PATIENCE: Duration = Duration::from_millis(50);
 /// With a limit on submissions a second: so many seconds' worth is handed over ahead.
 const AHEAD_SECS: f64 = 5.0;
 
@@ -42,7 +40,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    fn spawn(settings: &SmscSettings) -> Session {
+    fn spawn(settings: &SmscSettings, common: &Settings) -> Session {
         let tps = Some(settings.tps).filter(|tps| *tps > 0.0);
         let (esme, events) = Esme::spawn(EsmeSettings {
             name: settings.name.clone(),
@@ -58,6 +56,8 @@ impl Link {
             },
             window: settings.window,
             tps,
+            throttle_pause: common.throttle_backoff,
+            throttle_pause_max: common.throttle_backoff_max,
             response_timeout: settings.response_timeout,
             enquire_link: settings.enquire_link,
             reconnect_min: settings.reconnect,
@@ -107,8 +107,8 @@ pub(crate) struct Links {
 
 impl Links {
     /// Starts the sessions of all configured SMSCs: they bind at once and stay bound.
-    pub(crate) fn spawn(settings: &[SmscSettings]) -> (Self, Vec<Session>) {
-        let spawned: Vec<Session> = settings.iter().map(Link::spawn).collect();
+    pub(crate) fn spawn(settings: &Settings) -> (Self, Vec<Session>) {
+        let spawned: Vec<Session> = settings.smsc.iter().map(|smsc| Link::spawn(smsc, settings)).collect();
         let links = spawned.iter().map(|session| session.link.clone()).collect();
         (Self { links, alarm_since: Mutex::default(), quiet: CancellationToken::new() }, spawned)
     }
@@ -184,17 +184,11 @@ impl Link {
     async fn round(&self, gateway: &Gateway, batch: &mut Vec<Event>, unstored: &mut Vec<Outcome>) {
         let mut outcomes = std::mem::take(unstored);
         let mut deliveries = Vec::new();
-        let mut throttled = false;
         for event in batch.drain(..) {
             match event {
                 Event::Deliver(delivery) => deliveries.extend(self.delivery(gateway, delivery)),
-                event => throttled |= self.translate(gateway, event, &mut outcomes),
+                event => self.translate(gateway, event, &mut outcomes),
             }
-        }
-        if throttled {
-            // The session may be waiting for its events to be read: never wait for it for long.
-            let pause = self.esme.pause(gateway.settings.throttle_backoff);
-            let _ = tokio::time::timeout(PAUSE_PATIENCE, pause).await;
         }
         if outcomes.is_empty() && deliveries.is_empty() {
             return;
@@ -230,8 +224,8 @@ impl Link {
         gateway.work.notify_one();
     }
 
-    /// Adds what an event says of segments; tells whether the SMSC asks for a slower pace.
-    fn translate(&self, gateway: &Gateway, event: Event, outcomes: &mut Vec<Outcome>) -> bool {
+    /// Adds what an event says of segments.
+    fn translate(&self, gateway: &Gateway, event: Event, outcomes: &mut Vec<Outcome>) {
         let now = gateway.now();
         let backoff = Backoff::new(&gateway.settings);
         let bound = gateway.metrics.bound.with_label_values(&[&self.name]);
@@ -246,7 +240,6 @@ impl Link {
             Event::Responded(response) | Event::LateResponse(response) => {
                 let flight = self.flights.land(response.token);
                 add(flight, &|flight| backoff.response(response.clone(), flight, now));
-                return response.status.is_throttle();
             }
             Event::Unknown { token } => add(self.flights.lose(token), &|_| PartEvent::Unknown),
             Event::NotSent { token } => add(self.flights.land(token), &|_| backoff.not_sent(now)),
@@ -271,7 +264,6 @@ impl Link {
             }
             Event::Deliver(_) => {}
         }
-        false
     }
 
     fn outcome(&self, flight: &Flight, event: PartEvent) -> Outcome {

@@ -95,7 +95,7 @@ fn query_resp() -> impl Strategy<Value = QuerySmResp> {
         |(message_id, final_date, message_state, error_code)| QuerySmResp {
             message_id,
             final_date,
-            message_state,
+            message_state: message_state.into(),
             error_code,
         },
     )

@@ -86,7 +86,7 @@ fn message_state_may_be_wider_than_one_octet() {
     let wide = delivered(&deliver("123", b"\x04\x27\x00\x02\x00\x02"));
     let impossible = delivered(&deliver("123", b"\x04\x27\x00\x02\x01\x02"));
 
-    assert_eq!(wide.tlvs.message_state(), Some(message_state::DELIVERED));
+    assert_eq!(wide.tlvs.message_state(), Some(MessageState::Delivered.as_u8()));
     assert_eq!(impossible.tlvs.0, [Tlv::Other { tag: tag::MESSAGE_STATE, value: vec![1, 2] }]);
 }
 
@@ -110,6 +110,44 @@ fn tlv_cut_short_keeps_what_is_there() {
 #[test]
 fn text_of_a_message_is_its_payload_when_short_message_is_empty() {
     assert_eq!(delivered(&deliver("1", b"\x04\x24\x00\x02hi")).text(), b"hi");
+}
+
+#[test]
+fn query_answers_may_end_anywhere() {
+    use MessageState::*;
+    let cases: [(&[u8], &str, MessageState, u8); 7] = [
+        (b"7\x002611211037120\0\x02\x00", "2611211037120", Delivered, 0),
+        (b"7\0\0\x01\x00", "", Enroute, 0),
+        (b"7\0\0\x05", "", Undeliverable, 0),
+        (b"7\0\0\x00\x09", "", Other(0), 9),
+        (b"7\0\0", "", Unknown, 0),
+        (b"7", "", Unknown, 0),
+        (b"", "", Unknown, 0),
+    ];
+
+    for (body, date, state, error) in cases {
+        let Body::QuerySmResp(resp) = decode(CommandId::QuerySmResp, 0, body).unwrap().body else { panic!() };
+        assert_eq!(
+            (resp.final_date.as_str(), resp.message_state, resp.error_code),
+            (date, state, error),
+            "{body:?}"
+        );
+    }
+}
+
+#[test]
+fn sar_needs_all_three_parameters_to_make_sense() {
+    let sar = |reference, total, number| {
+        let mut tlvs = Tlvs::default();
+        tlvs.set_sar(Sar { reference, total, number });
+        tlvs
+    };
+    let without_total = Tlvs(vec![Tlv::SarMsgRefNum(7), Tlv::SarSegmentSeqnum(1)]);
+
+    assert_eq!(sar(7, 3, 3).sar(), Some(Sar { reference: 7, total: 3, number: 3 }));
+    for senseless in [sar(7, 3, 0), sar(7, 3, 4), sar(7, 0, 0), without_total, Tlvs::default()] {
+        assert_eq!(senseless.sar(), None, "{senseless:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! What throttling does to the bind: it pauses, goes slower, and recovers; the submission goes back to its owner.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smpp::codec::{CommandStatus, SubmitSm};
+use smpp::esme::{EsmeSettings, Event};
+use smpp::smsc::{Behaviour, Plan, Verdict};
+
+use crate::harness::{Bound, accepted_tokens, settings, simulator, wait_counts};
+
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Refuses the submissions with these numbers.
+fn refusing(numbers: &'static [u64], status: CommandStatus) -> Behaviour {
+    let script = move |_: &SubmitSm, number: u64, plan: &mut Plan| {
+        if numbers.contains(&number) {
+            plan.verdict = Verdict::Refuse(status);
+        }
+    };
+    Behaviour { script: Some(Arc::new(script)), ..Behaviour::default() }
+}
+
+#[tokio::test]
+async fn throttling_pauses_the_bind_and_gives_the_submission_back() {
+    for status in [CommandStatus::RTHROTTLED, CommandStatus::RMSGQFUL] {
+        let smsc = simulator(refusing(&[1], status)).await;
+        let paced = EsmeSettings { window: 1, throttle_pause: PAUSE, ..settings(smsc.address()) };
+        let mut bound = Bound::spawn(paced).await;
+
+        bound.submit([1, 2]).await;
+        let refused = bound.response().await;
+        let start = Instant::now();
+        let accepted = bound.response().await;
+
+        assert_eq!((refused.token, refused.status), (1, status));
+        assert_eq!((accepted.token, accepted.status), (2, CommandStatus::ROK));
+        // The pause began a little before the response was here.
+        assert!(start.elapsed() >= PAUSE - Duration::from_millis(50), "{:?}", start.elapsed());
+        let stats = bound.esme.stats();
+        assert_eq!((stats.throttled, stats.pauses, stats.rate), (1, 1, Some(1.0)));
+    }
+}
+
+#[tokio::test]
+async fn pauses_double_while_throttling_goes_on() {
+    let smsc = simulator(refusing(&[1, 2, 3], CommandStatus::RTHROTTLED)).await;
+    let paced =
+        EsmeSettings { window: 1, tps: Some(100.0), throttle_pause: PAUSE, ..settings(smsc.address()) };
+    let mut bound = Bound::spawn(paced).await;
+
+    bound.submit([1, 2, 3]).await;
+    let start = Instant::now();
+    for _ in 0..3 {
+        assert!(bound.response().await.status.is_throttle());
+    }
+
+    // One pause between the first two, and one of twice its length.
+    assert!(start.elapsed() >= PAUSE * 3 - Duration::from_millis(50), "{:?}", start.elapsed());
+    assert_eq!(bound.esme.stats().pauses, 3);
+}
+
+#[tokio::test]
+async fn an_owner_that_submits_again_gets_all_through_a_narrow_smsc() {
+    const COUNT: u64 = 60;
+    let smsc = simulator(Behaviour { tps: Some(20), ..Behaviour::default() }).await;
+    let paced = EsmeSettings { throttle_pause: PAUSE, ..settings(smsc.address()) };
+    let mut bound = Bound::spawn(paced).await;
+    bound.submit(0..COUNT).await;
+    let mut accepted = 0;
+
+    while accepted < COUNT {
+        match bound.event().await {
+            Event::Responded(response) if response.status.is_ok() => accepted += 1,
+            Event::Responded(response) => bound.submit([response.token]).await,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    let mut tokens = accepted_tokens(&smsc);
+    tokens.sort_unstable();
+    assert_eq!(tokens, (0..COUNT).collect::<Vec<_>>());
+    let stats = bound.esme.stats();
+    // Without the pace, three seconds of a full window would be thousands of refusals.
+    assert!(stats.throttled < 60 && stats.pauses > 0, "{stats:?}");
+    assert!(stats.rate.is_some_and(|rate| rate <= 25.0), "{stats:?}");
+}
+
+#[tokio::test]
+async fn a_lowered_rate_rises_again_while_nothing_is_sent() {
+    let smsc = simulator(refusing(&[1], CommandStatus::RTHROTTLED)).await;
+    let paced = EsmeSettings {
+        tps: Some(10.0),
+        throttle_pause: Duration::from_millis(1),
+        ..settings(smsc.address())
+    };
+    let mut bound = Bound::spawn(paced).await;
+    bound.submit([1]).await;
+    assert!(bound.response().await.status.is_throttle());
+    assert_eq!(bound.esme.stats().rate, Some(1.0));
+
+    let risen = async {
+        while bound.esme.stats().rate < Some(2.0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+
+    tokio::time::timeout(crate::harness::DEADLINE, risen)
+        .await
+        .expect("a rise of half a message each second");
+}
+
+#[tokio::test]
+async fn no_second_sees_more_than_the_agreed_rate() {
+    let smsc = simulator(Behaviour { tps: Some(40), ..Behaviour::default() }).await;
+    let bound = Bound::spawn(EsmeSettings { tps: Some(40.0), ..settings(smsc.address()) }).await;
+
+    // The SMSC counts each second strictly, and the ESME has bursts.
+    bound.submit(0..100).await;
+    wait_counts(&smsc, |counts| counts.accepted + counts.refused == 100).await;
+
+    assert_eq!(smsc.counts().borrow().refused, 0);
+}
