@@ -1,7 +1,9 @@
 //! Structs of metric series, registered once, with their doc comments as help texts.
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+};
 use prometheus::{Opts, Registry};
 
 /// A kind of series that [`metrics!`](crate::metrics!) can make.
@@ -31,6 +33,13 @@ impl Series for IntGauge {
 }
 
 impl Series for IntCounterVec {
+    type Shape = &'static [&'static str];
+    fn build(name: &str, help: &str, labels: Self::Shape) -> prometheus::Result<Self> {
+        Self::new(Opts::new(name, help), labels)
+    }
+}
+
+impl Series for GaugeVec {
     type Shape = &'static [&'static str];
     fn build(name: &str, help: &str, labels: Self::Shape) -> prometheus::Result<Self> {
         Self::new(Opts::new(name, help), labels)

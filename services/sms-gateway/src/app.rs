@@ -19,7 +19,7 @@ use crate::pipeline::links::Links;
 use crate::pipeline::openers::Openers;
 use crate::pipeline::plaintexts::Plaintexts;
 use crate::pipeline::vault::CachedVault;
-use crate::pipeline::{Gateway, dispatch, looping, upkeep, writers};
+use crate::pipeline::{Gateway, dispatch, looping, queries, upkeep, writers};
 use crate::settings::Settings;
 use crate::store::{MIGRATIONS, Rules, SmscRules};
 
@@ -49,7 +49,9 @@ impl service::App for App {
         let mut service = Service::new(Self::NAME);
         let gateway = gateway(settings, platform, &mut service)?;
         let worker = worker(&gateway.settings, platform, &service)?;
-        let (links, spawned) = Links::spawn(&gateway.settings);
+        let (links, spawned) = Links::spawn(&gateway.settings).map_err(|error| {
+            ConfigError::Invalid(vec![Fault::new("sms_gateway.smsc.tls", error.to_string())])
+        })?;
         let links = Arc::new(links);
 
         let state = Data::from(gateway.clone());
@@ -119,7 +121,16 @@ fn rules(settings: &Settings) -> Rules {
         smscs: settings
             .smsc
             .iter()
-            .map(|smsc| (smsc.name.clone(), SmscRules { id_base: smsc.id_base.0, simulated: smsc.simulated }))
+            .map(|smsc| {
+                (
+                    smsc.name.clone(),
+                    SmscRules {
+                        id_base: smsc.id_base,
+                        simulated: smsc.simulated,
+                        query_after: smsc.query_after,
+                    },
+                )
+            })
             .collect(),
     }
 }
@@ -138,11 +149,13 @@ fn worker(settings: &Settings, platform: &Platform, service: &Service) -> Result
 fn tasks(gateway: &Arc<Gateway>, links: &Arc<Links>, worker: Worker) -> Vec<Task> {
     let intake = Intake::new(gateway.clone());
     let (looper, dispatcher, keeper) = (gateway.clone(), gateway.clone(), gateway.clone());
-    let (out, look) = (links.clone(), links.clone());
+    let (out, look, ask) = (links.clone(), links.clone(), links.clone());
+    let asker = gateway.clone();
     vec![
         Task::new("sms-intake", |cancel| async move { worker.run(&intake, cancel).await }),
         Task::new("sms-loop-back", |cancel| looping::run(looper, cancel)),
         Task::new("sms-dispatch", |cancel| dispatch::run(dispatcher, out, cancel)),
+        Task::new("sms-queries", |cancel| queries::run(asker, ask, cancel)),
         Task::new("sms-upkeep", |cancel| upkeep::run(keeper, look, cancel)),
     ]
 }

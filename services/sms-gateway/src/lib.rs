@@ -21,4 +21,4 @@ mod settings;
 mod store;
 
 pub use app::App;
-pub use settings::{Bind, HttpKeys, IdBaseSetting, NumberPattern, Settings, SmscSettings, Topics};
+pub use settings::{Bind, HttpKeys, NumberPattern, Settings, SmscSettings, Tls, Topics};

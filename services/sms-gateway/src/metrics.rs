@@ -1,6 +1,6 @@
 //! What the gateway counts, stage by stage.
 
-use telemetry::prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use telemetry::prometheus::{GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 telemetry::metrics! {
     /// Series of the gateway.
@@ -27,8 +27,20 @@ telemetry::metrics! {
         receipts_total: IntCounterVec = &["smsc", "outcome"],
         /// Messages from handsets, which are not passed on yet.
         inbound_total: IntCounterVec = &["smsc"],
-        /// Whether the bind stands.
+        /// Binds that stand.
         bound: IntGaugeVec = &["smsc"],
+        /// Submissions that wait for their response.
+        window_used: IntGaugeVec = &["smsc"],
+        /// Submissions a second that the SMSC takes at present, as throttling has shown; 0: no limit is known.
+        rate: GaugeVec = &["smsc"],
+        /// Whether submissions pause, as the SMSC throttled.
+        paused: IntGaugeVec = &["smsc"],
+        /// Questions for the state of a message, by what became of them: told, undecided, failed.
+        queries_total: IntCounterVec = &["smsc", "outcome"],
+        /// Messages whose outcome is unknown and may still be told by a response or a receipt.
+        unknown: IntGauge,
+        /// Receipts that belong to no message that we know.
+        receipts_unmatched: IntGauge,
         /// Lines of client logs that were not written.
         client_log_lost_total: IntCounter,
     }

@@ -16,6 +16,7 @@ pub(crate) mod looping;
 pub(crate) mod openers;
 pub(crate) mod outcomes;
 pub(crate) mod plaintexts;
+pub(crate) mod queries;
 pub(crate) mod rates;
 pub(crate) mod upkeep;
 pub(crate) mod vault;

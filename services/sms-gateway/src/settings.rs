@@ -1,5 +1,7 @@
 //! The section `[sms_gateway]`.
 
+mod smsc;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,9 +9,9 @@ use std::time::Duration;
 use common::crypto::Secret;
 use common::models::sms::ClientId;
 use serde::Deserialize;
-use sms::message_id::{IdBase, UnknownIdBase};
 
 pub use crate::domain::numbers::NumberPattern;
+pub use smsc::{Bind, SmscSettings, Tls};
 
 /// Settings of the gateway. `Debug` is safe to log.
 #[derive(Clone, Debug, Deserialize)]
@@ -167,95 +169,6 @@ impl std::fmt::Debug for HttpKeys {
     }
 }
 
-/// Which way messages go over a bind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Bind {
-    /// Both ways.
-    #[default]
-    Transceiver,
-    /// Only ours to the SMSC.
-    Transmitter,
-    /// Only receipts and messages to us.
-    Receiver,
-}
-
-/// One SMSC, `[[sms_gateway.smsc]]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SmscSettings {
-    /// Its name in rows, logs and metrics; receipts find their message by it, so it stays.
-    pub name: String,
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Who binds, at most 15 characters.
-    pub system_id: String,
-    /// Its password, at most 8 characters.
-    pub password: Secret<String>,
-    /// Kind of ESME, at most 12 characters.
-    pub system_type: String,
-    /// Kind of bind.
-    pub bind: Bind,
-    /// Requests without a response, at most.
-    pub window: usize,
-    /// Submissions a second, at most; 0: no limit.
-    pub tps: f64,
-    /// How long a response is waited for.
-    #[serde(with = "humantime_serde")]
-    pub response_timeout: Duration,
-    /// How long the SMSC may be silent before it is asked whether it lives.
-    #[serde(with = "humantime_serde")]
-    pub enquire_link: Duration,
-    /// First wait before a new connection; doubled at each failure.
-    #[serde(with = "humantime_serde")]
-    pub reconnect: Duration,
-    /// Longest wait before a new connection.
-    #[serde(with = "humantime_serde")]
-    pub reconnect_max: Duration,
-    /// How it writes message ids in responses and in receipts: `as-is` (but for leading zeros), `hex-decimal`,
-    /// `decimal-hex`, or `auto`, which guesses and can take one message's receipt for another's.
-    pub id_base: IdBaseSetting,
-    /// Whether it is a simulator: its statuses say so.
-    pub simulated: bool,
-}
-
-impl Default for SmscSettings {
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            host: "127.0.0.1".into(),
-            port: 2775,
-            system_id: String::new(),
-            password: Secret::default(),
-            system_type: "smpp".into(),
-            bind: Bind::Transceiver,
-            window: 10,
-            tps: 0.0,
-            response_timeout: Duration::from_secs(10),
-            enquire_link: Duration::from_secs(30),
-            reconnect: Duration::from_secs(1),
-            reconnect_max: Duration::from_secs(60),
-            id_base: IdBaseSetting::default(),
-            simulated: false,
-        }
-    }
-}
-
-/// [`IdBase`] as settings write it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct IdBaseSetting(pub IdBase);
-
-impl TryFrom<String> for IdBaseSetting {
-    type Error = UnknownIdBase;
-
-    fn try_from(word: String) -> Result<Self, UnknownIdBase> {
-        word.parse().map(Self)
-    }
-}
-
 fn is_rate(tps: f64) -> bool {
     tps.is_finite() && tps >= 0.0
 }
@@ -293,23 +206,10 @@ impl Settings {
         }
         let mut names = HashSet::new();
         for smsc in &self.smsc {
-            if smsc.name.is_empty() || smsc.name.len() > 64 {
-                fault("smsc.name", "must have 1 to 64 characters");
-            } else if !names.insert(&smsc.name) {
+            if !smsc.name.is_empty() && !names.insert(&smsc.name) {
                 fault("smsc.name", "two SMSCs have the same name");
             }
-            if smsc.window == 0 {
-                fault("smsc.window", "must be above 0");
-            }
-            if smsc.password.expose().len() > 8 {
-                fault("smsc.password", "SMPP allows 8 characters");
-            }
-            if smsc.system_id.len() > 15 {
-                fault("smsc.system_id", "SMPP allows 15 characters");
-            }
-            if !is_rate(smsc.tps) {
-                fault("smsc.tps", "must be 0 or above");
-            }
+            smsc.faults(&mut |place, what| fault(&format!("smsc.{place}"), what));
             for (place, wait) in [("unknown_after", self.unknown_after), ("resend_after", self.resend_after)]
             {
                 if smsc.response_timeout >= wait {

@@ -4,6 +4,7 @@
 pub(crate) mod attempts;
 pub(crate) mod intake;
 pub(crate) mod loopback;
+pub(crate) mod questions;
 pub(crate) mod queue;
 pub(crate) mod receipts;
 pub(crate) mod references;
@@ -15,6 +16,7 @@ pub(crate) mod upkeep;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use db::diesel_migrations::{self, embed_migrations};
 use db::{DbError, Migrations};
@@ -61,12 +63,19 @@ pub(crate) struct SmscRules {
     pub(crate) id_base: IdBase,
     /// Whether its statuses are marked.
     pub(crate) simulated: bool,
+    /// How long after a message it is asked for a receipt that has not come.
+    pub(crate) query_after: Option<Duration>,
 }
 
 impl Rules {
     /// Tells how an SMSC writes ids; one that is no longer configured may have written them in any way.
     pub(crate) fn id_base(&self, smsc: &str) -> IdBase {
         self.smscs.get(smsc).map_or_else(IdBase::default, |smsc| smsc.id_base)
+    }
+
+    /// Tells how long after a message an SMSC is asked for a missing receipt.
+    pub(crate) fn query_after(&self, smsc: Option<&str>) -> Option<Duration> {
+        smsc.and_then(|name| self.smscs.get(name)).and_then(|smsc| smsc.query_after)
     }
 
     /// Tells whether statuses that come through this SMSC are marked as simulated.

@@ -212,13 +212,28 @@ impl Attempt {
         self.due_at = None;
     }
 
-    /// Tells whether a submission may still follow, so that the payload is needed.
+    /// Says when the SMSC is to be asked what became of it, unless a receipt tells before.
+    pub(crate) fn ask_at(&mut self, at: UnixMillis) {
+        if self.state == JobState::Sent && self.due_at.is_none() {
+            self.due_at = Some(at);
+        }
+    }
+
+    /// Gives the segments of which the SMSC has not said what became of them, with its ids.
+    pub(crate) fn untold(&self) -> Vec<(i32, String)> {
+        let open = |part: &&Part| part.fate.as_ref().is_none_or(|fate| fate.state().is_none());
+        let named = |part: &Part| Some((part.number, part.message_id.clone()?));
+        self.parts.iter().filter(open).filter_map(named).collect()
+    }
+
+    /// Tells whether a submission may still follow, or a question that names the sender, so that the payload is needed.
     pub(crate) fn needs_payload(&self) -> bool {
         match self.state {
             JobState::Queued => true,
             // A segment that turns out not to have left goes back into the queue.
             JobState::Submitting => true,
             JobState::Unknown => !self.emitted.contains(SmsState::Failed),
+            JobState::Sent => self.due_at.is_some(),
             _ => false,
         }
     }

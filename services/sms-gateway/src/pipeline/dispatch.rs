@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::crypto::sms_payload::SmsPayload;
-use smpp::codec::{Address, SubmitSm, esm_class};
+use common::models::UnixMillis;
+use smpp::codec::SubmitSm;
 use smpp::esme::Submission;
+use sms::validity;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
@@ -16,17 +18,15 @@ use super::openers::{OpenFailure, Opened, Sealed};
 use super::outcomes::Flight;
 use super::rates::ClientRates;
 use crate::domain::attempt::JobKey;
-use crate::domain::message::{Outgoing, prepare};
+use crate::domain::message::{Form, Outgoing, prepare};
 use crate::store::queue::{self, Claimed, Departure, Plan, Wanted};
 use crate::store::rows::JobRow;
 use crate::store::{Rules, StoreError};
 
 /// Longest sleep: jobs whose pause ends, or that another instance stored, wake nobody.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// The specification's "urgent", which the known gateway sends, too.
-const PRIORITY: u8 = 1;
-/// Receipts on success and failure (SMPP 3.4 §5.2.17), for each segment: the message is delivered when all are.
-const RECEIPTS: u8 = 1;
+/// The shortest validity_period.
+const ONE_SECOND: &str = "000000000001000R";
 
 /// Runs until cancelled, and then lets the sessions end.
 pub(crate) async fn run(
@@ -72,7 +72,7 @@ async fn round(gateway: &Gateway, links: &Links, rates: &mut ClientRates) -> Res
     if rows.is_empty() {
         return Ok(0);
     }
-    let (plans, mut ready) = make_ready(gateway, rows).await;
+    let (plans, mut ready) = make_ready(gateway, rows, link.form).await;
     if plans.is_empty() {
         return Ok(0);
     }
@@ -81,7 +81,7 @@ async fn round(gateway: &Gateway, links: &Links, rates: &mut ClientRates) -> Res
     for claimed in claimed {
         if let Some(outgoing) = ready.remove(&claimed.key) {
             rates.take_more(&claimed.key.client_id, claimed.parts.len().saturating_sub(1));
-            submissions.extend(hand_over(link, &claimed, &outgoing));
+            submissions.extend(hand_over(link, &claimed, &outgoing, now));
         }
     }
     let count = submissions.len();
@@ -92,7 +92,11 @@ async fn round(gateway: &Gateway, links: &Links, rates: &mut ClientRates) -> Res
 
 /// Has the messages of jobs, decrypted again where memory no longer has them. A job that cannot be opened for want of
 /// a vault is left where it is.
-async fn make_ready(gateway: &Gateway, rows: Vec<JobRow>) -> (Vec<Plan>, HashMap<JobKey, Outgoing>) {
+async fn make_ready(
+    gateway: &Gateway,
+    rows: Vec<JobRow>,
+    form: Form,
+) -> (Vec<Plan>, HashMap<JobKey, Outgoing>) {
     let mut messages: HashMap<JobKey, Result<SmsPayload, OpenFailure>> = HashMap::new();
     let mut closed = Vec::new();
     let mut sealed = Vec::new();
@@ -101,14 +105,9 @@ async fn make_ready(gateway: &Gateway, rows: Vec<JobRow>) -> (Vec<Plan>, HashMap
             (Some(message), _) => {
                 messages.insert(row.key(), Ok(message));
             }
-            (None, Some(payload)) => {
+            (None, Some(_)) => {
                 closed.push(row.key());
-                sealed.push(Sealed {
-                    client_id: row.client_id.clone(),
-                    correl_id: row.correl_id.clone(),
-                    deadline: row.deadline_text.clone().unwrap_or_default(),
-                    payload: payload.clone(),
-                });
+                sealed.push(Sealed::of(row));
             }
             (None, None) => {}
         }
@@ -126,7 +125,7 @@ async fn make_ready(gateway: &Gateway, rows: Vec<JobRow>) -> (Vec<Plan>, HashMap
             None => continue,
             Some(Err(failure)) if failure.is_ours() => continue,
             Some(Err(failure)) => Err(failure.to_string()),
-            Some(Ok(message)) => match prepare(message, &gateway.settings.allowed_numbers) {
+            Some(Ok(message)) => match prepare(message, &gateway.settings.allowed_numbers, form) {
                 Ok(outgoing) => {
                     let count = outgoing.segments();
                     ready.insert(key.clone(), outgoing);
@@ -156,25 +155,18 @@ async fn claim(gateway: &Gateway, link: &Link, plans: Vec<Plan>) -> Result<Vec<C
 }
 
 /// Registers the segments of a claimed job for their outcomes, and makes their PDUs.
-fn hand_over(link: &Link, claimed: &Claimed, outgoing: &Outgoing) -> Vec<Submission> {
-    let (ton, npi) = outgoing.sender.kind.ton_npi();
-    let numbered = (1_i32..).zip(outgoing.cut(claimed.reference));
-    let numbered = numbered.filter(|(part, _)| claimed.parts.contains(part));
+fn hand_over(link: &Link, claimed: &Claimed, outgoing: &Outgoing, now: UnixMillis) -> Vec<Submission> {
+    let Claimed { key, parts, tries, copy, reference, deadline } = claimed;
+    let validity = link.validity_max.map(|longest| {
+        // Less than a second is left, and an empty field would be the SMSC's own, much longer default.
+        validity::period(*deadline, now, longest).unwrap_or_else(|| ONE_SECOND.to_owned())
+    });
+    let numbered = (1_i32..).zip(outgoing.cut(*reference)).filter(|(part, _)| parts.contains(part));
     numbered
-        .map(|(part, segment)| {
-            let Claimed { key, copy, tries, .. } = claimed;
+        .map(|(part, pdu)| {
             let token = link.register(Flight { key: key.clone(), part, copy: *copy, tries: *tries });
-            let pdu = SubmitSm {
-                source: Address { ton, npi, value: outgoing.sender.value.clone() },
-                destination: Address { ton: 1, npi: 1, value: outgoing.to.digits().to_owned() },
-                esm_class: if segment.has_header { esm_class::UDHI } else { 0 },
-                priority_flag: PRIORITY,
-                registered_delivery: RECEIPTS,
-                data_coding: outgoing.coding.data_coding(),
-                short_message: segment.octets,
-                ..SubmitSm::default()
-            };
-            Submission { token, pdu }
+            let validity_period = validity.clone().unwrap_or_default();
+            Submission { token, pdu: SubmitSm { validity_period, ..pdu } }
         })
         .collect()
 }

@@ -17,7 +17,7 @@ use telemetry::TraceContext;
 use super::Gateway;
 use super::openers::{OpenFailure, Opened, Sealed};
 use crate::domain::loopback::{self, Script, Wait};
-use crate::domain::message::prepare;
+use crate::domain::message::{Form, prepare};
 use crate::domain::state::JobState;
 use crate::store::intake::{NewAttempt, Taken};
 use crate::store::rows::{DueRow, JobRow};
@@ -139,7 +139,7 @@ impl Intake {
             };
             return Judged::Attempt(Box::new(draft.looping(Script::of(message.text()), delay)), None);
         }
-        match prepare(message, &self.gateway.settings.allowed_numbers) {
+        match prepare(message, &self.gateway.settings.allowed_numbers, Form::default()) {
             Ok(outgoing) => {
                 let recipient = self.gateway.recipients.hash(outgoing.to.as_str());
                 Judged::Attempt(Box::new(draft.queued(payload, recipient)), Some(outgoing.into_message()))

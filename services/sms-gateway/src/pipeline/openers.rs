@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::vault::{CachedVault, VaultUnavailable};
 use crate::metrics::Metrics;
+use crate::store::rows::JobRow;
 
 /// An encrypted message, and what it is bound to.
 pub(crate) struct Sealed {
@@ -23,6 +24,18 @@ pub(crate) struct Sealed {
     pub(crate) deadline: String,
     /// Base64 as it came.
     pub(crate) payload: String,
+}
+
+impl Sealed {
+    /// Gives the encrypted message of a job; empty once its payload is gone.
+    pub(crate) fn of(row: &JobRow) -> Self {
+        Self {
+            client_id: row.client_id.clone(),
+            correl_id: row.correl_id.clone(),
+            deadline: row.deadline_text.clone().unwrap_or_default(),
+            payload: row.payload.clone().unwrap_or_default(),
+        }
+    }
 }
 
 /// Why a message cannot be had. `Display` is the `error-text`, and never quotes the content.

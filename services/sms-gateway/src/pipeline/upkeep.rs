@@ -64,7 +64,20 @@ async fn round(gateway: &Gateway, links: &Links) -> Result<(), StoreError> {
         .await?;
     gateway.announcer.announce(&published);
     gateway.metrics.queued.set(gateway.db.read(queue::depth).await?);
+    show(gateway, links);
     rematch(gateway, now).await
+}
+
+/// Tells how the sessions do.
+fn show(gateway: &Gateway, links: &Links) {
+    let metrics = &gateway.metrics;
+    for link in links.all() {
+        let (stats, label) = (link.stats(), [link.name.as_str()]);
+        let used = i64::try_from(stats.in_flight).unwrap_or(i64::MAX);
+        metrics.window_used.with_label_values(&label).set(used);
+        metrics.rate.with_label_values(&label).set(stats.rate.unwrap_or_default());
+        metrics.paused.with_label_values(&label).set(stats.paused.into());
+    }
 }
 
 /// Tries parked receipts again.
@@ -85,5 +98,12 @@ async fn prune(gateway: &Gateway) {
         Ok(0) => {}
         Ok(rows) => tracing::debug!(rows, "old rows removed"),
         Err(error) => tracing::warn!(%error, "old rows cannot be removed now"),
+    }
+    match gateway.db.read(upkeep::open_ends).await {
+        Ok((unknown, unmatched)) => {
+            gateway.metrics.unknown.set(unknown);
+            gateway.metrics.receipts_unmatched.set(unmatched);
+        }
+        Err(error) => tracing::warn!(%error, "open ends cannot be counted now"),
     }
 }

@@ -87,6 +87,8 @@ pub(crate) struct Claimed {
     pub(crate) copy: i32,
     /// Concatenation reference of the segments, 1 to 65 535 and the same in each try; 0 where there is one segment.
     pub(crate) reference: i32,
+    /// When it is too late to deliver.
+    pub(crate) deadline: UnixMillis,
 }
 
 /// Takes jobs out of the queue: after the commit the rows say that their segments may have left. Ends those that are
@@ -122,6 +124,7 @@ pub(crate) fn claim(
                     tries: one.row.tries,
                     copy: one.attempt.resends,
                     reference: 0,
+                    deadline: one.attempt.deadline,
                 });
                 one.row.tries = one.row.tries.saturating_add(1);
                 Vec::new()

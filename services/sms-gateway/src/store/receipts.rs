@@ -131,6 +131,9 @@ fn apply(
         let Some(one) = places.get(&event.key).and_then(|place| loaded.get_mut(*place)) else { continue };
         one.attempt.apply(event.part, event.copy, event.event);
         let emissions = one.attempt.settle();
+        if let Some(after) = rules.query_after(one.attempt.smsc.as_deref()) {
+            one.attempt.ask_at(now + after);
+        }
         causes.extend(emissions.iter().map(|_| event.index));
         new.extend(one.statuses(rules, emissions));
     }

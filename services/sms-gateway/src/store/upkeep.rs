@@ -148,6 +148,12 @@ pub(crate) fn parked(conn: &mut DbConn, wide: UnixMillis) -> Result<Vec<Receipt>
     Ok(rows.into_iter().map(receipt).collect())
 }
 
+/// Counts the attempts whose outcome is unknown, and the receipts that belong to none.
+pub(crate) fn open_ends(conn: &mut DbConn) -> Result<(i64, i64), StoreError> {
+    let unknown = sms_jobs::table.filter(sms_jobs::state.eq(JobState::Unknown.as_str()));
+    Ok((unknown.count().get_result(conn)?, sms_receipts::table.count().get_result(conn)?))
+}
+
 /// Forgets what is older than `before`: statuses, receipts that found nothing, attempts that have ended, and references
 /// of recipients who had no long text since; and envelopes whose deadline has passed. Gives the number of rows.
 pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis, now: UnixMillis) -> Result<usize, StoreError> {

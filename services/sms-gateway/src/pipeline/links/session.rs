@@ -1,0 +1,214 @@
+//! One session's events, and the way of what it says into the tables.
+//!
+//! What must hold: a deliver_sm is answered OK only when its receipt is committed; what a session reports about a
+//! segment is stored, however often it takes; whatever was handed over is settled before the process ends.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use smpp::codec::CommandStatus;
+use smpp::esme::{Delivery, Esme, Event};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Link;
+use crate::domain::attempt::PartEvent;
+use crate::pipeline::Gateway;
+use crate::pipeline::outcomes::{Backoff, Flight, read_receipt, unwritable};
+use crate::store::receipts::{Outcome, Receipt};
+
+/// Events of one round at most.
+const ROUND: usize = 256;
+/// Pause before outcomes that could not be stored are stored again.
+const RETRY: Duration = Duration::from_millis(500);
+/// Rounds in which outcomes are still tried to be stored when the session has ended.
+const LAST_TRIES: usize = 10;
+
+/// A bind whose events are to be read.
+pub(crate) struct Session {
+    link: Arc<Link>,
+    esme: Esme,
+    events: mpsc::Receiver<Event>,
+    /// Whether it is the one that submits.
+    submits: bool,
+}
+
+impl Session {
+    pub(super) fn new(link: Arc<Link>, (esme, events): (Esme, mpsc::Receiver<Event>), submits: bool) -> Self {
+        Self { link, esme, events, submits }
+    }
+
+    /// Gives the SMSC.
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Reads the session's events and stores them, until the session was ended and all is settled.
+    pub(crate) async fn run(self, gateway: Arc<Gateway>, quiet: CancellationToken) -> Result<(), Infallible> {
+        let Self { link, esme, mut events, submits } = self;
+        let end = async {
+            quiet.cancelled().await;
+            esme.shutdown().await;
+        };
+        tokio::pin!(end);
+        let mut ending = false;
+        let mut batch = Vec::with_capacity(ROUND);
+        let mut unstored = Vec::new();
+        loop {
+            tokio::select! {
+                read = events.recv_many(&mut batch, ROUND) => if read == 0 { break },
+                () = &mut end, if !ending => ending = true,
+                () = tokio::time::sleep(RETRY), if !unstored.is_empty() => {}
+            }
+            link.round(&gateway, &mut batch, &mut unstored).await;
+        }
+        let now = gateway.now();
+        let backoff = Backoff::new(&gateway.settings);
+        let abandoned = if submits { link.flights.abandon() } else { Vec::new() };
+        unstored.extend(abandoned.iter().map(|flight| link.outcome(flight, backoff.not_sent(now))));
+        for _ in 0..LAST_TRIES {
+            link.round(&gateway, &mut batch, &mut unstored).await;
+            if unstored.is_empty() {
+                break;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+        Ok(())
+    }
+}
+
+impl Link {
+    /// Stores what came in, together with what could not be stored before.
+    async fn round(&self, gateway: &Gateway, batch: &mut Vec<Event>, unstored: &mut Vec<Outcome>) {
+        let mut outcomes = std::mem::take(unstored);
+        let mut deliveries = Vec::new();
+        for event in batch.drain(..) {
+            match event {
+                Event::Deliver(delivery) => deliveries.extend(self.delivery(gateway, delivery)),
+                event => self.translate(gateway, event, &mut outcomes),
+            }
+        }
+        if outcomes.is_empty() && deliveries.is_empty() {
+            return;
+        }
+        let responses = join_all(outcomes.iter().map(|outcome| gateway.outcomes.submit(outcome.clone())));
+        let receipts = join_all(
+            deliveries.iter().map(|(_, receipt)| gateway.outcomes.submit(Outcome::Receipt(receipt.clone()))),
+        );
+        let (responses, receipts) = futures_util::future::join(responses, receipts).await;
+        for (outcome, settled) in outcomes.into_iter().zip(responses) {
+            match settled {
+                Ok(settled) => gateway.announcer.announce(&settled.statuses),
+                Err(error) => {
+                    tracing::warn!(smsc = %self.name, %error, "an outcome cannot be stored now");
+                    unstored.push(outcome);
+                }
+            }
+        }
+        for ((delivery, _), settled) in deliveries.into_iter().zip(receipts) {
+            let (status, outcome) = match settled {
+                Ok(settled) => {
+                    gateway.announcer.announce(&settled.statuses);
+                    (CommandStatus::ROK, if settled.parked { "parked" } else { "matched" })
+                }
+                Err(error) => {
+                    tracing::warn!(smsc = %self.name, %error, "a receipt cannot be stored now");
+                    (CommandStatus::RX_T_APPN, "refused")
+                }
+            };
+            delivery.answer(status);
+            gateway.metrics.receipts_total.with_label_values(&[&self.name, outcome]).inc();
+        }
+        gateway.work.notify_one();
+    }
+
+    /// Adds what an event says of segments.
+    fn translate(&self, gateway: &Gateway, event: Event, outcomes: &mut Vec<Outcome>) {
+        let now = gateway.now();
+        let backoff = Backoff::new(&gateway.settings);
+        let bound = gateway.metrics.bound.with_label_values(&[&self.name]);
+        let mut add = |flight: Option<Flight>, event: &dyn Fn(&Flight) -> PartEvent| {
+            let Some(flight) = flight else { return };
+            let event = event(&flight);
+            let labels = [self.name.as_str(), name(&event)];
+            gateway.metrics.outcomes_total.with_label_values(&labels).inc();
+            outcomes.push(self.outcome(&flight, event));
+        };
+        match event {
+            Event::Responded(response) | Event::LateResponse(response) => {
+                let flight = self.flights.land(response.token);
+                add(flight, &|flight| backoff.response(response.clone(), flight, now));
+            }
+            Event::Unknown { token } => add(self.flights.lose(token), &|_| PartEvent::Unknown),
+            Event::NotSent { token } => add(self.flights.land(token), &|_| backoff.not_sent(now)),
+            Event::Invalid { token, error } => {
+                tracing::error!(smsc = %self.name, %error, "a segment does not fit a submit_sm");
+                add(self.flights.land(token), &|_| unwritable());
+            }
+            Event::Bound { system_id } => {
+                tracing::info!(smsc = %self.name, smsc.system_id = %system_id, "bound");
+                bound.inc();
+                gateway.work.notify_one();
+            }
+            Event::Unbound { reason, in_flight } => {
+                tracing::warn!(smsc = %self.name, %reason, in_flight = in_flight.len(), "unbound");
+                bound.dec();
+                for lost in in_flight {
+                    let flight = self.flights.land(lost.token);
+                    if !lost.reported {
+                        add(flight, &|_| PartEvent::Unknown);
+                    }
+                }
+            }
+            Event::Deliver(_) => {}
+        }
+    }
+
+    fn outcome(&self, flight: &Flight, event: PartEvent) -> Outcome {
+        Outcome::Response {
+            smsc: self.name.clone(),
+            key: flight.key.clone(),
+            part: flight.part,
+            copy: flight.copy,
+            event,
+        }
+    }
+
+    /// Reads a receipt. What is none is answered at once.
+    fn delivery(&self, gateway: &Gateway, delivery: Delivery) -> Option<(Delivery, Receipt)> {
+        if !delivery.message.is_receipt() {
+            gateway.metrics.inbound_total.with_label_values(&[&self.name]).inc();
+            delivery.answer(CommandStatus::ROK);
+            return None;
+        }
+        let Some((message_id, fate)) = read_receipt(&delivery.message) else {
+            gateway.metrics.receipts_total.with_label_values(&[&self.name, "unreadable"]).inc();
+            tracing::warn!(smsc = %self.name, "a receipt names no message");
+            delivery.answer(CommandStatus::ROK);
+            return None;
+        };
+        let receipt = Receipt {
+            parked: None,
+            widely: false,
+            smsc: self.name.clone(),
+            message_id,
+            fate,
+            recipient: gateway.recipients.hash(&delivery.message.source.value),
+            received_at: gateway.now(),
+        };
+        Some((delivery, receipt))
+    }
+}
+
+fn name(event: &PartEvent) -> &'static str {
+    match event {
+        PartEvent::Accepted { .. } => "accepted",
+        PartEvent::Refused(_) => "refused",
+        PartEvent::Throttled { .. } => "throttled",
+        PartEvent::NotSent { .. } => "not_sent",
+        PartEvent::Unknown => "unknown",
+        PartEvent::Receipt(_) => "receipt",
+    }
+}

@@ -1,0 +1,181 @@
+//! One SMSC, `[[sms_gateway.smsc]]`.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use common::crypto::Secret;
+use serde::Deserialize;
+use smpp::esme::InterfaceVersion;
+use smpp::tls::TlsSettings;
+use sms::message_id::IdBase;
+use sms::{DefaultAlphabet, LongText};
+
+/// Which binds there are to an SMSC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bind {
+    /// One for both ways.
+    #[default]
+    #[serde(alias = "trx")]
+    Transceiver,
+    /// One for each way, for SMSCs that know no transceiver.
+    #[serde(rename = "tx+rx")]
+    Pair,
+    /// Only for ours to the SMSC; another program or instance takes the receipts.
+    #[serde(alias = "tx")]
+    Transmitter,
+    /// Only for receipts and messages to us.
+    #[serde(alias = "rx")]
+    Receiver,
+}
+
+/// TLS towards an SMSC; its certificate and name are always verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Authorities that may vouch for it, PEM; the system's when not given.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate with its chain, PEM, for an SMSC that asks for one.
+    pub certificate_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key_file: Option<PathBuf>,
+    /// The name in the SMSC's certificate, if it is not `host`.
+    pub server_name: Option<String>,
+}
+
+impl From<&Tls> for TlsSettings {
+    fn from(tls: &Tls) -> Self {
+        Self {
+            ca_file: tls.ca_file.clone(),
+            certificate_file: tls.certificate_file.clone(),
+            key_file: tls.key_file.clone(),
+            server_name: tls.server_name.clone(),
+        }
+    }
+}
+
+/// One SMSC.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmscSettings {
+    /// Its name in rows, logs and metrics; receipts find their message by it, so it stays.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// TLS; without this table the connection is in the clear.
+    pub tls: Option<Tls>,
+    /// Who binds, at most 15 characters.
+    pub system_id: String,
+    /// Its password, at most 8 characters.
+    pub password: Secret<String>,
+    /// Kind of ESME, at most 12 characters.
+    pub system_type: String,
+    /// Version that we say to speak: 3.3, 3.4 or 5.0.
+    #[serde(deserialize_with = "word")]
+    pub interface_version: InterfaceVersion,
+    /// The binds: `transceiver`, `tx+rx`, `transmitter` or `receiver`.
+    pub bind: Bind,
+    /// Requests without a response, at most.
+    pub window: usize,
+    /// Submissions a second, at most; 0: no limit.
+    pub tps: f64,
+    /// How long a response is waited for.
+    #[serde(with = "humantime_serde")]
+    pub response_timeout: Duration,
+    /// How long the SMSC may be silent before it is asked whether it lives.
+    #[serde(with = "humantime_serde")]
+    pub enquire_link: Duration,
+    /// First wait before a new connection; doubled at each failure.
+    #[serde(with = "humantime_serde")]
+    pub reconnect: Duration,
+    /// Longest wait before a new connection.
+    #[serde(with = "humantime_serde")]
+    pub reconnect_max: Duration,
+    /// What it takes data_coding 0 for: `gsm7`, `latin1` or `ascii`.
+    #[serde(deserialize_with = "word")]
+    pub default_alphabet: DefaultAlphabet,
+    /// How a long text is carried: `udh8`, `udh16`, `sar`, or `payload`, which leaves the cutting to the SMSC.
+    #[serde(deserialize_with = "word")]
+    pub long_text: LongText,
+    /// Whether the deadline goes along as validity_period.
+    pub validity_period: bool,
+    /// The longest validity_period that it takes.
+    #[serde(with = "humantime_serde")]
+    pub validity_max: Duration,
+    /// How long a message may be without a receipt before the SMSC is asked for its state with query_sm, each time
+    /// twice as long; none: it is not asked.
+    #[serde(with = "humantime_serde")]
+    pub query_after: Option<Duration>,
+    /// How it writes message ids in responses and in receipts: `as-is` (but for leading zeros), `hex-decimal`,
+    /// `decimal-hex`, or `auto`, which guesses and can take one message's receipt for another's.
+    #[serde(deserialize_with = "word")]
+    pub id_base: IdBase,
+    /// Whether it is a simulator: its statuses say so.
+    pub simulated: bool,
+}
+
+impl Default for SmscSettings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            host: "127.0.0.1".into(),
+            port: 2775,
+            tls: None,
+            system_id: String::new(),
+            password: Secret::default(),
+            system_type: "smpp".into(),
+            interface_version: InterfaceVersion::default(),
+            bind: Bind::Transceiver,
+            window: 10,
+            tps: 0.0,
+            response_timeout: Duration::from_secs(10),
+            enquire_link: Duration::from_secs(30),
+            reconnect: Duration::from_secs(1),
+            reconnect_max: Duration::from_secs(60),
+            default_alphabet: DefaultAlphabet::default(),
+            long_text: LongText::default(),
+            validity_period: true,
+            validity_max: sms::validity::LONGEST,
+            query_after: None,
+            id_base: IdBase::default(),
+            simulated: false,
+        }
+    }
+}
+
+/// Reads a value that is written as one word.
+fn word<'de, D: serde::Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<T, D::Error> {
+    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+}
+
+impl SmscSettings {
+    /// Finds what the types cannot express.
+    pub(super) fn faults(&self, fault: &mut dyn FnMut(&str, &str)) {
+        let tls_pair = |tls: &Tls| tls.certificate_file.is_some() == tls.key_file.is_some();
+        let version_3_3 = self.interface_version == InterfaceVersion::Smpp33;
+        for (fits, place, what) in [
+            (!self.name.is_empty() && self.name.len() <= 64, "name", "must have 1 to 64 characters"),
+            (self.window > 0, "window", "must be above 0"),
+            (self.password.expose().len() <= 8, "password", "SMPP allows 8 characters"),
+            (self.system_id.len() <= 15, "system_id", "SMPP allows 15 characters"),
+            (self.system_type.len() <= 12, "system_type", "SMPP allows 12 characters"),
+            (super::is_rate(self.tps), "tps", "must be 0 or above"),
+            (self.tls.as_ref().is_none_or(tls_pair), "tls", "certificate_file and key_file go together"),
+            (!version_3_3 || self.bind != Bind::Transceiver, "bind", "SMPP 3.3 has no transceiver: tx+rx"),
+            (
+                !version_3_3 || matches!(self.long_text, LongText::Udh8 | LongText::Udh16),
+                "long_text",
+                "SMPP 3.3 has no optional parameters: udh8 or udh16",
+            ),
+            (self.query_after != Some(Duration::ZERO), "query_after", "must be above 0"),
+        ] {
+            if !fits {
+                fault(place, what);
+            }
+        }
+    }
+}
