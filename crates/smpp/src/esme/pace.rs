@@ -24,6 +24,8 @@ const DECREASE: f64 = 0.75;
 /// The agreed rate is back after so many seconds at most: each adds this part of it. Without an agreed rate it is this
 /// part of the highest rate that was measured since throttling began.
 const STEPS: f64 = 10.0;
+/// How often a rising rate is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 /// No throttling lowers the rate further than this, in submissions a second; an agreed rate may be lower.
 const FLOOR: f64 = 1.0;
 
@@ -122,9 +124,9 @@ impl Pace {
         paused.max(self.spread.as_ref().and_then(|spread| spread.next_due(now)))
     }
 
-    /// Gives when the rate changes by itself; `None` while it is what was agreed.
+    /// Gives when to look at the rate again, which rises by itself; `None` while it is what was agreed.
     pub(super) fn next_rise(&self) -> Option<Instant> {
-        self.recovery.as_ref().map(|recovery| (recovery.raised_at + SECOND).min(recovery.lift_at))
+        self.recovery.as_ref().map(|recovery| recovery.raised_at + LOOK)
     }
 
     /// Notes that the SMSC accepted a submission.
@@ -148,7 +150,7 @@ impl Pace {
         let floor = self.limits.tps.map_or(FLOOR, |tps| tps.min(FLOOR));
         let rate = (basis * DECREASE).max(floor);
         match &mut self.spread {
-            Some(spread) => spread.set_rate(rate),
+            Some(spread) => spread.set_rate(rate, now),
             none => *none = Some(Spread::new(rate, now)),
         }
         let resumed_at = now + self.next_pause;
@@ -174,7 +176,8 @@ impl Pace {
         }
     }
 
-    /// Raises the rate by what the time since the last raise is worth.
+    /// Raises the rate by what the time since the last raise is worth: steadily, so that a rare throttling without a
+    /// reason costs little.
     fn recover(&mut self, now: Instant) {
         let (Some(recovery), Some(spread)) = (&mut self.recovery, &mut self.spread) else { return };
         if self.limits.tps.is_none() && now >= recovery.lift_at {
@@ -182,18 +185,15 @@ impl Pace {
             self.recovery = None;
             return;
         }
-        let seconds = now.saturating_duration_since(recovery.raised_at).as_secs();
-        if seconds == 0 {
-            return;
-        }
-        recovery.raised_at += Duration::from_secs(seconds);
-        let rate = spread.rate() + recovery.step * seconds as f64;
+        let time = now.saturating_duration_since(recovery.raised_at);
+        recovery.raised_at += time;
+        let rate = spread.rate() + recovery.step * time.as_secs_f64();
         match self.limits.tps {
             Some(tps) if rate >= tps => {
-                spread.set_rate(tps);
+                spread.set_rate(tps, now);
                 self.recovery = None;
             }
-            _ => spread.set_rate(rate),
+            _ => spread.set_rate(rate, now),
         }
     }
 }

@@ -4,7 +4,7 @@ mod slots;
 mod versions;
 
 use super::*;
-use crate::codec::{CommandId, DeliverSm, Fault, Header, QuerySm, QuerySmResp, SubmitSm};
+use crate::codec::{AlertNotification, CommandId, DeliverSm, Fault, Header, Outbind, QuerySm, QuerySmResp};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -284,6 +284,18 @@ fn odd_pdus_are_nacked_and_the_session_lives() {
         bench.receive(5, 0, Body::SubmitSm(SubmitSm::default())),
         [Output::Unexpected { what: CommandId::SubmitSm.as_str() }, nack]
     );
+    assert_eq!(bench.submit(10), [submitted(2)]);
+}
+
+#[test]
+fn alerts_are_taken_in_silence_and_outbind_changes_nothing() {
+    let mut bench = Bench::bound();
+
+    let alerted = bench.receive(5, 0, Body::AlertNotification(AlertNotification::default()));
+    let outbound = bench.receive(6, 0, Body::Outbind(Outbind::default()));
+
+    assert_eq!(alerted, []);
+    assert_eq!(outbound, [Output::Unexpected { what: "outbind" }]);
     assert_eq!(bench.submit(10), [submitted(2)]);
 }
 

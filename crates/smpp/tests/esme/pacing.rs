@@ -38,7 +38,9 @@ async fn throttling_pauses_the_bind_and_gives_the_submission_back() {
         // The pause began a little before the response was here.
         assert!(start.elapsed() >= PAUSE - Duration::from_millis(50), "{:?}", start.elapsed());
         let stats = bound.esme.stats();
-        assert_eq!((stats.throttled, stats.pauses, stats.rate), (1, 1, Some(1.0)));
+        assert_eq!((stats.throttled, stats.pauses), (1, 1));
+        // Nothing had been accepted before; since then it rises.
+        assert!(stats.rate.is_some_and(|rate| (1.0..2.0).contains(&rate)), "{stats:?}");
     }
 }
 
@@ -97,17 +99,17 @@ async fn a_lowered_rate_rises_again_while_nothing_is_sent() {
     let mut bound = Bound::spawn(paced).await;
     bound.submit([1]).await;
     assert!(bound.response().await.status.is_throttle());
-    assert_eq!(bound.esme.stats().rate, Some(1.0));
+    assert!(bound.esme.stats().rate < Some(2.0));
 
     let risen = async {
-        while bound.esme.stats().rate < Some(2.0) {
+        while bound.esme.stats().rate < Some(3.0) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
 
     tokio::time::timeout(crate::harness::DEADLINE, risen)
         .await
-        .expect("a rise of half a message each second");
+        .expect("a rise of one message a second, each second");
 }
 
 #[tokio::test]

@@ -1,6 +1,12 @@
 //! TLS between the ESME and the simulator: real handshakes, and files that cannot be used.
 
-use smpp::codec::CommandStatus;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread::JoinHandle;
+
+use bytes::BytesMut;
+use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod, SslVersion};
+use smpp::codec::{BindResp, Body, CommandStatus, DEFAULT_MAX_FRAME, Pdu, split_frame};
 use smpp::esme::{Esme, EsmeSettings, EsmeState, LinkError};
 use smpp::smsc::{Behaviour, Receipts, Smsc};
 use smpp::tls::{ServerTlsSettings, TlsError, TlsFailure, TlsSettings};
@@ -96,6 +102,44 @@ async fn a_client_certificate_is_shown_where_one_is_wanted() {
     wait_failure(&smsc, &place.trusting(), |failure| failure == TlsFailure::CertificateWanted).await;
     wait_failure(&smsc, &stranger, |failure| matches!(failure, TlsFailure::Refused(_))).await;
     Bound::spawn(over_tls(&smsc, &ours)).await;
+}
+
+/// An SMSC over OpenSSL that speaks TLS 1.2 at most, and lets one ESME bind.
+fn openssl_smsc(files: &ServerTlsSettings) -> (SocketAddr, JoinHandle<String>) {
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+    acceptor.set_max_proto_version(Some(SslVersion::TLS1_2)).unwrap();
+    acceptor.set_certificate_chain_file(&files.certificate_file).unwrap();
+    acceptor.set_private_key_file(&files.key_file, SslFiletype::PEM).unwrap();
+    let acceptor = acceptor.build();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let mut stream = acceptor.accept(listener.accept().unwrap().0).unwrap();
+        let mut inbox = [0; 1024];
+        let count = stream.read(&mut inbox).unwrap();
+        let frame = split_frame(&mut BytesMut::from(&inbox[..count]), DEFAULT_MAX_FRAME).unwrap().unwrap();
+        let bind = Pdu::decode(&frame).unwrap();
+        let mut answer = Vec::new();
+        Pdu::ok(bind.sequence, Body::BindTransceiverResp(BindResp::default())).encode(&mut answer).unwrap();
+        stream.write_all(&answer).unwrap();
+        // Until the ESME goes.
+        while stream.read(&mut inbox).is_ok_and(|count| count > 0) {}
+        stream.ssl().version_str().to_owned()
+    });
+    (address, serving)
+}
+
+#[tokio::test]
+async fn an_smsc_of_another_library_with_tls_1_2_is_accepted() {
+    let place = Certificates::new();
+    let (address, serving) = openssl_smsc(&place.serving(HOST, Validity::Now));
+    let tls = Some(place.trusting().load(HOST).unwrap());
+
+    let bound = Bound::spawn(EsmeSettings { tls, ..settings(address) }).await;
+
+    drop(bound);
+    let version = tokio::task::spawn_blocking(|| serving.join().unwrap()).await.unwrap();
+    assert_eq!(version, "TLSv1.2");
 }
 
 #[tokio::test]

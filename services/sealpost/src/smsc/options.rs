@@ -18,8 +18,11 @@ use super::values::{id_format, outcome, part, receipt_format, refusal, shapes, s
 use crate::console::{self, Outcome};
 
 const EXAMPLES: &str = "\
-PART is a number from 0 (never) to 1 (always), TIME is 20ms or 2s, and a range such as 10ms..2s where the option says \
-so. The same --seed and the same order of submissions give the same run: the same answers, ids, states and faults.
+Each thing that happens is one line on stdout, never with a text and with numbers masked.
+
+PART is a number from 0 (never) to 1 (always); TIME is 20ms or 2s, or a range such as 10ms..2s
+where the option says so. The same --seed and the same order of submissions give the same run:
+the same answers, ids, states and faults.
 
 Examples:
   A friendly operator on port 2775, for whoever binds:
@@ -112,7 +115,10 @@ struct AnswerOptions {
 #[command(next_help_heading = "Receipts")]
 struct ReceiptOptions {
     /// Send none
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = [
+        "receipt_delay", "receipt_state", "receipt_format", "receipt_shape", "receipt_id", "receipt_first",
+        "receipt_data_sm",
+    ])]
     no_receipts: bool,
     /// How long until a message's receipt: 2s, or from 1s..1m
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = span)]

@@ -30,7 +30,7 @@ impl Spread {
             due: now,
             sent: LastSecond::default(),
         };
-        spread.set_rate(rate);
+        spread.set_rate(rate, now);
         spread
     }
 
@@ -38,8 +38,13 @@ impl Spread {
         self.rate
     }
 
-    pub(super) fn set_rate(&mut self, rate: f64) {
+    pub(super) fn set_rate(&mut self, rate: f64, now: Instant) {
+        let before = self.rate;
         self.rate = rate.max(LEAST);
+        // What is still to be waited for is a number of submissions, not a time.
+        if let Some(ahead) = self.due.checked_duration_since(now) {
+            self.due = now + ahead.mul_f64(before / self.rate);
+        }
         self.interval = Duration::from_secs_f64(1.0 / self.rate);
         self.burst = (self.rate / 20.0).clamp(1.0, 1e6) as u32;
         // Evenly spread, 2.5 a second are 3 in some seconds.

@@ -196,6 +196,20 @@ fn agreed_rate_comes_back_step_by_step() {
 }
 
 #[test]
+fn a_rate_that_fell_to_its_floor_is_soon_useful_again() {
+    let mut bench = Bench::new(1000.0);
+    bench.throttle();
+    bench.sit_out();
+
+    let sent = [bench.run(SECOND), bench.run(SECOND), bench.run(SECOND)];
+
+    // It gains 100 each second, evenly: 50 in the first, 150 in the second, 250 in the third.
+    for (sent, expected) in sent.into_iter().zip([51, 151, 251]) {
+        assert!(sent.abs_diff(expected) <= 5, "{sent} instead of {expected}");
+    }
+}
+
+#[test]
 fn limit_that_nobody_agreed_on_is_lifted() {
     let mut bench = Bench::new(None);
     bench.accept(400);
