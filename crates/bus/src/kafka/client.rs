@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn what_contradicts_itself_is_refused_before_anything_connects() {
-        let cases: [(&str, fn(&mut SecuritySettings)); 6] = [
+        type Spoil = fn(&mut SecuritySettings);
+        let cases: [(&str, Spoil); 6] = [
             ("needs sasl_mechanism, username and password", |it| it.password = None),
             ("none of PLAIN", |it| it.sasl_mechanism = Some("SCRAM".into())),
             ("/nowhere/ca.pem", |it| it.ca_file = Some("/nowhere/ca.pem".into())),

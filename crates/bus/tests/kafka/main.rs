@@ -1,7 +1,7 @@
-//! `bus` on a real Apache Kafka: what only a broker can show, that is outages and foreign clients.
+//! `bus` on a real Apache Kafka: what only a broker can show, that is outages, security and foreign clients.
 //! What every bus must do is in the conformance suite.
 
-#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod foreign_clients;
 mod outages;

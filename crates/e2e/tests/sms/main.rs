@@ -1,10 +1,17 @@
 //! The SMS gateway on real parts: its own process, Apache Kafka, PostgreSQL, SMSCs that are not ours. What must hold
 //! is tested by killing them.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod broker;
 #[path = "../../../../services/sms-gateway/tests/api/cases.rs"]
 mod cases;
+mod chaos;
 mod contract;
 mod garbage;
 mod killing;

@@ -21,7 +21,7 @@ use crate::world::{KEY, simulator};
 
 /// Segments of which a killed gateway cannot know the outcome: the window of its bind, as many again that are handed to
 /// the session ahead of it, and as many whose answers are just being stored.
-const UNDER_WAY: usize = 3 * WINDOW;
+pub(crate) const UNDER_WAY: usize = 3 * WINDOW;
 /// The window of the bind.
 pub(crate) const WINDOW: usize = 64;
 /// Every so many submissions one is throttled.
@@ -50,7 +50,8 @@ fn fate(index: usize) -> Fate {
     }
 }
 
-fn segments(index: usize) -> usize {
+/// Parts of a send's text.
+pub(crate) fn segments(index: usize) -> usize {
     if index % 20 == 4 { 3 } else { 1 }
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn request(maker: &Maker, index: usize) -> Vec<u8> {
 }
 
 /// A segment: number of the send, number of the part.
-type Segment = (usize, u8);
+pub(crate) type Segment = (usize, u8);
 
 /// The SMSC of a run, with what it was asked.
 pub(crate) struct Operator {
@@ -124,7 +125,7 @@ fn decide(fate: Fate, number: u64, plan: &mut Plan) {
     }
 }
 
-fn segment(message: &SubmitSm) -> Segment {
+pub(crate) fn segment(message: &SubmitSm) -> Segment {
     let digits = message.destination.value.strip_prefix(NUMBERS).expect("a number of this run");
     let part = if message.esm_class & esm_class::UDHI == 0 { 1 } else { message.short_message[5] };
     (digits.parse().unwrap(), part)
@@ -168,8 +169,13 @@ impl Account {
         }
     }
 
-    fn states(&self, index: usize) -> Vec<SmsState> {
-        self.stories.get(&index).into_iter().flatten().map(|status| status.sms_status).collect()
+    /// What was told of a send, in order.
+    pub(crate) fn story(&self, index: usize) -> &[SmsStatus] {
+        self.stories.get(&index).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn states(&self, index: usize) -> Vec<SmsState> {
+        self.story(index).iter().map(|status| status.sms_status).collect()
     }
 
     /// Checks every story and compares it with what the SMSC saw. `kills`: how often a gateway was killed; each
@@ -230,11 +236,7 @@ impl Account {
     }
 
     fn gave_up(&self, index: usize) -> bool {
-        let first = self.stories.get(&index).and_then(|story| story.first());
-        first.is_some_and(|status| {
-            let text = status.error_text.as_deref().unwrap_or_default();
-            status.sms_status == SmsState::Failed && text.contains("outcome unknown")
-        })
+        self.story(index).first().is_some_and(is_unknown)
     }
 
     /// Checks that Kafka has what this has: the same stories in the same order, and nothing else, each
@@ -254,8 +256,14 @@ impl Account {
     }
 }
 
+/// Whether a status says that nobody knows.
+pub(crate) fn is_unknown(status: &SmsStatus) -> bool {
+    let text = status.error_text.as_deref().unwrap_or_default();
+    status.sms_status == SmsState::Failed && text.contains("outcome unknown")
+}
+
 /// After any verdict but "throttled" a segment never comes again, whether the gateway learnt the verdict or not.
-fn assert_nothing_is_sent_twice(asked: &[(Segment, Verdict)]) {
+pub(crate) fn assert_nothing_is_sent_twice(asked: &[(Segment, Verdict)]) {
     let mut known: HashMap<Segment, Verdict> = HashMap::new();
     for (segment, verdict) in asked {
         if let Some(before) = known.get(segment) {

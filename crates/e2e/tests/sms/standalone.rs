@@ -26,17 +26,55 @@ const WITHIN: Duration = Duration::from_secs(45);
 
 /// What producers were answered.
 #[derive(Default)]
-struct Answers {
+pub(crate) struct Answers {
     /// 202: durable.
-    taken: BTreeSet<usize>,
+    pub(crate) taken: BTreeSet<usize>,
     /// The answer was lost with the process: perhaps taken.
-    unclear: BTreeSet<usize>,
+    pub(crate) unclear: BTreeSet<usize>,
 }
 
-/// Sends every `PRODUCERS`th request, from the `first`. Tries again only what was certainly not received.
-async fn produce(client: TestClient, tenants: Arc<Tenants>, first: usize) -> Answers {
+/// Starts it with the SMSCs of these tables.
+pub(crate) async fn start(tenants: &Tenants, smscs: &str) -> Program {
+    let file = tenants.section() + smscs;
+    let settings = ProgramSettings {
+        name: "sealpost",
+        arguments: &["serve"],
+        file: &file,
+        more: &[("limits.enabled", "false")],
+        ..ProgramSettings::default()
+    };
+    Program::start(settings).await.unwrap()
+}
+
+/// Lets all producers send, together so many requests.
+pub(crate) fn produce(standalone: &Program, tenants: &Arc<Tenants>, sends: usize) -> JoinSet<Answers> {
+    let mut producers = JoinSet::new();
+    for first in 0..PRODUCERS {
+        let mine = (first..sends).step_by(PRODUCERS);
+        producers.spawn(produce_some(standalone.http.with_token(KEY), tenants.clone(), mine));
+    }
+    producers
+}
+
+/// Waits for the producers.
+pub(crate) async fn gather(mut producers: JoinSet<Answers>) -> Answers {
     let mut answers = Answers::default();
-    for index in (first..SENDS).step_by(PRODUCERS) {
+    while let Some(one) = producers.join_next().await {
+        let Answers { mut taken, mut unclear } = one.unwrap();
+        answers.taken.append(&mut taken);
+        answers.unclear.append(&mut unclear);
+    }
+    answers
+}
+
+/// Sends one request after the other. Tries again only what was certainly not received.
+async fn produce_some(
+    client: TestClient,
+    tenants: Arc<Tenants>,
+    sends: impl Iterator<Item = usize>,
+) -> Answers {
+    let mut answers = Answers::default();
+    for index in sends {
         let body = request(&tenants.maker, index);
         loop {
             let post = client.request(Method::POST, "/v1/sms").header("content-type", "application/json");
@@ -61,30 +99,14 @@ async fn produce(client: TestClient, tenants: Arc<Tenants>, first: usize) -> Ans
 async fn a_killed_standalone_keeps_what_it_took_and_doubles_nothing() {
     let tenants = Arc::new(Tenants::new());
     let operator = Operator::start(SEED).await;
-    let file = tenants.section() + &simulator_table(&operator.smsc);
-    let settings = ProgramSettings {
-        name: "sealpost",
-        arguments: &["serve"],
-        file: &file,
-        more: &[("limits.enabled", "false")],
-        ..ProgramSettings::default()
-    };
-    let mut standalone = Program::start(settings).await.unwrap();
-    let mut producers = JoinSet::new();
-    for first in 0..PRODUCERS {
-        producers.spawn(produce(standalone.http.with_token(KEY), tenants.clone(), first));
-    }
+    let mut standalone = start(&tenants, &simulator_table(&operator.smsc)).await;
+    let producing = produce(&standalone, &tenants, SENDS);
     for point in Random::seeded(SEED).points(KILLS, SENDS as u64 * 8 / 10) {
         operator.accepted(point).await;
         standalone.kill();
         standalone.restart().await.unwrap();
     }
-    let mut answers = Answers::default();
-    while let Some(one) = producers.join_next().await {
-        let Answers { mut taken, mut unclear } = one.unwrap();
-        answers.taken.append(&mut taken);
-        answers.unclear.append(&mut unclear);
-    }
+    let answers = gather(producing).await;
 
     let account = wait_for_within(WITHIN, "an end of every send", || async {
         let account = Account::read(&standalone.http).await;

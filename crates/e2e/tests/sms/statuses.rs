@@ -13,16 +13,26 @@ use tokio::time::{Duration, sleep};
 /// How long to pause when the broker is away.
 const AWAY: Duration = Duration::from_millis(100);
 
-/// Hands every record of a topic to `take`, until dropped.
+/// Hands every record of a topic to `take`, each once, until dropped. It commits nothing: when it has lost its partitions,
+/// as with a dead broker, it reads them from their beginning and passes over what it knows.
 pub(crate) struct Tail(JoinHandle<()>);
 
 impl Tail {
     pub(crate) fn of(bus: &Bus, topic: &str, mut take: impl FnMut(Delivered) + Send + 'static) -> Self {
         let mut consumer = bus.consumer(&kafka::unique("reader"), &[topic]).unwrap();
         Self(tokio::spawn(async move {
+            let mut next: HashMap<i32, i64> = HashMap::new();
             loop {
                 match consumer.next(500).await {
-                    Ok(Event::Records(records)) => records.into_iter().for_each(&mut take),
+                    Ok(Event::Records(records)) => {
+                        for record in records {
+                            let next = next.entry(record.position.partition).or_default();
+                            if record.position.offset >= *next {
+                                *next = record.position.offset + 1;
+                                take(record);
+                            }
+                        }
+                    }
                     Ok(_) => {}
                     Err(_) => sleep(AWAY).await,
                 }
