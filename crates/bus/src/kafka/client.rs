@@ -34,30 +34,34 @@ pub(super) fn config(settings: &BusSettings) -> Result<ClientConfig, BusError> {
 }
 
 fn secure(config: &mut ClientConfig, settings: &BusSettings) -> Result<(), BusError> {
-    let SecuritySettings { protocol, sasl_mechanism, username, password, ca_file } = &settings.security;
-    let wrong = |what: &str| Err(BusError::Settings(format!("[bus.security] {what}")));
-    let (tls, sasl) = match protocol {
-        SecurityProtocol::Plaintext => (false, false),
-        SecurityProtocol::Ssl => (true, false),
-        SecurityProtocol::SaslPlaintext => (false, true),
-        SecurityProtocol::SaslSsl => (true, true),
-    };
-    config.set("security.protocol", protocol.as_str());
-    match ca_file {
-        Some(_) if !tls => return wrong("ca_file needs protocol ssl or sasl_ssl"),
-        Some(file) => {
-            if let Err(error) = std::fs::File::open(file) {
-                return wrong(&format!("ca_file {}: {error}", file.display()));
-            }
-            config.set("ssl.ca.location", file.to_string_lossy());
-        }
-        None => {}
+    let security = &settings.security;
+    config.set("security.protocol", security.protocol.as_str());
+    trust(config, security)?;
+    log_in(config, security)
+}
+
+fn trust(config: &mut ClientConfig, security: &SecuritySettings) -> Result<(), BusError> {
+    let Some(file) = &security.ca_file else { return Ok(()) };
+    if !matches!(security.protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl) {
+        return Err(contradiction("ca_file needs protocol ssl or sasl_ssl"));
     }
+    // librdkafka would name a setting of its own.
+    if let Err(error) = std::fs::File::open(file) {
+        return Err(contradiction(&format!("ca_file {}: {error}", file.display())));
+    }
+    config.set("ssl.ca.location", file.to_string_lossy());
+    Ok(())
+}
+
+fn log_in(config: &mut ClientConfig, security: &SecuritySettings) -> Result<(), BusError> {
+    let SecuritySettings { protocol, sasl_mechanism, username, password, .. } = security;
+    let sasl = matches!(protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl);
     match (sasl_mechanism, username, password) {
         (None, None, None) if !sasl => Ok(()),
         (Some(mechanism), Some(username), Some(password)) if sasl => {
             if !MECHANISMS.contains(&mechanism.as_str()) {
-                return wrong(&format!("sasl_mechanism {mechanism:?} is none of {}", MECHANISMS.join(", ")));
+                let known = MECHANISMS.join(", ");
+                return Err(contradiction(&format!("sasl_mechanism {mechanism:?} is none of {known}")));
             }
             config
                 .set("sasl.mechanism", mechanism)
@@ -65,9 +69,16 @@ fn secure(config: &mut ClientConfig, settings: &BusSettings) -> Result<(), BusEr
                 .set("sasl.password", password.expose());
             Ok(())
         }
-        _ if sasl => wrong("protocol with SASL needs sasl_mechanism, username and password"),
-        _ => wrong("sasl_mechanism, username and password need protocol sasl_ssl or sasl_plaintext"),
+        _ if sasl => Err(contradiction("protocol with SASL needs sasl_mechanism, username and password")),
+        // Someone who believes to be logged in, and is not.
+        _ => Err(contradiction(
+            "sasl_mechanism, username and password need protocol sasl_ssl or sasl_plaintext",
+        )),
     }
+}
+
+fn contradiction(what: &str) -> BusError {
+    BusError::Settings(format!("[bus.security] {what}"))
 }
 
 /// Turns a refused configuration into an error. librdkafka's text names the field and may quote its value, so only
