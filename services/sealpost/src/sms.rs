@@ -1,6 +1,7 @@
 //! `sealpost sms`: the tools of an SMS client and of whoever keeps the gateway's keys.
 //!
-//! Keys and envelopes are those of the Java tools, byte for byte: either side reads what the other wrote.
+//! Keystores, RSA keys and the envelopes for them are those of the Java tools, byte for byte: either side reads what the
+//! other wrote. X25519 keys are for envelopes of version 2.
 
 mod channel;
 mod envelope;
@@ -14,6 +15,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use common::models::sms::parse_deadline;
 use zeroize::Zeroizing;
 
 use crate::console::{self, Outcome};
@@ -25,7 +27,7 @@ pub(crate) enum Command {
     Vault(vault::Command),
     /// Encrypt a message to a client's public key; prints base64 without a line end
     Encrypt(envelope::Encrypt),
-    /// Decrypt a base64 envelope from stdin with a key of the vault
+    /// Decrypt a base64 envelope, or a whole request, from stdin with a key of the vault
     Decrypt(envelope::Decrypt),
     /// Encrypt SMS and submit them, over Kafka or HTTP; prints a line for each that was accepted
     Send(send::Send),
@@ -54,6 +56,11 @@ impl Command {
 
 fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// Checks a deadline, and leaves it as it is written.
+fn deadline(text: &str) -> Result<String, String> {
+    parse_deadline(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// Where the vault's password comes from; never from the command line, where every user of the machine can read it.

@@ -3,15 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use common::crypto::sms_envelope::{SealingKey, decode_payload, encode_payload, open_v1, seal_v1};
+use common::crypto::sms_envelope::{
+    Binding, KeyKind, Opener, SealingKey, Version, decode_payload, encode_payload, seal,
+};
 use common::crypto::sms_payload::SmsPayload;
+use common::models::sms::SmsRequest;
 
-use super::{PasswordSource, vault};
+use super::{PasswordSource, deadline, vault};
 use crate::console::{self, Outcome};
 
 #[derive(Args)]
 pub(crate) struct Encrypt {
-    /// File with the client's public key: base64 of its DER form, DER, or PEM
+    /// File with the client's public key: base64 of its DER form, DER, or PEM. Its kind decides the version: RSA the
+    /// first, X25519 the second
     public_key: PathBuf,
     /// Text of the SMS; without it stdin. Without --to, stdin is encrypted as it is, headers and all
     #[arg(requires = "to")]
@@ -22,11 +26,29 @@ pub(crate) struct Encrypt {
     /// Sender id: a number, a short code, or up to 11 letters and digits
     #[arg(long, requires = "to")]
     sender: Option<String>,
+    /// The request's client-id; of use with an X25519 key only, as are the next two
+    #[arg(long, value_name = "ID", requires_all = ["correl_id", "deadline"])]
+    client: Option<String>,
+    /// The request's correl-id
+    #[arg(long, value_name = "ID", requires_all = ["client", "deadline"])]
+    correl_id: Option<String>,
+    /// The request's deadline, letter for letter
+    #[arg(long, value_name = "INSTANT", requires_all = ["client", "correl_id"], value_parser = deadline)]
+    deadline: Option<String>,
 }
 
 impl Encrypt {
     pub(super) fn run(self) -> Outcome {
         let key = public_key(&self.public_key)?;
+        let binding = match (&self.client, &self.correl_id, &self.deadline) {
+            (Some(client_id), Some(correl_id), Some(deadline)) => Binding { client_id, correl_id, deadline },
+            _ if key.kind() == KeyKind::X25519 => {
+                return Err("a message for an X25519 key belongs to one request: \
+                            give --client, --correl-id and --deadline"
+                    .into());
+            }
+            _ => Binding { client_id: "", correl_id: "", deadline: "" },
+        };
         let message = match (self.to, self.text) {
             (Some(to), Some(text)) => SmsPayload::new(&to, self.sender.as_deref(), &text)?.to_octets(),
             (Some(to), None) => {
@@ -34,7 +56,7 @@ impl Encrypt {
             }
             (None, _) => console::stdin()?,
         };
-        console::print(encode_payload(&seal_v1(&key, &message)?))
+        console::print(encode_payload(&seal(&key, &binding, &message)?))
     }
 }
 
@@ -44,6 +66,12 @@ pub(crate) struct Decrypt {
     vault: PathBuf,
     /// The client id
     client: String,
+    /// The request's correl-id; needed for a message of version 2 that comes without its request
+    #[arg(long, value_name = "ID", requires = "deadline")]
+    correl_id: Option<String>,
+    /// The request's deadline, letter for letter; needed likewise
+    #[arg(long, value_name = "INSTANT", requires = "correl_id")]
+    deadline: Option<String>,
     #[command(flatten)]
     password: PasswordSource,
 }
@@ -55,18 +83,35 @@ impl Decrypt {
         if keys.is_empty() {
             return Err(format!("the vault has no key for {}", self.client).into());
         }
-        let text = console::stdin()?;
-        let text = std::str::from_utf8(&text).map_err(|_| "stdin is not base64")?;
-        let envelope = decode_payload(text.trim_end_matches(['\r', '\n']))?;
-        let mut refusal = None;
-        for key in &keys {
-            match open_v1(key, &envelope) {
-                Ok(message) => return console::print(&*message),
-                // That of the newest key tells most.
-                Err(error) => refusal = refusal.or(Some(error)),
-            }
+        let input = console::stdin()?;
+        let request = match input.trim_ascii_start().first() {
+            Some(b'{') => SmsRequest::parse(&input)?,
+            _ => self.request(&input)?,
+        };
+        let envelope = decode_payload(request.payload.as_deref().ok_or("payload is missing")?)?;
+        if Version::of(&envelope) == Ok(Version::V2) && request.deadline.is_none() {
+            return Err("a message of version 2 belongs to a request: \
+                        give that on stdin, or --correl-id and --deadline"
+                .into());
         }
-        refusal.map_or(Ok(()), |error| Err(error.into()))
+        let binding = Binding {
+            client_id: request.client_id.as_str(),
+            correl_id: request.correl_id.as_str(),
+            deadline: request.deadline.as_deref().unwrap_or_default(),
+        };
+        console::print(&*Opener::new(&keys)?.open(&envelope, &binding)?)
+    }
+
+    /// Makes a request around a payload that came alone.
+    fn request(&self, payload: &[u8]) -> Outcome<SmsRequest> {
+        let text = std::str::from_utf8(payload).map_err(|_| "stdin is not base64")?;
+        Ok(SmsRequest {
+            client_id: self.client.as_str().into(),
+            correl_id: self.correl_id.as_deref().unwrap_or_default().into(),
+            deadline: self.deadline.clone(),
+            payload: Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+            class: None,
+        })
     }
 }
 

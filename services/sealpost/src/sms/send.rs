@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
-use common::crypto::sms_envelope::{SealingKey, encode_payload, seal_v1};
+use common::crypto::sms_envelope::{Binding, SealingKey, encode_payload, seal};
 use common::crypto::sms_payload::SmsPayload;
 use common::crypto::token::random;
 use common::models::E164;
-use common::models::sms::{SmsClass, SmsRequest, parse_deadline};
+use common::models::sms::{SmsClass, SmsRequest};
 use futures_util::{StreamExt as _, stream};
 use zeroize::Zeroizing;
 
 use super::channel::{Kafka, Topic};
+use super::deadline;
 use super::envelope::public_key;
 use super::http::{Gateway, Http};
 use crate::console::{self, Outcome};
@@ -33,7 +34,7 @@ pub(crate) struct Send {
     /// The client id
     #[arg(long)]
     client: String,
-    /// File with the client's public key: base64 of its DER form, DER, or PEM
+    /// File with the client's public key: base64 of its DER form, DER, or PEM. RSA: version 1; X25519: version 2
     #[arg(long, value_name = "PUBFILE")]
     key: PathBuf,
     /// Recipient: + and 7 to 15 digits; may be repeated
@@ -64,10 +65,6 @@ pub(crate) struct Send {
     kafka: Kafka,
     #[command(flatten)]
     http: Http,
-}
-
-fn deadline(text: &str) -> Result<String, String> {
-    parse_deadline(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn class(word: &str) -> Result<SmsClass, String> {
@@ -127,11 +124,13 @@ impl Send {
 
     fn request(&self, key: &SealingKey, sms: (&E164, &str), correl_id: String) -> Outcome<SmsRequest> {
         let message = SmsPayload::new(sms.0.as_str(), self.sender.as_deref(), sms.1)?.to_octets();
+        let binding = Binding { client_id: &self.client, correl_id: &correl_id, deadline: &self.deadline };
+        let payload = encode_payload(&seal(key, &binding, &message)?);
         Ok(SmsRequest {
             client_id: self.client.as_str().into(),
             correl_id: correl_id.into(),
             deadline: Some(self.deadline.clone()),
-            payload: Some(encode_payload(&seal_v1(key, &message)?)),
+            payload: Some(payload),
             class: self.class.map(|class| class.as_str().to_owned()),
         })
     }

@@ -4,8 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use common::crypto::vault::{DEFAULT_BITS, Vault, VaultFormat};
-use common::models::{Clock as _, SystemClock};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use common::crypto::sms_envelope::KeyKind;
+use common::crypto::vault::{DEFAULT_BITS, Vault, VaultEntry, VaultFormat};
+use common::models::{Clock as _, SystemClock, UnixMillis};
 use openssl::pkey::PKey;
 use zeroize::Zeroizing;
 
@@ -28,25 +30,39 @@ pub(crate) enum Command {
         vault: PathBuf,
         /// The client id
         client: String,
-        /// Size of the RSA key
-        #[arg(long, default_value_t = DEFAULT_BITS)]
-        bits: u32,
+        /// rsa: for messages of version 1, which every known client writes; x25519: for version 2, which nobody can
+        /// alter or put into another request
+        #[arg(long, default_value = "rsa", value_parser = kind())]
+        kind: KeyKind,
+        /// Size of an RSA key [default: 2048]
+        #[arg(long)]
+        bits: Option<u32>,
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Print the aliases, one a line
+    /// Print the keys, one a line: alias, kind, bits, when it was made, age in days, and why it is not to be used, if so
     List {
         /// The vault's file
         vault: PathBuf,
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Print a client's public key: base64 of its DER form, without a line end
+    /// Print the aliases, one a line
+    Aliases {
+        /// The vault's file
+        vault: PathBuf,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Print a client's newest public key: base64 of its DER form, without a line end
     Pubkey {
         /// The vault's file
         vault: PathBuf,
         /// The client id
         client: String,
+        /// The newest of this kind, rsa or x25519, instead of the newest of all
+        #[arg(long, value_parser = kind())]
+        kind: Option<KeyKind>,
         #[command(flatten)]
         password: PasswordSource,
     },
@@ -71,9 +87,12 @@ impl Command {
     pub(super) fn run(self) -> Outcome {
         match self {
             Self::Create { vault, password } => create(&vault, &password),
-            Self::Add { vault, client, bits, password } => add(&vault, &client, bits, &password),
+            Self::Add { vault, client, kind, bits, password } => {
+                add(&vault, &client, (kind, bits), &password)
+            }
             Self::List { vault, password } => list(&vault, &password),
-            Self::Pubkey { vault, client, password } => pubkey(&vault, &client, &password),
+            Self::Aliases { vault, password } => aliases(&vault, &password),
+            Self::Pubkey { vault, client, kind, password } => pubkey(&vault, &client, kind, &password),
             Self::Import { vault, source, client, source_password_file, password } => {
                 let source = Source { file: source, client, password_file: source_password_file };
                 import(&vault, &source, &password)
@@ -90,10 +109,26 @@ fn create(path: &Path, password: &PasswordSource) -> Outcome {
     })
 }
 
-fn add(path: &Path, client: &str, bits: u32, password: &PasswordSource) -> Outcome {
+fn kind() -> impl TypedValueParser<Value = KeyKind> {
+    PossibleValuesParser::new([KeyKind::Rsa.as_str(), KeyKind::X25519.as_str()])
+        .try_map(|word| word.parse::<KeyKind>())
+}
+
+fn add(
+    path: &Path,
+    client: &str,
+    (kind, bits): (KeyKind, Option<u32>),
+    password: &PasswordSource,
+) -> Outcome {
     let password = password.read()?;
     let mut vault = open(path, &password)?;
-    let alias = vault.add(client, bits, SystemClock.now())?.to_owned();
+    let now = SystemClock.now();
+    let alias = match (kind, bits) {
+        (KeyKind::Rsa, bits) => vault.add(client, bits.unwrap_or(DEFAULT_BITS), now)?,
+        (KeyKind::X25519, None) => vault.add_x25519(client, now)?,
+        (KeyKind::X25519, Some(_)) => return Err("--bits: an X25519 key has one size".into()),
+    }
+    .to_owned();
     save(path, &vault, &password)?;
     console::say(&format!("added {alias}"));
     Ok(())
@@ -101,11 +136,38 @@ fn add(path: &Path, client: &str, bits: u32, password: &PasswordSource) -> Outco
 
 fn list(path: &Path, password: &PasswordSource) -> Outcome {
     let vault = open(path, &password.read()?)?;
+    let (exposed, now) = (vault.exposed(), SystemClock.now());
+    vault.entries().into_iter().try_for_each(|entry| {
+        let why = exposed.iter().find(|exposed| exposed.alias == entry.alias);
+        console::print_line(&line(&entry, now, &why.map_or(String::new(), |why| format!("\t{}", why.why))))
+    })
+}
+
+/// What is not known shows as `-`.
+fn line(entry: &VaultEntry<'_>, now: UnixMillis, note: &str) -> String {
+    const DAY: u64 = 86_400;
+    let (kind, bits) = match entry.key {
+        Some((kind, bits)) => (kind.as_str(), bits.to_string()),
+        None => ("-", "-".to_owned()),
+    };
+    let (made, age) = match entry.created {
+        Some(made) => (made.to_rfc3339_seconds(), ((now - made).as_secs() / DAY).to_string()),
+        None => ("-".to_owned(), "-".to_owned()),
+    };
+    format!("{}\t{kind}\t{bits}\t{made}\t{age}{note}", entry.alias)
+}
+
+fn aliases(path: &Path, password: &PasswordSource) -> Outcome {
+    let vault = open(path, &password.read()?)?;
     vault.aliases().into_iter().try_for_each(console::print_line)
 }
 
-fn pubkey(path: &Path, client: &str, password: &PasswordSource) -> Outcome {
-    let key = open(path, &password.read()?)?.sealing_key(client);
+fn pubkey(path: &Path, client: &str, kind: Option<KeyKind>, password: &PasswordSource) -> Outcome {
+    let vault = open(path, &password.read()?)?;
+    let key = match kind {
+        Some(kind) => vault.sealing_key_of(client, kind),
+        None => vault.sealing_key(client),
+    };
     console::print(key.map_err(|error| format!("{client}: {error}"))?.to_line()?)
 }
 

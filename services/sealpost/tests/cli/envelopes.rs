@@ -91,6 +91,52 @@ fn envelopes_are_opened_with_earlier_keys_too() {
     assert_eq!(place.sealpost_with("sms decrypt v.p12 acme", &[], &envelope).ok(), "To: +1\n\nx");
 }
 
+/// A vault with an X25519 key for `acme`, made by OpenSSL; its public half in `acme.pub`.
+fn x25519_place() -> Place {
+    let place = Place::new();
+    place.run("openssl", "genpkey -algorithm X25519 -out key.pem");
+    place.sealpost("sms vault create v.p12").ok();
+    place.sealpost("sms vault import v.p12 key.pem --client acme").ok();
+    place.write("acme.pub", &place.sealpost("sms vault pubkey v.p12 acme").ok());
+    place
+}
+
+#[test]
+fn a_message_for_an_x25519_key_belongs_to_its_request() {
+    let place = x25519_place();
+    let request = "--client acme --correl-id C1 --deadline 2100-01-01T00:00:00Z";
+
+    let envelope = place.sealpost_with(&format!("sms encrypt acme.pub {request}"), &[], "To: +1\n\nx").ok();
+
+    assert!(envelope.starts_with("EN2A"), "{envelope}");
+    let decrypt =
+        |binding: &str| place.sealpost_with(&format!("sms decrypt v.p12 acme {binding}"), &[], &envelope);
+    assert_eq!(decrypt("--correl-id C1 --deadline 2100-01-01T00:00:00Z").ok(), "To: +1\n\nx");
+    for other in
+        ["--correl-id C2 --deadline 2100-01-01T00:00:00Z", "--correl-id C1 --deadline 2100-01-01T00:00:00.0Z"]
+    {
+        let refusal = decrypt(other).refusal();
+        assert_eq!(refusal, "encrypted for another key, client-id, correl-id or deadline, or damaged");
+    }
+    let alone = decrypt("").refusal();
+    assert!(alone.starts_with("a message of version 2 belongs to a request"), "{alone}");
+    let unbound = place.sealpost_with("sms encrypt acme.pub", &[], "To: +1\n\nx").refusal();
+    assert!(unbound.starts_with("a message for an X25519 key belongs to one request"), "{unbound}");
+}
+
+#[test]
+fn a_whole_request_is_decrypted_in_either_version() {
+    for (place, beginning) in [(place(), "ENC"), (x25519_place(), "EN2A")] {
+        let send = "sms send -n --client acme --key acme.pub --to +255700000001 --sender CLINIC";
+        let request = place.sealpost_with(send, &["Your code is 1234"], "").ok();
+
+        let message = place.sealpost_with("sms decrypt v.p12 acme", &[], &request).ok();
+
+        assert!(request.contains(&format!("\"payload\":\"{beginning}")), "{request}");
+        assert_eq!(message, "To: +255700000001\nSender: CLINIC\n\nYour code is 1234");
+    }
+}
+
 #[test]
 fn what_cannot_be_encrypted_or_opened_is_told_without_content() {
     let place = place();
@@ -104,7 +150,7 @@ fn what_cannot_be_encrypted_or_opened_is_told_without_content() {
         ("decrypt v.p12 acme", "aGVsbG8=", "not an encrypted message"),
         ("encrypt --to 123 acme.pub text", "", "recipient is not a full international number"),
         ("encrypt --to +123 acme.pub", "", "message text is empty"),
-        ("encrypt v.p12", "", "v.p12: not an RSA key"),
+        ("encrypt v.p12", "", "v.p12: not an RSA or X25519 key"),
         ("encrypt missing", "", "missing: No such file or directory (os error 2)"),
     ] {
         let refusal = place.sealpost_with(&format!("sms {arguments}"), &[], input).refusal();

@@ -22,7 +22,7 @@ fn keytool_and_openssl_read_what_we_make() {
         place.sealpost(&format!("sms vault add v.p12 {client}")).ok();
     }
 
-    assert_eq!(place.sealpost("sms vault list v.p12").ok(), "acme\nacme#2\ntest\n");
+    assert_eq!(place.sealpost("sms vault aliases v.p12").ok(), "acme\nacme#2\ntest\n");
     let key = place.sealpost("sms vault pubkey v.p12 acme").ok();
     assert_eq!((key.len(), &key[..8]), (392, "MIIBIjAN"), "one line without its end: {key}");
     assert_eq!(key, by_keytool(&place, "v.p12", "acme#2"), "the newest");
@@ -59,7 +59,7 @@ fn vaults_of_keytool_are_used_and_imported() {
     let again = place.sealpost("sms vault import ours.p12 theirs.p12 --client acme");
     assert_eq!(again.stderr, "nothing to import: the vault has these keys already\n");
 
-    assert_eq!(place.sealpost("sms vault list ours.p12").ok(), "acme\nlegacy\nother\n");
+    assert_eq!(place.sealpost("sms vault aliases ours.p12").ok(), "acme\nlegacy\nother\n");
     for (vault, alias) in [("theirs.p12", "acme"), ("old.jks", "legacy"), ("theirs.p12", "other")] {
         let ours = place.sealpost(&format!("sms vault pubkey ours.p12 {alias}")).ok();
         assert_eq!(ours, by_keytool(&place, vault, alias), "{alias}");
@@ -96,6 +96,66 @@ fn a_key_of_openssl_is_imported_under_the_name_that_is_given() {
 }
 
 #[test]
+fn keys_of_both_kinds_are_listed_and_handed_out() {
+    let place = Place::new();
+    place.sealpost("sms vault create v.p12").ok();
+    place.sealpost("sms vault add v.p12 acme").ok();
+    place.sealpost("sms vault add v.p12 acme --kind x25519").ok();
+
+    let list = place.sealpost("sms vault list v.p12").ok();
+    let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(
+        (&rows[0][..3], &rows[1][..3]),
+        (&["acme", "rsa", "2048"][..], &["acme#2", "x25519", "255"][..])
+    );
+    for row in &rows {
+        assert!(row.len() == 5 && row[3].ends_with('Z') && row[4] == "0", "made today: {row:?}");
+    }
+    let pubkey = |kind: &str| place.sealpost(&format!("sms vault pubkey v.p12 acme {kind}")).ok();
+    assert_eq!(pubkey("--kind rsa"), by_keytool(&place, "v.p12", "acme"));
+    assert_eq!(pubkey("--kind x25519"), by_keytool(&place, "v.p12", "acme#2"));
+    assert_eq!(pubkey(""), pubkey("--kind x25519"), "the newest");
+    assert!(pubkey("").starts_with("MCowBQYDK2VuAyEA") && pubkey("").len() == 60);
+}
+
+#[test]
+fn a_key_that_is_published_is_taken_for_the_client_test_only() {
+    let place = Place::new();
+    let vectors = include_str!("../../../../proto/sms/envelope-v2.json");
+    let vectors: serde_json::Value = serde_json::from_str(vectors).expect("the vectors");
+    let pkcs8 = vectors["recipient"]["pkcs8"].as_str().expect("a private key");
+    place.write("key.pem", &format!("-----BEGIN PRIVATE KEY-----\n{pkcs8}\n-----END PRIVATE KEY-----\n"));
+    place.sealpost("sms vault create v.p12").ok();
+
+    let refused = place.sealpost("sms vault import v.p12 key.pem --client acme").refusal();
+    place.sealpost("sms vault import v.p12 key.pem --client test").ok();
+
+    assert_eq!(refused, "key.pem: not a key to be used: the private key is published");
+    assert_eq!(place.sealpost("sms vault aliases v.p12").ok(), "test\n");
+}
+
+#[test]
+fn a_key_that_the_client_test_has_too_is_shown_and_not_taken() {
+    let place = Place::new();
+    place.run("keytool", &format!("-genkeypair {KEYTOOL} -keystore theirs.p12 -alias test -dname CN=test"));
+    let passwords = "-srcstorepass:env SEALPOST_VAULT_PASSWORD -deststorepass:env SEALPOST_VAULT_PASSWORD";
+    for alias in ["test", "acme"] {
+        let copied =
+            format!("-srcalias test -destalias {alias} -srckeystore theirs.p12 -destkeystore shared.p12");
+        place.run("keytool", &format!("-importkeystore -noprompt {copied} {passwords}"));
+    }
+    place.sealpost("sms vault create ours.p12").ok();
+
+    let list = place.sealpost("sms vault list shared.p12").ok();
+    let refused = place.sealpost("sms vault import ours.p12 shared.p12").refusal();
+
+    let acme = list.lines().find(|line| line.starts_with("acme\t")).expect("a line");
+    assert!(acme.ends_with("\tthe client test has the same key"), "{acme}");
+    assert_eq!(refused, "shared.p12: not a key to be used: the client test has the same key");
+    assert_eq!(place.sealpost("sms vault aliases ours.p12").ok(), "");
+}
+
+#[test]
 fn a_vault_is_private_and_never_overwritten_by_create() {
     let place = Place::new();
     place.sealpost("sms vault create v.p12").ok();
@@ -104,7 +164,7 @@ fn a_vault_is_private_and_never_overwritten_by_create() {
     let again = place.sealpost("sms vault create v.p12").refusal();
 
     assert_eq!(again, "v.p12 exists already");
-    assert_eq!(place.sealpost("sms vault list v.p12").ok(), "acme\n");
+    assert_eq!(place.sealpost("sms vault aliases v.p12").ok(), "acme\n");
     assert_eq!(place.path("v.p12").metadata().expect("the vault").permissions().mode() & 0o777, 0o600);
 }
 
@@ -123,8 +183,12 @@ fn what_cannot_be_done_is_told_in_one_line() {
         ("list text", "text: not a PKCS#12 or JKS keystore"),
         ("pubkey v.p12 acme", "acme: the vault has no key for this client"),
         ("add v.p12 acme#2", "this client id cannot be an alias of the vault"),
-        ("add v.p12 acme --bits 1024", "an RSA key of 2048 to 8192 bits is needed"),
-        ("import v.p12 other.pem --client acme", "other.pem: an RSA key of 2048 to 8192 bits is needed"),
+        ("add v.p12 acme --bits 1024", "an RSA key of 2048 to 8192 bits or an X25519 key is needed"),
+        (
+            "import v.p12 other.pem --client acme",
+            "other.pem: an RSA key of 2048 to 8192 bits or an X25519 key is needed",
+        ),
+        ("add v.p12 acme --kind x25519 --bits 2048", "--bits: an X25519 key has one size"),
         ("import v.p12 v.p12", "v.p12: the vault has no key for this client"),
         ("create nowhere/v.p12", "nowhere/v.p12: No such file or directory (os error 2)"),
     ] {
