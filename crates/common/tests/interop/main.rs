@@ -9,4 +9,5 @@ mod program;
 mod records;
 mod sms;
 mod vault;
+mod vault_x25519;
 mod xeddsa;

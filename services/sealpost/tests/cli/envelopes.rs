@@ -2,10 +2,19 @@
 
 use crate::program::Place;
 
-/// A vault `v.p12` with a key for `acme`, its halves in `key.pem` and `acme.pub`.
+/// A vault `v.p12` with an RSA key for `acme`, its halves in `key.pem` and `acme.pub`.
 fn place() -> Place {
+    place_with("RSA -pkeyopt rsa_keygen_bits:2048 -quiet")
+}
+
+/// The same with an X25519 key.
+fn x25519_place() -> Place {
+    place_with("X25519")
+}
+
+fn place_with(algorithm: &str) -> Place {
     let place = Place::new();
-    place.run("openssl", "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem -quiet");
+    place.run("openssl", &format!("genpkey -out key.pem -algorithm {algorithm}"));
     place.sealpost("sms vault create v.p12").ok();
     place.sealpost("sms vault import v.p12 key.pem --client acme").ok();
     place.write("acme.pub", &place.sealpost("sms vault pubkey v.p12 acme").ok());
@@ -89,16 +98,6 @@ fn envelopes_are_opened_with_earlier_keys_too() {
     place.sealpost("sms vault add v.p12 acme").ok();
 
     assert_eq!(place.sealpost_with("sms decrypt v.p12 acme", &[], &envelope).ok(), "To: +1\n\nx");
-}
-
-/// A vault with an X25519 key for `acme`, made by OpenSSL; its public half in `acme.pub`.
-fn x25519_place() -> Place {
-    let place = Place::new();
-    place.run("openssl", "genpkey -algorithm X25519 -out key.pem");
-    place.sealpost("sms vault create v.p12").ok();
-    place.sealpost("sms vault import v.p12 key.pem --client acme").ok();
-    place.write("acme.pub", &place.sealpost("sms vault pubkey v.p12 acme").ok());
-    place
 }
 
 #[test]
