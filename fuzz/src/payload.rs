@@ -8,12 +8,7 @@ use common::models::sms::{SmsRequest, parse_deadline, parse_timestamp};
 pub fn check(octets: &[u8]) {
     if let Ok(message) = SmsPayload::parse(octets) {
         assert!(message.to().starts_with('+') && !message.text().is_empty());
-        let written = message.to_octets();
-        let again = SmsPayload::parse(&written).expect("our own writing");
-        assert_eq!((again.to(), again.sender()), (message.to(), message.sender()));
-        // One last line end is the writer's, so a text that ends in several loses one at each reading.
-        let text = message.text();
-        assert_eq!(again.text(), text.strip_suffix('\n').unwrap_or(text));
+        assert_eq!(SmsPayload::parse(&message.to_octets()).as_ref(), Ok(&message));
     }
     if let Ok(request) = SmsRequest::parse(octets) {
         let written = serde_json::to_vec(&request).expect("strings");
