@@ -38,6 +38,11 @@ pub(crate) struct World {
 impl World {
     /// Makes a vault for two clients and starts an SMSC.
     pub(crate) async fn new(behaviour: Behaviour) -> Self {
+        Self::beside(smpp::smsc::SmscSettings { behaviour, ..Default::default() }).await
+    }
+
+    /// The same beside an SMSC that is started like this.
+    pub(crate) async fn beside(smsc: smpp::smsc::SmscSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut vault = Vault::new(VaultFormat::default());
         let mut keys = BTreeMap::new();
@@ -46,8 +51,7 @@ impl World {
             keys.insert(client, vault.sealing_key(client).unwrap());
         }
         std::fs::write(folder.path().join("vault"), vault.to_bytes(PASSWORD).unwrap()).unwrap();
-        let settings = smpp::smsc::SmscSettings { behaviour, ..Default::default() };
-        Self { folder, maker: Maker { keys }, smsc: Smsc::start(settings).await.unwrap() }
+        Self { folder, maker: Maker { keys }, smsc: Smsc::start(smsc).await.unwrap() }
     }
 
     /// An SMSC that sends a receipt for each message at once.

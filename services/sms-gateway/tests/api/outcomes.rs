@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::models::{Clock as _, SystemClock};
 use smpp::codec::SubmitSm;
-use smpp::esme::InterfaceVersion;
 use smpp::smsc::{Behaviour, Plan, Verdict};
 use testkit::on_both;
 use testkit::wait::wait_until;
@@ -129,36 +127,6 @@ on_both! {
         assert_eq!(gateway.names("asked"), ["SENT", "DELIVERED"]);
         let kept = "SELECT COUNT(*) AS n FROM sms_jobs WHERE payload IS NOT NULL OR due_at IS NOT NULL";
         assert_eq!(count(&gateway, kept).await, 0);
-        gateway.stop().await;
-    }
-
-    async fn each_way_may_have_a_bind_of_its_own(test: TestDb) {
-        let world = World::new(World::with_receipts()).await;
-        let mut settings = world.settings();
-        settings.smsc[0].bind = sms_gateway::Bind::Pair;
-        settings.smsc[0].interface_version = InterfaceVersion::Smpp33;
-        let gateway = Gateway::with(&world, &test, settings).await;
-        world.smsc.counts().wait_for(|counts| counts.bound == 2).await.unwrap();
-
-        gateway.request(&world.maker.request(ACME, "pair", &message("hello"))).await;
-
-        gateway.statuses("pair", 2).await;
-        assert_eq!(gateway.names("pair"), ["SENT", "DELIVERED"]);
-        gateway.stop().await;
-    }
-
-    async fn the_smsc_is_told_how_long_to_try(test: TestDb) {
-        let world = World::new(Behaviour::default()).await;
-        let gateway = Gateway::start(&world, &test).await;
-        let mut request = world.maker.request(ACME, "soon", &message("hello"));
-        let deadline = SystemClock.now() + Duration::from_secs(7_200);
-        request.insert("deadline".into(), deadline.to_rfc3339_seconds().into());
-
-        gateway.request(&request).await;
-
-        gateway.statuses("soon", 1).await;
-        let period = world.smsc.accepted()[0].message.validity_period.clone();
-        assert!(period.starts_with("00000001595") && period.ends_with("000R"), "{period}");
         gateway.stop().await;
     }
 

@@ -1,0 +1,96 @@
+//! How the gateway is bound, and what an SMSC gets to see of a message.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use common::models::{Clock as _, SystemClock};
+use smpp::esme::InterfaceVersion;
+use smpp::smsc::Behaviour;
+use smpp::tls::ServerTlsSettings;
+use sms::LongText;
+use sms_gateway::{Bind, Tls};
+use testkit::on_both;
+
+use crate::cases::{ACME, message};
+use crate::harness::{Gateway, World};
+
+/// Makes `smsc.pem`, a certificate that is its own authority, and `smsc.key`.
+fn certify(folder: &Path) -> ServerTlsSettings {
+    let (certificate_file, key_file) = (folder.join("smsc.pem"), folder.join("smsc.key"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
+    openssl.args(["-days", "1", "-subj", "/CN=smsc", "-addext", "subjectAltName=IP:127.0.0.1"]);
+    openssl.arg("-out").arg(&certificate_file).arg("-keyout").arg(&key_file);
+    assert!(openssl.output().unwrap().status.success());
+    ServerTlsSettings { certificate_file, key_file, client_ca_file: None }
+}
+
+on_both! {
+    async fn each_way_may_have_a_bind_of_its_own(test: TestDb) {
+        let world = World::new(World::with_receipts()).await;
+        let mut settings = world.settings();
+        settings.smsc[0].bind = Bind::Pair;
+        settings.smsc[0].interface_version = InterfaceVersion::Smpp33;
+        let gateway = Gateway::with(&world, &test, settings).await;
+        world.smsc.counts().wait_for(|counts| counts.bound == 2).await.unwrap();
+
+        gateway.request(&world.maker.request(ACME, "pair", &message("hello"))).await;
+
+        gateway.statuses("pair", 2).await;
+        assert_eq!(gateway.names("pair"), ["SENT", "DELIVERED"]);
+        gateway.stop().await;
+    }
+
+    async fn the_connection_may_be_over_tls(test: TestDb) {
+        let folder = tempfile::tempdir().unwrap();
+        let tls = certify(folder.path());
+        let smsc = smpp::smsc::SmscSettings {
+            behaviour: World::with_receipts(),
+            tls: Some(tls.load().unwrap()),
+            ..Default::default()
+        };
+        let world = World::beside(smsc).await;
+        let mut settings = world.settings();
+        settings.smsc[0].tls = Some(Tls { ca_file: Some(tls.certificate_file), ..Tls::default() });
+        let gateway = Gateway::with(&world, &test, settings).await;
+
+        gateway.request(&world.maker.request(ACME, "tls", &message("hello"))).await;
+
+        gateway.statuses("tls", 2).await;
+        assert_eq!(gateway.names("tls"), ["SENT", "DELIVERED"]);
+        gateway.stop().await;
+    }
+
+    async fn the_smsc_is_told_how_long_to_try(test: TestDb) {
+        let world = World::new(Behaviour::default()).await;
+        let gateway = Gateway::start(&world, &test).await;
+        let mut request = world.maker.request(ACME, "soon", &message("hello"));
+        let deadline = SystemClock.now() + Duration::from_secs(7_200);
+        request.insert("deadline".into(), deadline.to_rfc3339_seconds().into());
+
+        gateway.request(&request).await;
+
+        gateway.statuses("soon", 1).await;
+        let period = world.smsc.accepted()[0].message.validity_period.clone();
+        assert!(period.starts_with("00000001595") && period.ends_with("000R"), "{period}");
+        gateway.stop().await;
+    }
+
+    async fn the_smsc_gets_long_texts_as_it_wants_them(test: TestDb) {
+        let world = World::new(World::with_receipts()).await;
+        for (correl, form) in [("sar", LongText::Sar), ("payload", LongText::Payload { most_octets: 65_535 })] {
+            let mut settings = world.settings();
+            settings.smsc[0].long_text = form;
+            let gateway = Gateway::with(&world, &test, settings).await;
+            gateway.request(&world.maker.request(ACME, correl, &message(&"a".repeat(200)))).await;
+            gateway.statuses(correl, 2).await;
+            gateway.stop().await;
+        }
+
+        let accepted = world.smsc.accepted();
+        let places: Vec<u8> = accepted.iter().filter_map(|one| Some(one.message.tlvs.sar()?.number)).collect();
+        assert_eq!((accepted.len(), places), (3, vec![1, 2]));
+        assert_eq!(accepted[2].message.text(), "a".repeat(200).as_bytes());
+    }
+}
