@@ -6,7 +6,9 @@
 
 mod worker;
 
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -29,7 +31,10 @@ pub struct BatcherSettings {
 pub struct Batcher<J, R, E>(Arc<Handle<J, R, E>>);
 
 struct Handle<J, R, E> {
-    jobs: mpsc::Sender<Message<J, R, E>>,
+    messages: mpsc::Sender<Message<J, R, E>>,
+    /// Jobs that wait in messages.
+    waiting: Arc<AtomicUsize>,
+    queue: usize,
     finished: watch::Receiver<()>,
 }
 
@@ -55,17 +60,20 @@ where
     where
         F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E> + Send + 'static,
     {
-        let (jobs, queue) = mpsc::channel(settings.queue.max(1));
+        let queue = settings.queue.max(1);
+        // Jobs are counted apart: a message may hold many.
+        let (messages, inbox) = mpsc::channel(queue);
         let (running, finished) = watch::channel(());
-        let worker = Worker::new(db.clone(), settings, work);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let worker = Worker::new(db.clone(), settings, waiting.clone(), work);
         std::thread::Builder::new()
             .name(settings.name.to_owned())
             .spawn(move || {
                 let _running = running;
-                worker.run(queue);
+                worker.run(inbox);
             })
             .map_err(DbError::other)?;
-        Ok(Self(Arc::new(Handle { jobs, finished })))
+        Ok(Self(Arc::new(Handle { messages, waiting, queue, finished })))
     }
 
     /// Stores `job` together with others and returns its result once that is committed. Dropping the future
@@ -76,27 +84,64 @@ where
     /// [`DbError::Unavailable`] while the database is down or after [`Batcher::stop`];
     /// [`DbError::CommitUnknown`] when the connection went while committing.
     pub async fn submit(&self, job: J) -> Result<R, E> {
+        let mut results = self.submit_many(vec![job]).await;
+        results.pop().unwrap_or_else(|| Err(DbError::CommitUnknown(Arc::new(Stopped)).into()))
+    }
+
+    /// Does what [`Batcher::submit`] does for several jobs, which wait for one answer together. Each has its own
+    /// result, in order; only a queue without room for all of them refuses them all. They are queued when this returns,
+    /// before the future is polled: jobs are stored in the order of the calls.
+    pub fn submit_many(&self, jobs: Vec<J>) -> impl Future<Output = Vec<Result<R, E>>> + Send + use<J, R, E> {
+        let count = jobs.len();
+        let answer = self.send(jobs);
+        async move {
+            let error = match answer {
+                Ok(None) => return Vec::new(),
+                Ok(Some(answer)) => match answer.await {
+                    Ok(results) => return results,
+                    // The thread answers every job; without an answer it is gone, and nobody knows how far it came.
+                    Err(_) => DbError::CommitUnknown(Arc::new(Stopped)),
+                },
+                Err(error) => error,
+            };
+            (0..count).map(|_| Err(error.clone().into())).collect()
+        }
+    }
+
+    fn send(&self, jobs: Vec<J>) -> Result<Option<Answer<R, E>>, DbError> {
+        let (handle, count) = (&self.0, jobs.len());
+        if count == 0 {
+            return Ok(None);
+        }
+        let before = handle.waiting.fetch_add(count, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
-        self.0.jobs.try_send(Message::Job(job, reply)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => DbError::Overloaded("too many jobs wait"),
-            mpsc::error::TrySendError::Closed(_) => DbError::unavailable(Stopped),
-        })?;
-        // The thread answers every job; without an answer it is gone, and nobody knows how far it came.
-        answer.await.unwrap_or_else(|_| Err(DbError::CommitUnknown(Arc::new(Stopped)).into()))
+        let sent = match before + count > handle.queue {
+            true => Err(DbError::Overloaded("too many jobs wait")),
+            false => handle.messages.try_send(Message::Jobs(jobs, reply)).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => DbError::Overloaded("too many jobs wait"),
+                mpsc::error::TrySendError::Closed(_) => DbError::unavailable(Stopped),
+            }),
+        };
+        if sent.is_err() {
+            handle.waiting.fetch_sub(count, Ordering::Relaxed);
+        }
+        sent.map(|()| Some(answer))
     }
 
     /// Jobs that wait now, for a gauge.
     pub fn queued(&self) -> usize {
-        self.0.jobs.max_capacity() - self.0.jobs.capacity()
+        self.0.waiting.load(Ordering::Relaxed)
     }
 
     /// Refuses new jobs, finishes those queued, and returns when the thread has ended.
     pub async fn stop(&self) {
         // Fails when the thread was stopped before: then there is only its end to wait for.
-        let _ = self.0.jobs.send(Message::Stop).await;
+        let _ = self.0.messages.send(Message::Stop).await;
         let _ = self.0.finished.clone().changed().await;
     }
 }
+
+type Answer<R, E> = oneshot::Receiver<Vec<Result<R, E>>>;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the writer has stopped")]

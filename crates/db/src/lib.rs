@@ -3,12 +3,13 @@
 //! In goes a [`DbSettings`] (a URL says which backend) and the name of a service; out comes a [`Db`], whose
 //! [`Db::read`] and [`Db::write`] run one closure as one transaction, and a [`Batcher`], which lets many
 //! callers share one. Queries are written once against [`DbConn`]; what differs between the backends goes
-//! through [`on_backend!`]. What a caller can act on comes back as a [`DbError`].
+//! through [`on_backend!`], and PostgreSQL's hot statements are each a [`BatchQuery`]. What a caller can act on comes back as a [`DbError`].
 //!
 //! What must hold: an `Ok` means committed; an unknown outcome is an error of its own
 //! ([`DbError::CommitUnknown`]); the process starts without its database and heals when it comes back.
 //! The crate knows no table: each service owns its schema and its SQL.
 
+mod batch_query;
 mod batcher;
 mod connection;
 mod connector;
@@ -19,6 +20,7 @@ mod session;
 mod settings;
 mod transaction;
 
+pub use batch_query::{BatchQuery, BatchSql, Rows};
 pub use batcher::{Batcher, BatcherSettings};
 pub use connection::{DbConn, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use database::Db;

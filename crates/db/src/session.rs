@@ -1,11 +1,9 @@
 //! A connection outside of the pool, for the one thread or task that owns it.
 
-use diesel::connection::SimpleConnection;
-
 use crate::transaction::{self, Mode};
 use crate::{Db, DbConn, DbError};
 
-/// A connection of its own: what lives as long as a session (an advisory lock, planner settings) stays with
+/// A connection of its own: what lives as long as a session (an advisory lock) stays with
 /// its owner. All its calls block: use it on a thread of its own or in `spawn_blocking`.
 pub struct Session {
     db: Db,
@@ -49,14 +47,5 @@ impl Session {
     /// Tells whether the connection is gone; a lost session never comes back.
     pub fn is_lost(&mut self) -> bool {
         transaction::is_lost(&mut self.conn)
-    }
-
-    /// Keeps PostgreSQL from caching a sequential scan that was right while the tables were empty, and from
-    /// compiling statements that run for microseconds.
-    pub(crate) fn plan_for_hot_statements(&mut self) -> Result<(), DbError> {
-        if let DbConn::Pg(conn) = &mut self.conn {
-            conn.batch_execute("SET enable_seqscan TO off; SET enable_mergejoin TO off; SET jit TO off")?;
-        }
-        Ok(())
     }
 }

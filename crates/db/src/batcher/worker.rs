@@ -1,6 +1,9 @@
 //! The thread behind a [`Batcher`](super::Batcher).
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -8,11 +11,19 @@ use tokio::sync::{mpsc, oneshot};
 use super::BatcherSettings;
 use crate::{Db, DbConn, DbError, Session};
 
-pub(super) type Reply<R, E> = oneshot::Sender<Result<R, E>>;
+pub(super) type Reply<R, E> = oneshot::Sender<Vec<Result<R, E>>>;
 
 pub(super) enum Message<J, R, E> {
-    Job(J, Reply<R, E>),
+    /// Jobs that are answered together.
+    Jobs(Vec<J>, Reply<R, E>),
     Stop,
+}
+
+/// What is to be answered, in the order of the queue.
+struct Waiting<R, E> {
+    jobs: usize,
+    results: Vec<Result<R, E>>,
+    reply: Reply<R, E>,
 }
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
@@ -21,6 +32,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 pub(super) struct Worker<F> {
     db: Db,
     settings: BatcherSettings,
+    /// Jobs in the queue; shared with those who fill it.
+    queued: Arc<AtomicUsize>,
     work: F,
     session: Option<Session>,
     backoff: Duration,
@@ -29,8 +42,8 @@ pub(super) struct Worker<F> {
 }
 
 impl<F> Worker<F> {
-    pub(super) fn new(db: Db, settings: BatcherSettings, work: F) -> Self {
-        Self { db, settings, work, session: None, backoff: FIRST_BACKOFF, refused: None }
+    pub(super) fn new(db: Db, settings: BatcherSettings, queued: Arc<AtomicUsize>, work: F) -> Self {
+        Self { db, settings, queued, work, session: None, backoff: FIRST_BACKOFF, refused: None }
     }
 
     /// Serves until every sender is gone or a [`Message::Stop`] came, then what is still queued.
@@ -41,16 +54,26 @@ impl<F> Worker<F> {
     {
         let max = self.settings.max_batch.max(1);
         let mut jobs = Vec::with_capacity(max);
-        let mut replies = Vec::with_capacity(max);
-        while let Some(first) = queue.blocking_recv() {
-            let mut next = Some(first);
+        let mut waiting = VecDeque::new();
+        loop {
+            let mut next = if jobs.is_empty() { queue.blocking_recv() } else { queue.try_recv().ok() };
+            if next.is_none() && jobs.is_empty() {
+                return;
+            }
             while let Some(message) = next.take() {
                 match message {
-                    // Its caller has given up; storing it would only lengthen the queue for the others.
-                    Message::Job(_, reply) if reply.is_closed() => {}
-                    Message::Job(job, reply) => {
-                        jobs.push(job);
-                        replies.push(reply);
+                    Message::Jobs(more, reply) => {
+                        self.queued.fetch_sub(more.len(), Ordering::Relaxed);
+                        // Else its caller has given up; storing it would only lengthen the queue for the others.
+                        if !reply.is_closed() {
+                            let count = more.len();
+                            waiting.push_back(Waiting {
+                                jobs: count,
+                                results: Vec::with_capacity(count),
+                                reply,
+                            });
+                            jobs.extend(more);
+                        }
                     }
                     Message::Stop => queue.close(),
                 }
@@ -58,41 +81,30 @@ impl<F> Worker<F> {
                     next = queue.try_recv().ok();
                 }
             }
-            if !jobs.is_empty() {
-                self.serve(&jobs, replies.drain(..));
-                jobs.clear();
+            // What one caller brought may fill several batches.
+            let size = jobs.len().min(max);
+            if size > 0 {
+                let results = self.serve(&jobs[..size]);
+                jobs.drain(..size);
+                answer(&mut waiting, results);
             }
         }
     }
 
-    /// Answers every job: the batch as a whole when it commits, else each job on its own.
-    fn serve<J, R, E>(&mut self, jobs: &[J], replies: impl Iterator<Item = Reply<R, E>>)
+    /// Gives every job its result: the batch as a whole when it commits, else each job on its own.
+    fn serve<J, R, E>(&mut self, jobs: &[J]) -> Vec<Result<R, E>>
     where
         E: From<DbError>,
         F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E>,
     {
         match self.store(jobs) {
-            Stored::Committed(results) => {
-                for (reply, result) in replies.zip(results) {
-                    let _ = reply.send(Ok(result));
-                }
-            }
+            Stored::Committed(results) => results.into_iter().map(Ok).collect(),
             // Not again one by one: what may be stored must not be stored twice.
             Stored::Unknown(error) | Stored::Unreachable(error) => {
-                for reply in replies {
-                    let _ = reply.send(Err(error.clone().into()));
-                }
+                jobs.iter().map(|_| Err(error.clone().into())).collect()
             }
-            Stored::Failed(error) => {
-                let mut alone = (jobs.len() == 1).then_some(error);
-                for (job, reply) in std::iter::zip(jobs, replies) {
-                    let answer = match alone.take() {
-                        Some(error) => Err(error),
-                        None => self.store_alone(job),
-                    };
-                    let _ = reply.send(answer);
-                }
-            }
+            Stored::Failed(error) if jobs.len() == 1 => vec![Err(error)],
+            Stored::Failed(_) => jobs.iter().map(|job| self.store_alone(job)).collect(),
         }
     }
 
@@ -153,11 +165,7 @@ impl<F> Worker<F> {
         {
             return Err(error.clone());
         }
-        let opened = Session::open(&self.db).and_then(|mut session| {
-            session.plan_for_hot_statements()?;
-            Ok(session)
-        });
-        match opened {
+        match Session::open(&self.db) {
             Ok(session) => {
                 self.refused = None;
                 self.backoff = FIRST_BACKOFF;
@@ -168,6 +176,21 @@ impl<F> Worker<F> {
                 self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
                 Err(error)
             }
+        }
+    }
+}
+
+/// Hands results to those who wait for them, and answers whoever has all of his.
+fn answer<R, E>(waiting: &mut VecDeque<Waiting<R, E>>, results: Vec<Result<R, E>>) {
+    let mut results = results.into_iter();
+    while let Some(first) = waiting.front_mut() {
+        first.results.extend(results.by_ref().take(first.jobs - first.results.len()));
+        if first.results.len() < first.jobs {
+            return;
+        }
+        if let Some(Waiting { results, reply, .. }) = waiting.pop_front() {
+            // Whoever asked may have gone.
+            let _ = reply.send(results);
         }
     }
 }

@@ -147,6 +147,52 @@ on_both! {
         batcher.stop().await;
     }
 
+    async fn jobs_brought_together_are_stored_in_order_with_a_result_each(test: TestDb) {
+        let db = migrated(&test).await;
+        let batches = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = batches.clone();
+        let settings = BatcherSettings { name: "test-many", max_batch: 3, queue: 100 };
+        let batcher: Counters = Batcher::spawn(&db, settings, move |conn, jobs| {
+            seen.lock().unwrap().push(jobs.to_vec());
+            store(conn, jobs)
+        })
+        .unwrap();
+
+        // Not polled yet, and queued before the next one all the same.
+        let many = batcher.submit_many((1..=7).collect());
+        let one = batcher.submit(8);
+        let (one, many, none) = tokio::join!(one, many, batcher.submit_many(Vec::new()));
+
+        assert_eq!(many.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [2, 4, 6, 8, 10, 12, 14]);
+        assert_eq!((one.unwrap(), none.len()), (16, 0));
+        let batches = batches.lock().unwrap();
+        assert!(batches.iter().all(|batch| batch.len() <= 3), "{batches:?}");
+        assert_eq!(batches.concat(), [1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    async fn a_bad_job_harms_none_of_those_brought_with_it(test: TestDb) {
+        let db = migrated(&test).await;
+        let batcher: Counters = Batcher::spawn(&db, SETTINGS, store).unwrap();
+
+        let results = batcher.submit_many(vec![1, -2, 3]).await;
+
+        assert!(matches!(&results[..], [Ok(2), Err(DbError::Other(_)), Ok(6)]), "{results:?}");
+        assert_eq!(stored(&db).await, BTreeSet::from([1, 3]));
+    }
+
+    async fn more_jobs_than_the_queue_holds_are_refused_and_leave_its_room_to_others(test: TestDb) {
+        let db = migrated(&test).await;
+        let settings = BatcherSettings { name: "test-room", max_batch: 4, queue: 4 };
+        let batcher: Counters = Batcher::spawn(&db, settings, store).unwrap();
+
+        let refused = batcher.submit_many((1..=5).collect()).await;
+        let taken = batcher.submit_many((6..=9).collect()).await;
+
+        assert!(refused.len() == 5 && refused.iter().all(|one| matches!(one, Err(DbError::Overloaded(_)))));
+        assert!(taken.iter().all(Result::is_ok), "{taken:?}");
+        assert_eq!(stored(&db).await, BTreeSet::from([6, 7, 8, 9]));
+    }
+
     async fn withdrawn_job_is_not_stored(test: TestDb) {
         let db = migrated(&test).await;
         let (started, mut starts) = tokio::sync::mpsc::channel(16);

@@ -9,6 +9,7 @@ use db::diesel_migrations::{self, embed_migrations};
 use db::{Db, DbConn, DbError, Migrations};
 use diesel::prelude::*;
 
+mod batch_query;
 mod batcher;
 mod migrations;
 mod recovery;
