@@ -16,7 +16,7 @@ use diesel::prelude::*;
 
 use crate::{Headers, Record};
 
-mod insert;
+mod postgres;
 mod relay;
 
 pub use relay::{Relay, RelaySettings};
@@ -60,7 +60,7 @@ pub fn push(conn: &mut DbConn, records: &[Record], now: UnixMillis) -> Result<()
     let headers = records.iter().map(|record| encode(&record.headers)).collect::<Result<Vec<_>, _>>()?;
     match conn {
         DbConn::Pg(c) => {
-            insert::InsertAll::new(records, &headers, now).execute(c)?;
+            postgres::insert(c, records, &headers, now)?;
         }
         DbConn::Sqlite(c) => {
             for (record, headers) in records.iter().zip(&headers) {

@@ -1,56 +1,62 @@
-//! The insert of many rows in one PostgreSQL statement whose text never changes, so that it is prepared once.
-//!
-//! diesel's own insert of a slice has a text per length and is planned anew each time.
+//! PostgreSQL's hot statements on the table, each prepared once.
 
 use common::models::UnixMillis;
-use diesel::pg::Pg;
+use db::{BatchQuery, BatchSql, Rows};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text};
 
+use super::relay::Columns;
 use crate::Record;
 
-pub(super) struct InsertAll<'a> {
-    topics: Vec<&'a str>,
-    keys: Vec<Option<&'a [u8]>>,
-    values: Vec<Option<&'a [u8]>>,
-    headers: &'a [String],
-    now: i64,
+enum Insert {}
+
+impl BatchSql for Insert {
+    const SQL: &'static str = "INSERT INTO outbox (topic, record_key, record_value, headers, created_at) \
+        SELECT topic, key, value, headers, {now} FROM {r} ORDER BY number";
+    type Row = ();
 }
 
-impl<'a> InsertAll<'a> {
-    pub(super) fn new(records: &'a [Record], headers: &'a [String], now: UnixMillis) -> Self {
-        Self {
-            topics: records.iter().map(|record| record.topic.as_str()).collect(),
-            keys: records.iter().map(|record| record.key.as_deref()).collect(),
-            values: records.iter().map(|record| record.value.as_deref()).collect(),
-            headers,
-            now: now.as_i64(),
-        }
-    }
+/// Inserts records in their order, with their headers.
+pub(super) fn insert(
+    conn: &mut PgConnection,
+    records: &[Record],
+    headers: &[String],
+    now: UnixMillis,
+) -> QueryResult<()> {
+    let numbered: Vec<(i32, (&Record, &String))> = (0..).zip(records.iter().zip(headers)).collect();
+    let rows = Rows::of(&numbered)
+        .column::<Integer, _>("number", |(number, _)| *number)
+        .column::<Text, _>("topic", |(_, (record, _))| record.topic.as_str())
+        .column::<Nullable<Binary>, _>("key", |(_, (record, _))| record.key.as_deref())
+        .column::<Nullable<Binary>, _>("value", |(_, (record, _))| record.value.as_deref())
+        .column::<Text, _>("headers", |(_, (_, headers))| headers.as_str());
+    let insert = BatchQuery::<Insert>::new().rows("r", rows).value::<BigInt, _>("now", now.as_i64());
+    insert.execute(conn).map(|_| ())
 }
 
-impl QueryId for InsertAll<'_> {
-    type QueryId = InsertAll<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
+enum Pending {}
+
+impl BatchSql for Pending {
+    const SQL: &'static str = "SELECT id, topic, record_key, record_value, headers FROM outbox \
+        WHERE published_at IS NULL AND id <> ALL({refused}) ORDER BY id LIMIT {limit}";
+    type Row = (BigInt, Text, Nullable<Binary>, Nullable<Binary>, Text);
 }
 
-impl QueryFragment<Pg> for InsertAll<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("INSERT INTO outbox (topic, record_key, record_value, headers, created_at) ");
-        out.push_sql("SELECT topic, key, value, headers, ");
-        out.push_bind_param::<BigInt, _>(&self.now)?;
-        out.push_sql(" FROM unnest(");
-        out.push_bind_param::<Array<Text>, _>(&self.topics)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<Binary>>, _>(&self.keys)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<Binary>>, _>(&self.values)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Text>, _>(&self.headers)?;
-        out.push_sql(") WITH ORDINALITY AS r (topic, key, value, headers, n) ORDER BY n");
-        Ok(())
-    }
+/// Reads the next rows to publish.
+pub(super) fn pending(conn: &mut PgConnection, limit: i64, refused: Vec<i64>) -> QueryResult<Vec<Columns>> {
+    let pending = BatchQuery::<Pending>::new().value::<Array<BigInt>, _>("refused", refused);
+    pending.value::<BigInt, _>("limit", limit).load(conn)
 }
 
-impl RunQueryDsl<PgConnection> for InsertAll<'_> {}
+enum Mark {}
+
+impl BatchSql for Mark {
+    const SQL: &'static str = "UPDATE outbox SET published_at = {now} WHERE id = ANY({ids})";
+    type Row = ();
+}
+
+/// Notes when rows were published.
+pub(super) fn mark(conn: &mut PgConnection, ids: Vec<i64>, now: UnixMillis) -> QueryResult<()> {
+    let mark = BatchQuery::<Mark>::new().value::<Array<BigInt>, _>("ids", ids);
+    mark.value::<BigInt, _>("now", now.as_i64()).execute(conn).map(|_| ())
+}

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::seat::Columns;
 use self::seat::{Row, Seat, Unmarked};
 use self::tail::{Sent, Tail};
 use super::{Backlog, backlog};
@@ -172,14 +173,16 @@ struct Work<'a> {
 impl Work<'_> {
     async fn turn(&mut self) -> Result<Turn, RelayError> {
         let settings = &self.relay.settings;
-        if !self.on_seat(Seat::lead).await? {
-            return Ok(Turn::Follower);
-        }
+        let (limit, refused) = (settings.batch, self.refused.clone());
+        // One hop to the thread that may block, not one for each step.
+        let rows = self.on_seat(move |seat| match seat.lead()? {
+            true => seat.pending(limit, &refused).map(Some),
+            false => Ok(None),
+        });
+        let Some(rows) = rows.await? else { return Ok(Turn::Follower) };
         if matches!(self.sent, Sent::Unknown) {
             self.sent = self.ask().await?;
         }
-        let (limit, refused) = (settings.batch, self.refused.clone());
-        let rows = self.on_seat(move |seat| seat.pending(limit, &refused)).await?;
         let found = rows.len();
         if found > 0
             && let Err(error) = self.deliver(rows).await
@@ -262,7 +265,7 @@ impl Work<'_> {
 
     async fn mark(&mut self, ids: Vec<i64>) -> Result<(), RelayError> {
         let now = self.relay.clock.now();
-        Ok(self.on_seat(move |seat| seat.mark(&ids, now)).await?)
+        Ok(self.on_seat(move |seat| seat.mark(ids, now)).await?)
     }
 
     /// Runs a blocking step on the seat, which is taken first if there is none and given up when its connection is

@@ -10,7 +10,7 @@ use diesel::dsl::{max, min};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::super::{decode, outbox};
+use super::super::{decode, outbox, postgres};
 use crate::Record;
 
 /// Rows that one pruning looks at, and at most deletes.
@@ -64,19 +64,23 @@ impl Seat {
     /// Reads the next rows to publish, in order.
     pub(super) fn pending(&mut self, limit: usize, refused: &BTreeSet<i64>) -> Result<Vec<Row>, DbError> {
         self.session.read(|conn| {
-            let rows: Vec<Columns> = outbox::table
-                .filter(outbox::published_at.is_null())
-                .filter(outbox::id.ne_all(refused))
-                .order(outbox::id)
-                .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-                .select((
-                    outbox::id,
-                    outbox::topic,
-                    outbox::record_key,
-                    outbox::record_value,
-                    outbox::headers,
-                ))
-                .load(conn)?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let rows: Vec<Columns> = match conn {
+                DbConn::Pg(c) => postgres::pending(c, limit, refused.iter().copied().collect())?,
+                DbConn::Sqlite(c) => outbox::table
+                    .filter(outbox::published_at.is_null())
+                    .filter(outbox::id.ne_all(refused))
+                    .order(outbox::id)
+                    .limit(limit)
+                    .select((
+                        outbox::id,
+                        outbox::topic,
+                        outbox::record_key,
+                        outbox::record_value,
+                        outbox::headers,
+                    ))
+                    .load(c)?,
+            };
             rows.into_iter()
                 .map(|(id, topic, key, value, headers)| {
                     Ok(Row { id, record: Record { topic, key, value, headers: decode(&headers)? } })
@@ -86,11 +90,16 @@ impl Seat {
     }
 
     /// Notes that the bus has these rows. By id, not by range: a transaction may since have committed an id between.
-    pub(super) fn mark(&mut self, ids: &[i64], now: UnixMillis) -> Result<(), DbError> {
+    pub(super) fn mark(&mut self, ids: Vec<i64>, now: UnixMillis) -> Result<(), DbError> {
         self.session.write(|conn| {
-            diesel::update(outbox::table.filter(outbox::id.eq_any(ids)))
-                .set(outbox::published_at.eq(now.as_i64()))
-                .execute(conn)?;
+            match conn {
+                DbConn::Pg(c) => postgres::mark(c, ids, now)?,
+                DbConn::Sqlite(c) => {
+                    diesel::update(outbox::table.filter(outbox::id.eq_any(ids)))
+                        .set(outbox::published_at.eq(now.as_i64()))
+                        .execute(c)?;
+                }
+            }
             Ok(())
         })
     }
@@ -119,7 +128,7 @@ impl Seat {
 }
 
 /// Id, topic, key, value and headers.
-type Columns = (i64, String, Option<Vec<u8>>, Option<Vec<u8>>, String);
+pub(in super::super) type Columns = (i64, String, Option<Vec<u8>>, Option<Vec<u8>>, String);
 
 /// The rows of one topic that are not marked.
 pub(super) struct Unmarked {
