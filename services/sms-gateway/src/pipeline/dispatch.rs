@@ -14,13 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use super::links::{Link, Links};
-use super::openers::{OpenFailure, Opened, Sealed};
+use super::openers::Sealed;
 use super::outcomes::Flight;
 use super::rates::ClientRates;
 use crate::domain::attempt::JobKey;
 use crate::domain::message::{Form, Outgoing, prepare};
 use crate::store::queue::{self, Claimed, Departure, Plan, Wanted};
-use crate::store::rows::JobRow;
 use crate::store::{Rules, StoreError};
 
 /// Longest sleep: jobs whose pause ends, or that another instance stored, wake nobody.
@@ -60,19 +59,20 @@ pub(crate) async fn run(
 /// Submits as much as the preferred session has room for; gives the number of segments.
 async fn round(gateway: &Gateway, links: &Links, rates: &mut ClientRates) -> Result<usize, StoreError> {
     let Some(link) = links.usable() else { return Ok(0) };
-    let room = link.room().min(gateway.settings.batch);
-    if room == 0 {
+    let room = link.room();
+    if room < link.least_room() {
         return Ok(0);
     }
-    let (now, limit) = (gateway.now(), i64::try_from(room).unwrap_or(i64::MAX));
+    let limit = i64::try_from(room.min(gateway.settings.batch)).unwrap_or(i64::MAX);
+    let now = gateway.now();
     let wanted = Wanted { smsc: link.name.clone(), resting: rates.resting(Instant::now()), limit };
-    let rows = gateway.db.read(move |conn| queue::waiting(conn, &wanted, now)).await?;
-    let shared = |row: &JobRow| rates.take(&row.client_id, Instant::now());
-    let rows: Vec<JobRow> = rows.into_iter().filter(shared).collect();
-    if rows.is_empty() {
+    let keys = gateway.db.read(move |conn| queue::waiting(conn, &wanted, now)).await?;
+    let shared = |key: &JobKey| rates.take(&key.client_id, Instant::now());
+    let keys: Vec<JobKey> = keys.into_iter().filter(shared).collect();
+    if keys.is_empty() {
         return Ok(0);
     }
-    let (plans, mut ready) = make_ready(gateway, rows, link.form).await;
+    let (plans, mut ready) = make_ready(gateway, keys, link.form).await?;
     if plans.is_empty() {
         return Ok(0);
     }
@@ -94,49 +94,43 @@ async fn round(gateway: &Gateway, links: &Links, rates: &mut ClientRates) -> Res
 /// a vault is left where it is.
 async fn make_ready(
     gateway: &Gateway,
-    rows: Vec<JobRow>,
+    keys: Vec<JobKey>,
     form: Form,
-) -> (Vec<Plan>, HashMap<JobKey, Outgoing>) {
-    let mut messages: HashMap<JobKey, Result<SmsPayload, OpenFailure>> = HashMap::new();
+) -> Result<(Vec<Plan>, HashMap<JobKey, Outgoing>), StoreError> {
+    let mut plans = Vec::with_capacity(keys.len());
+    let mut ready = HashMap::with_capacity(keys.len());
+    let mut plan = |key: JobKey, message: Result<SmsPayload, String>| {
+        let fits = |message| {
+            prepare(message, &gateway.settings.allowed_numbers, form).map_err(|error| error.to_string())
+        };
+        let segments = message.and_then(fits).map(|outgoing: Outgoing| {
+            let count = outgoing.segments();
+            ready.insert(key.clone(), outgoing);
+            count
+        });
+        plans.push(Plan { key, segments });
+    };
     let mut closed = Vec::new();
-    let mut sealed = Vec::new();
-    for row in &rows {
-        match (gateway.plaintexts.take(&row.id), &row.payload) {
-            (Some(message), _) => {
-                messages.insert(row.key(), Ok(message));
-            }
-            (None, Some(_)) => {
-                closed.push(row.key());
-                sealed.push(Sealed::of(row));
-            }
-            (None, None) => {}
+    for key in keys {
+        match gateway.plaintexts.take(&key.id) {
+            Some(message) => plan(key, Ok(message)),
+            None => closed.push(key),
         }
     }
-    if !sealed.is_empty() {
-        let opened = gateway.openers.open(sealed).await;
-        let opened = opened.into_iter().map(|opened| opened.map(|Opened { message, .. }| message));
-        messages.extend(closed.into_iter().zip(opened));
-    }
-    let mut plans = Vec::with_capacity(rows.len());
-    let mut ready = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let key = row.key();
-        let segments = match messages.remove(&key) {
-            None => continue,
-            Some(Err(failure)) if failure.is_ours() => continue,
-            Some(Err(failure)) => Err(failure.to_string()),
-            Some(Ok(message)) => match prepare(message, &gateway.settings.allowed_numbers, form) {
-                Ok(outgoing) => {
-                    let count = outgoing.segments();
-                    ready.insert(key.clone(), outgoing);
-                    Ok(count)
+    if !closed.is_empty() {
+        let rows = gateway.db.read(move |conn| queue::rows(conn, &closed)).await?;
+        let (keys, sealed): (Vec<JobKey>, Vec<Sealed>) =
+            rows.iter().filter_map(|row| Some((row.key(), Sealed::of(row)?))).unzip();
+        for (key, opened) in keys.into_iter().zip(gateway.openers.open(sealed).await) {
+            match opened {
+                Err(failure) if failure.is_ours() => {}
+                opened => {
+                    plan(key, opened.map(|opened| opened.message).map_err(|failure| failure.to_string()))
                 }
-                Err(error) => Err(error.to_string()),
-            },
-        };
-        plans.push(Plan { key, segments });
+            }
+        }
     }
-    (plans, ready)
+    Ok((plans, ready))
 }
 
 async fn claim(gateway: &Gateway, link: &Link, plans: Vec<Plan>) -> Result<Vec<Claimed>, StoreError> {

@@ -1,6 +1,7 @@
 //! First stage: records of `send-sms` become jobs, statuses or dead letters. Offsets follow when that is committed.
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use bus::worker::{Handler, Outcome};
 use common::crypto::sms_payload::SmsPayload;
 use common::models::UnixMillis;
 use common::models::sms::{AcceptedSms, ClientId, CorrelId, SmsClass, SmsRequest, SmsState};
-use futures_util::future::maybe_done;
 use telemetry::TraceContext;
 
 use super::Gateway;
@@ -19,6 +19,7 @@ use super::openers::{OpenFailure, Opened, Sealed};
 use crate::domain::loopback::{self, Script, Wait};
 use crate::domain::message::{Form, prepare};
 use crate::domain::state::JobState;
+use crate::store::StoreError;
 use crate::store::intake::{NewAttempt, Taken};
 use crate::store::rows::{DueRow, JobRow};
 
@@ -150,33 +151,70 @@ impl Intake {
         }
     }
 
-    async fn store(&self, judged: Judged) -> Outcome {
+    /// Gives a chunk to the writer, at once and so in the order of the calls: of two alike the first one counts. What
+    /// became of each comes when the transaction has ended.
+    fn store(&self, judged: Vec<Judged>) -> impl Future<Output = Vec<Outcome>> + Send + '_ {
         let gateway = &self.gateway;
-        let count = |outcome: &str| gateway.metrics.requests_total.with_label_values(&[outcome]).inc();
-        let (attempt, message) = match judged {
-            Judged::Attempt(attempt, message) => (*attempt, message),
-            Judged::Later(reason) => return Outcome::retry(reason),
-            Judged::Dead(reason) => {
-                count("dead");
-                return Outcome::dead(reason);
-            }
-        };
-        let (id, kind) = (attempt.row.id.clone(), attempt.kind());
-        // Before the commit: the job may be claimed at once after it, and is not to be decrypted twice.
-        if let Some(message) = message {
-            gateway.plaintexts.put(id.clone(), message);
+        let mut attempts = Vec::with_capacity(judged.len());
+        let fates: Vec<Fate> = judged
+            .into_iter()
+            .map(|one| match one {
+                Judged::Later(reason) => Fate::Decided(Outcome::retry(reason)),
+                Judged::Dead(reason) => {
+                    gateway.count("dead");
+                    Fate::Decided(Outcome::dead(reason))
+                }
+                Judged::Attempt(attempt, message) => {
+                    let fate = Fate::Stored { id: attempt.row.id.clone(), kind: attempt.kind() };
+                    // Before the commit: the job may be claimed at once after it, and is not to be decrypted twice.
+                    if let Some(message) = message {
+                        gateway.plaintexts.put(attempt.row.id.clone(), message);
+                    }
+                    attempts.push(*attempt);
+                    fate
+                }
+            })
+            .collect();
+        let taken = gateway.intake.submit_many(attempts);
+        async move {
+            let mut taken = taken.await.into_iter();
+            let outcomes = fates.into_iter().map(|fate| match fate {
+                Fate::Decided(outcome) => outcome,
+                Fate::Stored { id, kind } => match taken.next() {
+                    Some(taken) => gateway.conclude(taken, &id, kind),
+                    None => Outcome::retry("not stored"),
+                },
+            });
+            outcomes.collect()
         }
-        let taken = gateway.intake.submit(attempt).await;
+    }
+}
+
+/// What becomes of a record of a chunk.
+enum Fate {
+    /// That is known.
+    Decided(Outcome),
+    /// What becomes of this job; with its name in the metrics.
+    Stored { id: String, kind: &'static str },
+}
+
+impl Gateway {
+    fn count(&self, outcome: &str) {
+        self.metrics.requests_total.with_label_values(&[outcome]).inc();
+    }
+
+    /// Draws the conclusions from what became of a job.
+    fn conclude(&self, taken: Result<Taken, StoreError>, job: &str, kind: &str) -> Outcome {
         if !matches!(taken, Ok(Taken::New(_))) {
-            gateway.plaintexts.take(&id);
+            self.plaintexts.take(job);
         }
         match taken {
             Ok(Taken::New(status)) => {
-                count(kind);
-                gateway.announcer.announce(status.as_slice());
+                self.count(kind);
+                self.announcer.announce(status.as_slice());
             }
-            Ok(Taken::Replay) => count("replay"),
-            Ok(Taken::Duplicate) => count("duplicate"),
+            Ok(Taken::Replay) => self.count("replay"),
+            Ok(Taken::Duplicate) => self.count("duplicate"),
             Err(error) => return Outcome::retry(error.to_string()),
         }
         Outcome::Done
@@ -187,20 +225,14 @@ impl Intake {
 impl Handler for Intake {
     async fn handle(&self, records: &[Delivered]) -> Vec<Outcome> {
         let timer = self.gateway.metrics.intake_seconds.start_timer();
-        let mut stores = Vec::with_capacity(records.len());
+        let mut stores = Vec::with_capacity(records.len().div_ceil(CHUNK));
         for chunk in records.chunks(CHUNK) {
-            for judged in self.judge(chunk).await {
-                let mut store = Box::pin(maybe_done(self.store(judged)));
-                // Its first step gives the job to the writer, in order: of two alike the first counts. While that one
-                // works, the next chunk is decrypted.
-                let _ = futures_util::poll!(store.as_mut());
-                stores.push(store);
-            }
+            // While the writer works on one chunk, the next one is decrypted.
+            stores.push(self.store(self.judge(chunk).await));
         }
         let mut outcomes = Vec::with_capacity(records.len());
-        for mut store in stores {
-            store.as_mut().await;
-            outcomes.push(store.as_mut().take_output().unwrap_or_else(|| Outcome::retry("not stored")));
+        for store in stores {
+            outcomes.extend(store.await);
         }
         timer.observe_duration();
         self.gateway.work.notify_one();

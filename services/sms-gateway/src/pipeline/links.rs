@@ -89,18 +89,24 @@ impl Link {
     /// Counts the segments that may be handed over now: enough to keep the window full while the next batch is claimed,
     /// and no more. What waits in the session for long could not be told from what the SMSC does not answer.
     pub(crate) fn room(&self) -> usize {
-        let stats = self.stats();
-        if stats.paused {
-            return 0;
-        }
+        if self.stats().paused { 0 } else { self.ahead().saturating_sub(self.flights.open()) }
+    }
+
+    fn ahead(&self) -> usize {
         let window = self.window.saturating_mul(2);
-        let ahead = stats.rate.map_or(window, |rate| window.min((rate * AHEAD_SECS).ceil() as usize));
-        ahead.max(1).saturating_sub(self.flights.open())
+        let worth = |rate: f64| window.min((rate * AHEAD_SECS).ceil() as usize);
+        self.stats().rate.map_or(window, worth).max(1)
     }
 
     /// Gives the counters of the bind that submits.
     pub(crate) fn stats(&self) -> EsmeStats {
         self.submitter.as_ref().map(Esme::stats).unwrap_or_default()
+    }
+
+    /// Counts the segments that are worth a round of their own: with less room it is better to wait for more outcomes,
+    /// each of which is followed by a look at the room. The session still has more than its window to send by then.
+    pub(crate) fn least_room(&self) -> usize {
+        (self.ahead() / 4).max(1)
     }
 
     /// Registers a segment for its outcome.

@@ -27,14 +27,14 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    /// Gives the encrypted message of a job; empty once its payload is gone.
-    pub(crate) fn of(row: &JobRow) -> Self {
-        Self {
+    /// Gives the encrypted message of a job; `None` once its payload is gone.
+    pub(crate) fn of(row: &JobRow) -> Option<Self> {
+        Some(Self {
             client_id: row.client_id.clone(),
             correl_id: row.correl_id.clone(),
             deadline: row.deadline_text.clone().unwrap_or_default(),
-            payload: row.payload.clone().unwrap_or_default(),
-        }
+            payload: row.payload.clone()?,
+        })
     }
 }
 

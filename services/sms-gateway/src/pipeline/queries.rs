@@ -51,7 +51,8 @@ pub(crate) async fn run(
 }
 
 async fn ask_all(gateway: &Gateway, links: &Links, questions: Vec<Question>) {
-    let sealed = questions.iter().map(|question| Sealed::of(&question.row)).collect();
+    let (questions, sealed): (Vec<Question>, Vec<Sealed>) =
+        questions.into_iter().filter_map(|one| Sealed::of(&one.row).map(|sealed| (one, sealed))).unzip();
     let opened = gateway.openers.open(sealed).await;
     stream::iter(questions.into_iter().zip(opened))
         .for_each_concurrent(AT_ONCE, |(question, opened)| async move {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::models::UnixMillis;
-use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -84,8 +83,8 @@ fn show(gateway: &Gateway, links: &Links) {
 async fn rematch(gateway: &Gateway, now: UnixMillis) -> Result<(), StoreError> {
     let wide = now - LIKELIEST_WITHIN;
     let receipts = gateway.db.read(move |conn| upkeep::parked(conn, wide)).await?;
-    let outcomes = receipts.into_iter().map(|receipt| gateway.outcomes.submit(Outcome::Receipt(receipt)));
-    for settled in join_all(outcomes).await {
+    let outcomes = receipts.into_iter().map(Outcome::Receipt).collect();
+    for settled in gateway.outcomes.submit_many(outcomes).await {
         gateway.announcer.announce(&settled?.statuses);
     }
     Ok(())

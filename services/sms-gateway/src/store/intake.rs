@@ -5,10 +5,9 @@ use std::collections::HashSet;
 
 use common::models::UnixMillis;
 use common::models::sms::SmsState;
-use db::DbConn;
-use diesel::dsl::sql;
+use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
 use super::rows::{DueRow, JobRow, StatusRow};
 use super::schema::{sms_due_statuses, sms_jobs};
@@ -75,13 +74,13 @@ pub(crate) fn take(
             *attempt = NewAttempt::ended(attempt.row.clone(), SmsState::Invalid, text);
         }
     }
-    let mut rows: Vec<JobRow> = batch.iter().map(|attempt| attempt.row.clone()).collect();
-    mark_possible_duplicates(conn, &mut rows)?;
+    let rows: Vec<&JobRow> = batch.iter().map(|attempt| &attempt.row).collect();
     let stored = insert(conn, &rows)?;
 
-    let refused: Vec<JobRow> = rows.iter().filter(|row| !stored.contains(&row.id)).cloned().collect();
+    let refused = rows.into_iter().filter(|row| !stored.contains(&row.id)).cloned().map(as_duplicate);
+    let refused: Vec<JobRow> = refused.collect();
     // Only a row that clashes with a holder can be stored without holding; a replay clashes by its position again.
-    let duplicates = insert(conn, &refused.into_iter().map(as_duplicate).collect::<Vec<_>>())?;
+    let duplicates = insert(conn, &refused.iter().collect::<Vec<_>>())?;
 
     let kept = || batch.iter().filter(|attempt| stored.contains(&attempt.row.id));
     insert_due(conn, &kept().flat_map(|attempt| attempt.due.iter().cloned()).collect::<Vec<_>>())?;
@@ -114,25 +113,55 @@ fn as_duplicate(mut row: JobRow) -> JobRow {
     row
 }
 
-/// Inserts what no unique index refuses, and gives the ids of it.
-fn insert(conn: &mut DbConn, rows: &[JobRow]) -> Result<HashSet<String>, StoreError> {
+enum Insert {}
+
+impl BatchSql for Insert {
+    // Nothing of it has been tried or sent.
+    const SQL: &'static str = "INSERT INTO sms_jobs \
+        ({n.*}, possible_duplicate, tries, segments, reference, resends, pinned) \
+        SELECT n.*, EXISTS (SELECT FROM sms_jobs AS j WHERE j.client_id = n.client_id \
+        AND j.correl_id = n.correl_id AND j.state = 'unknown'), 0, 0, 0, 0, FALSE FROM {n} \
+        ON CONFLICT DO NOTHING RETURNING id";
+    type Row = Text;
+}
+
+/// Inserts what no unique index refuses, and gives the ids of it. Those whose ids had an attempt with an unknown outcome
+/// are marked as possible duplicates.
+fn insert(conn: &mut DbConn, rows: &[&JobRow]) -> Result<HashSet<String>, StoreError> {
     if rows.is_empty() {
         return Ok(HashSet::new());
     }
     Ok(match conn {
-        DbConn::Pg(c) => diesel::insert_into(sms_jobs::table)
-            .values(rows)
-            .on_conflict_do_nothing()
-            .returning(sms_jobs::id)
-            .get_results::<String>(c)?
-            .into_iter()
-            .collect(),
+        DbConn::Pg(c) => {
+            let rows = Rows::of(rows)
+                .column::<Text, _>("client_id", |row| row.client_id.as_str())
+                .column::<Text, _>("id", |row| row.id.as_str())
+                .column::<Text, _>("correl_id", |row| row.correl_id.as_str())
+                .column::<Text, _>("source_topic", |row| row.source_topic.as_str())
+                .column::<Integer, _>("source_partition", |row| row.source_partition)
+                .column::<BigInt, _>("source_offset", |row| row.source_offset)
+                .column::<Text, _>("state", |row| row.state.as_str())
+                .column::<Bool, _>("holds", |row| row.holds)
+                .column::<Integer, _>("emitted", |row| row.emitted)
+                .column::<Nullable<Text>, _>("traceparent", |row| row.traceparent.as_deref())
+                .column::<Text, _>("class", |row| row.class.as_str())
+                .column::<BigInt, _>("deadline", |row| row.deadline.as_i64())
+                .column::<Nullable<Text>, _>("deadline_text", |row| row.deadline_text.as_deref())
+                .column::<Nullable<Text>, _>("payload", |row| row.payload.as_deref())
+                .column::<Nullable<BigInt>, _>("due_at", |row| row.due_at.map(UnixMillis::as_i64))
+                .column::<BigInt, _>("created_at", |row| row.created_at.as_i64())
+                .column::<BigInt, _>("updated_at", |row| row.updated_at.as_i64())
+                .column::<Nullable<Text>, _>("recipient", |row| row.recipient.as_deref());
+            BatchQuery::<Insert>::new().rows("n", rows).load::<String>(c)?.into_iter().collect()
+        }
         DbConn::Sqlite(c) => {
             let mut stored = HashSet::with_capacity(rows.len());
             for row in rows {
-                let insert = diesel::insert_into(sms_jobs::table).values(row).on_conflict_do_nothing();
+                let mut row = (*row).clone();
+                row.possible_duplicate = was_unknown(c, &row)?;
+                let insert = diesel::insert_into(sms_jobs::table).values(&row).on_conflict_do_nothing();
                 if insert.execute(c)? == 1 {
-                    stored.insert(row.id.clone());
+                    stored.insert(row.id);
                 }
             }
             stored
@@ -140,42 +169,12 @@ fn insert(conn: &mut DbConn, rows: &[JobRow]) -> Result<HashSet<String>, StoreEr
     })
 }
 
-/// Marks requests whose ids had an attempt with an unknown outcome.
-fn mark_possible_duplicates(conn: &mut DbConn, rows: &mut [JobRow]) -> Result<(), StoreError> {
+/// Tells whether the ids of a request had an attempt with an unknown outcome.
+fn was_unknown(conn: &mut SqliteConnection, row: &JobRow) -> QueryResult<bool> {
     use sms_jobs::{client_id, correl_id, state, table};
-    let unknown = || state.eq(JobState::Unknown.as_str());
-    let before: HashSet<(String, String)> = match conn {
-        DbConn::Pg(c) => {
-            let (clients, correls): (Vec<&str>, Vec<&str>) =
-                rows.iter().map(|row| (row.client_id.as_str(), row.correl_id.as_str())).unzip();
-            let among = sql::<Bool>("(client_id, correl_id) IN (SELECT * FROM unnest(")
-                .bind::<Array<Text>, _>(clients)
-                .sql(", ")
-                .bind::<Array<Text>, _>(correls)
-                .sql("))");
-            table
-                .filter(among)
-                .filter(unknown())
-                .select((client_id, correl_id))
-                .load(c)?
-                .into_iter()
-                .collect()
-        }
-        DbConn::Sqlite(c) => {
-            let mut before = HashSet::new();
-            for row in rows.iter() {
-                let same = client_id.eq(&row.client_id).and(correl_id.eq(&row.correl_id));
-                let found = table.filter(same).filter(unknown()).select((client_id, correl_id)).first(c);
-                before.extend(found.optional()?);
-            }
-            before
-        }
-    };
-    for row in rows {
-        let ids = (row.client_id.as_str().to_owned(), row.correl_id.as_str().to_owned());
-        row.possible_duplicate = before.contains(&ids);
-    }
-    Ok(())
+    let same = client_id.eq(&row.client_id).and(correl_id.eq(&row.correl_id));
+    let unknown = table.filter(same).filter(state.eq(JobState::Unknown.as_str()));
+    diesel::select(diesel::dsl::exists(unknown)).get_result(conn)
 }
 
 fn insert_due(conn: &mut DbConn, rows: &[DueRow]) -> Result<(), StoreError> {

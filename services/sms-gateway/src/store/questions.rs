@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use super::rows::JobRow;
 use super::schema::sms_jobs;
 use super::upkeep::ROUND;
-use super::{Rules, StoreError, attempts};
+use super::{Rules, StoreError, attempts, queue};
 use crate::domain::attempt::JobKey;
 use crate::domain::state::JobState;
 
@@ -19,7 +19,7 @@ const ASK_FOR: Duration = Duration::from_secs(3 * 86_400);
 
 /// What is to be asked about one message.
 pub(crate) struct Question {
-    /// The message.
+    /// The message, with its payload.
     pub(crate) row: JobRow,
     /// Its segments, with the SMSC's ids.
     pub(crate) parts: Vec<(i32, String)>,
@@ -42,14 +42,16 @@ pub(crate) fn take(conn: &mut DbConn, rules: &Rules, now: UnixMillis) -> Result<
         due.into_iter().map(|(client, job)| JobKey { client_id: client, id: job }).collect();
     keys.sort_unstable();
     let mut loaded = attempts::lock(conn, &keys)?;
+    let rows = queue::rows(conn, &keys)?;
     let mut questions = Vec::with_capacity(loaded.len());
-    for one in &mut loaded {
+    for row in rows {
+        let Some(one) = loaded.iter_mut().find(|one| one.attempt.key == row.key()) else { continue };
         if one.attempt.state != JobState::Sent || one.attempt.due_at.is_none_or(|due| due > now) {
             continue;
         }
-        let age = now - one.row.created_at;
+        let age = now - row.created_at;
         one.attempt.due_at = (age < ASK_FOR).then(|| now + age);
-        questions.push(Question { row: one.row.clone(), parts: one.attempt.untold() });
+        questions.push(Question { row, parts: one.attempt.untold() });
     }
     attempts::save(conn, rules, loaded, now)?;
     Ok(questions)

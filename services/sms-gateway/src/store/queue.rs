@@ -1,20 +1,19 @@
 //! The queue of jobs that wait to be submitted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use common::models::UnixMillis;
 use common::models::sms::{ClientId, SmsState};
-use db::DbConn;
-use diesel::dsl::sql;
+use db::{BatchQuery, BatchSql, DbConn};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Text};
+use diesel::sql_types::{Array, BigInt, Text};
 
 use super::attempts::{self, Loaded};
 use super::rows::{JobRow, StatusRow};
 use super::schema::sms_jobs;
 use super::statuses;
 use super::{Rules, StoreError, references};
-use crate::domain::attempt::JobKey;
+use crate::domain::attempt::{Attempt, JobKey};
 use crate::domain::state::JobState;
 
 /// Which waiting jobs are asked for.
@@ -28,21 +27,53 @@ pub(crate) struct Wanted {
     pub(crate) limit: i64,
 }
 
-/// Reads jobs whose time has come, the longest waiting first, without taking them.
+enum Waiting {}
+
+impl BatchSql for Waiting {
+    // The state is no parameter: a plan that is kept has to know it to use the index.
+    const SQL: &'static str = "SELECT client_id, id FROM sms_jobs \
+        WHERE state = 'queued' AND due_at <= {now} AND (NOT pinned OR smsc = {smsc}) AND client_id <> ALL({resting}) \
+        ORDER BY due_at, id LIMIT {limit}";
+    type Row = (Text, Text);
+}
+
+/// Finds jobs whose time has come, the longest waiting first, without taking them.
 pub(crate) fn waiting(
     conn: &mut DbConn,
     wanted: &Wanted,
     now: UnixMillis,
-) -> Result<Vec<JobRow>, StoreError> {
+) -> Result<Vec<JobKey>, StoreError> {
     use sms_jobs::{client_id, due_at, id, pinned, smsc, state, table};
-    Ok(table
-        .filter(state.eq(JobState::Queued.as_str()).and(due_at.le(now)))
-        .filter(pinned.eq(false).or(smsc.eq(&wanted.smsc)))
-        .filter(client_id.ne_all(&wanted.resting))
-        .order((due_at, id))
-        .limit(wanted.limit)
-        .select(JobRow::as_select())
-        .load(conn)?)
+    let keys: Vec<(ClientId, String)> = match conn {
+        DbConn::Pg(c) => {
+            let resting: Vec<&str> = wanted.resting.iter().map(ClientId::as_str).collect();
+            BatchQuery::<Waiting>::new()
+                .value::<BigInt, _>("now", now.as_i64())
+                .value::<Text, _>("smsc", wanted.smsc.as_str())
+                .value::<Array<Text>, _>("resting", resting)
+                .value::<BigInt, _>("limit", wanted.limit)
+                .load(c)?
+        }
+        DbConn::Sqlite(c) => table
+            .filter(state.eq(JobState::Queued.as_str()).and(due_at.le(now)))
+            .filter(pinned.eq(false).or(smsc.eq(&wanted.smsc)))
+            .filter(client_id.ne_all(&wanted.resting))
+            .order((due_at, id))
+            .limit(wanted.limit)
+            .select((client_id, id))
+            .load(c)?,
+    };
+    Ok(keys.into_iter().map(|(client, job)| JobKey { client_id: client, id: job }).collect())
+}
+
+/// Reads jobs whole, for those that must be opened again; they come in any order.
+pub(crate) fn rows(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<JobRow>, StoreError> {
+    let mut rows = Vec::with_capacity(keys.len());
+    for key in keys {
+        let found = sms_jobs::table.find((&key.client_id, &key.id)).select(JobRow::as_select());
+        rows.extend(found.first(conn).optional()?);
+    }
+    Ok(rows)
 }
 
 /// Counts the jobs that wait, for a gauge.
@@ -101,10 +132,12 @@ pub(crate) fn claim(
 ) -> Result<(Vec<Claimed>, Vec<StatusRow>), StoreError> {
     let mut claimed = Vec::with_capacity(plans.len());
     let mut new = Vec::new();
-    let mut loaded = lock_queued(conn, plans)?;
+    let keys: Vec<JobKey> = plans.iter().map(|plan| plan.key.clone()).collect();
+    let by_key: HashMap<&JobKey, &Plan> = plans.iter().map(|plan| (&plan.key, plan)).collect();
+    let mut loaded = attempts::lock_queued(conn, &keys)?;
     for one in &mut loaded {
-        let Some(plan) = plans.iter().find(|plan| plan.key == one.attempt.key) else { continue };
-        if one.row.possible_duplicate && has_succeeded(conn, &one.row)? {
+        let Some(plan) = by_key.get(&one.attempt.key) else { continue };
+        if one.attempt.possible_duplicate && has_succeeded(conn, &one.attempt)? {
             one.attempt.cancel();
             continue;
         }
@@ -121,12 +154,12 @@ pub(crate) fn claim(
                 claimed.push(Claimed {
                     key: plan.key.clone(),
                     parts,
-                    tries: one.row.tries,
+                    tries: one.tries,
                     copy: one.attempt.resends,
                     reference: 0,
                     deadline: one.attempt.deadline,
                 });
-                one.row.tries = one.row.tries.saturating_add(1);
+                one.tries = one.tries.saturating_add(1);
                 Vec::new()
             }
         };
@@ -144,62 +177,29 @@ fn refer(
     claimed: &mut [Claimed],
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    let lacks = |row: &JobRow, segments: i32| segments > 1 && row.reference == 0;
+    let lacks = |one: &&Loaded| one.attempt.segments > 1 && one.reference == 0;
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
-    for one in loaded.iter().filter(|one| lacks(&one.row, one.attempt.segments)) {
-        *counts.entry(one.row.recipient.clone().unwrap_or_default()).or_default() += 1;
+    for one in loaded.iter().filter(lacks) {
+        *counts.entry(one.recipient.clone().unwrap_or_default()).or_default() += 1;
     }
     let mut drawn = references::draw(conn, counts, now)?;
     for one in loaded.iter_mut().filter(|one| one.attempt.segments > 1) {
-        if one.row.reference == 0 {
-            let of_recipient = drawn.get_mut(one.row.recipient.as_deref().unwrap_or_default());
-            one.row.reference = of_recipient.and_then(Vec::pop).unwrap_or(1);
+        if one.reference == 0 {
+            let of_recipient = drawn.get_mut(one.recipient.as_deref().unwrap_or_default());
+            one.reference = of_recipient.and_then(Vec::pop).unwrap_or(1);
         }
         if let Some(claimed) = claimed.iter_mut().find(|claimed| claimed.key == one.attempt.key) {
-            claimed.reference = one.row.reference;
+            claimed.reference = one.reference;
         }
     }
     Ok(())
 }
 
 /// Tells whether an earlier attempt, whose outcome was unknown when this one was accepted, has succeeded meanwhile.
-fn has_succeeded(conn: &mut DbConn, row: &JobRow) -> Result<bool, StoreError> {
+fn has_succeeded(conn: &mut DbConn, attempt: &Attempt) -> Result<bool, StoreError> {
     use sms_jobs::{client_id, correl_id, state, table};
-    let same = client_id.eq(&row.client_id).and(correl_id.eq(&row.correl_id));
+    let same = client_id.eq(&attempt.key.client_id).and(correl_id.eq(&attempt.correl_id));
     let succeeded = state.eq_any([JobState::Sent, JobState::Delivered].map(JobState::as_str));
     let count: i64 = table.filter(same.and(succeeded)).count().get_result(conn)?;
     Ok(count > 0)
-}
-
-fn lock_queued(conn: &mut DbConn, plans: &[Plan]) -> Result<Vec<Loaded>, StoreError> {
-    use sms_jobs::{client_id, id, state, table};
-    let queued = || state.eq(JobState::Queued.as_str());
-    let rows: Vec<JobRow> = match conn {
-        DbConn::Pg(c) => {
-            let (clients, ids): (Vec<&str>, Vec<&str>) =
-                plans.iter().map(|plan| (plan.key.client_id.as_str(), plan.key.id.as_str())).unzip();
-            let among = sql::<Bool>("(client_id, id) IN (SELECT * FROM unnest(")
-                .bind::<Array<Text>, _>(clients)
-                .sql(", ")
-                .bind::<Array<Text>, _>(ids)
-                .sql("))");
-            table
-                .filter(among)
-                .filter(queued())
-                .order((client_id, id))
-                .for_update()
-                .skip_locked()
-                .select(JobRow::as_select())
-                .load(c)?
-        }
-        DbConn::Sqlite(c) => {
-            let mut rows = Vec::with_capacity(plans.len());
-            for plan in plans {
-                let job = table.filter(client_id.eq(&plan.key.client_id).and(id.eq(&plan.key.id)));
-                rows.extend(job.filter(queued()).select(JobRow::as_select()).first(c).optional()?);
-            }
-            rows
-        }
-    };
-    attempts::join(conn, rows)
 }

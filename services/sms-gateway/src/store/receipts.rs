@@ -7,11 +7,12 @@ pub(in crate::store) use unanswered::UNANSWERED;
 use std::collections::{BTreeSet, HashMap};
 
 use common::models::UnixMillis;
-use db::DbConn;
+use db::{BatchQuery, BatchSql, DbConn};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Integer, Nullable, Text};
 use sms::message_id::{receipt_keys, response_key};
 
-use super::rows::{ReceiptRow, StatusRow};
+use super::rows::{ReceiptColumns, ReceiptRow, StatusRow};
 use super::schema::{sms_parts, sms_receipts};
 use super::{Rules, StoreError, attempts, statuses};
 use crate::domain::attempt::{JobKey, PartEvent};
@@ -158,18 +159,35 @@ fn waiting_for(
         let base = rules.id_base(smsc);
         let wanted: HashMap<String, usize> =
             ids.iter().map(|(index, id)| (response_key(id, base), *index)).collect();
-        let keys: Vec<&String> = wanted.keys().collect();
-        let rows: Vec<ReceiptRow> = sms_receipts::table
-            .filter(sms_receipts::smsc.eq(smsc).and(sms_receipts::message_key.eq_any(keys)))
-            .order(sms_receipts::received_at)
-            .select(ReceiptRow::as_select())
-            .load(conn)?;
-        for row in rows {
+        for row in parked(conn, smsc, wanted.keys().map(String::as_str).collect())? {
             let Some(index) = wanted.get(&row.message_key) else { continue };
             found.push((*index, Receipt::from(row)));
         }
     }
     Ok(found)
+}
+
+enum Parked {}
+
+impl BatchSql for Parked {
+    const SQL: &'static str = "SELECT {receipt} FROM sms_receipts \
+        WHERE smsc = {smsc} AND message_key = ANY({keys}) ORDER BY received_at";
+    type Row = ReceiptColumns;
+}
+
+fn parked(conn: &mut DbConn, smsc: &str, keys: Vec<&str>) -> QueryResult<Vec<ReceiptRow>> {
+    match conn {
+        DbConn::Pg(c) => BatchQuery::<Parked>::new()
+            .columns_of::<ReceiptRow>("receipt")
+            .value::<Text, _>("smsc", smsc)
+            .value::<Array<Text>, _>("keys", keys)
+            .load(c),
+        DbConn::Sqlite(c) => sms_receipts::table
+            .filter(sms_receipts::smsc.eq(smsc).and(sms_receipts::message_key.eq_any(keys)))
+            .order(sms_receipts::received_at)
+            .select(ReceiptRow::as_select())
+            .load(c),
+    }
 }
 
 impl From<ReceiptRow> for Receipt {
@@ -274,16 +292,33 @@ struct Match {
     message_id: String,
 }
 
+enum Segments {}
+
+impl BatchSql for Segments {
+    const SQL: &'static str = "SELECT message_key, client_id, job_id, part, message_id FROM sms_parts \
+        WHERE smsc = {smsc} AND message_key = ANY({keys}) ORDER BY receipt IS NOT NULL, updated_at DESC";
+    type Row = (Nullable<Text>, Text, Text, Integer, Nullable<Text>);
+}
+
 fn segments(conn: &mut DbConn, smsc: &str, keys: Vec<String>) -> Result<Vec<(String, Match)>, StoreError> {
-    use sms_parts::{
-        client_id, job_id, message_id, message_key, part, receipt, smsc as smsc_of, table, updated_at,
+    // An SMSC that counts anew means a message that has no receipt yet, or else its latest.
+    let rows: Vec<(Option<String>, _, String, i32, Option<String>)> = match conn {
+        DbConn::Pg(c) => {
+            let segments = BatchQuery::<Segments>::new().value::<Text, _>("smsc", smsc);
+            segments.value::<Array<Text>, _>("keys", keys).load(c)?
+        }
+        DbConn::Sqlite(c) => sms_parts::table
+            .filter(sms_parts::smsc.eq(smsc).and(sms_parts::message_key.eq_any(keys)))
+            .order((sms_parts::receipt.is_not_null(), sms_parts::updated_at.desc()))
+            .select((
+                sms_parts::message_key,
+                sms_parts::client_id,
+                sms_parts::job_id,
+                sms_parts::part,
+                sms_parts::message_id,
+            ))
+            .load(c)?,
     };
-    let rows: Vec<(Option<String>, _, String, i32, Option<String>)> = table
-        .filter(smsc_of.eq(smsc).and(message_key.eq_any(keys)))
-        // An SMSC that counts anew means a message that has no receipt yet, or else its latest.
-        .order((receipt.is_not_null(), updated_at.desc()))
-        .select((message_key, client_id, job_id, part, message_id))
-        .load(conn)?;
     Ok(rows
         .into_iter()
         .map(|(key, client, id, number, message)| {

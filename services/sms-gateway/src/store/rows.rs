@@ -2,6 +2,8 @@
 
 use common::models::UnixMillis;
 use common::models::sms::{ClientId, CorrelId, SmsState};
+use diesel::dsl::SqlTypeOf;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use smpp::codec::CommandStatus;
 
@@ -12,8 +14,8 @@ use crate::domain::receipt::Fate;
 use crate::domain::state::Emitted;
 
 /// A row of `sms_jobs`.
-#[derive(Clone, Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = sms_jobs, primary_key(client_id, id), treat_none_as_null = true)]
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sms_jobs)]
 pub(crate) struct JobRow {
     pub(crate) client_id: ClientId,
     pub(crate) id: String,
@@ -48,12 +50,47 @@ impl JobRow {
     pub(crate) fn key(&self) -> JobKey {
         JobKey { client_id: self.client_id.clone(), id: self.id.clone() }
     }
+}
+
+/// What is read of a row of `sms_jobs` to change it: all but what never changes and nobody asks for, the payload above
+/// all.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sms_jobs)]
+pub(crate) struct AttemptRow {
+    pub(crate) client_id: ClientId,
+    pub(crate) id: String,
+    pub(crate) correl_id: CorrelId,
+    pub(crate) state: String,
+    pub(crate) holds: bool,
+    pub(crate) emitted: i32,
+    pub(crate) possible_duplicate: bool,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) class: String,
+    pub(crate) deadline: UnixMillis,
+    pub(crate) due_at: Option<UnixMillis>,
+    pub(crate) tries: i32,
+    pub(crate) segments: i32,
+    pub(crate) reference: i32,
+    pub(crate) smsc: Option<String>,
+    pub(crate) recall_id: Option<String>,
+    pub(crate) recipient: Option<String>,
+    pub(crate) resends: i32,
+}
+
+/// The columns of [`AttemptRow`].
+pub(crate) type AttemptColumns = SqlTypeOf<<AttemptRow as Selectable<Pg>>::SelectExpression>;
+
+impl AttemptRow {
+    /// Names the job.
+    pub(crate) fn key(&self) -> JobKey {
+        JobKey { client_id: self.client_id.clone(), id: self.id.clone() }
+    }
 
     /// Reads the attempt; `parts` are its segments in order.
-    pub(crate) fn attempt(&self, parts: Vec<Part>) -> Result<Attempt, StoreError> {
+    pub(crate) fn attempt(self, parts: Vec<Part>) -> Result<Attempt, StoreError> {
         Ok(Attempt {
-            key: self.key(),
-            correl_id: self.correl_id.clone(),
+            key: JobKey { client_id: self.client_id, id: self.id },
+            correl_id: self.correl_id,
             state: self.state.parse().map_err(StoreError::unreadable)?,
             holds: self.holds,
             emitted: Emitted::from_bits(self.emitted),
@@ -63,28 +100,10 @@ impl JobRow {
             possible_duplicate: self.possible_duplicate,
             deadline: self.deadline,
             due_at: self.due_at,
-            recall_id: self.recall_id.clone(),
-            smsc: self.smsc.clone(),
+            recall_id: self.recall_id,
+            smsc: self.smsc,
             parts,
         })
-    }
-
-    /// Takes over what has changed.
-    pub(crate) fn update(&mut self, attempt: &Attempt, now: UnixMillis) {
-        self.state = attempt.state.as_str().into();
-        self.holds = attempt.holds;
-        self.emitted = attempt.emitted.bits();
-        self.segments = attempt.segments;
-        self.resends = attempt.resends;
-        self.pinned = attempt.is_pinned();
-        self.possible_duplicate = attempt.possible_duplicate;
-        self.due_at = attempt.due_at;
-        self.recall_id = attempt.recall_id.clone();
-        self.smsc = attempt.smsc.clone();
-        self.updated_at = now;
-        if !attempt.needs_payload() {
-            self.payload = None;
-        }
     }
 }
 
@@ -105,6 +124,9 @@ pub(crate) struct PartRow {
     pub(crate) updated_at: UnixMillis,
 }
 
+/// The columns of [`PartRow`].
+pub(crate) type PartColumns = SqlTypeOf<<PartRow as Selectable<Pg>>::SelectExpression>;
+
 const PART_STATES: [(PartState, &str); 5] = [
     (PartState::Queued, "queued"),
     (PartState::Submitting, "submitting"),
@@ -114,22 +136,18 @@ const PART_STATES: [(PartState, &str); 5] = [
 ];
 
 impl PartRow {
-    /// Names the job it belongs to.
-    pub(crate) fn key(&self) -> JobKey {
-        JobKey { client_id: self.client_id.clone(), id: self.job_id.clone() }
-    }
-
-    /// Reads the segment.
-    pub(crate) fn part(self) -> Result<Part, StoreError> {
+    /// Reads the segment, and which job it belongs to.
+    pub(crate) fn split(self) -> Result<(JobKey, Part), StoreError> {
         let state = PART_STATES.iter().find(|(_, name)| *name == self.state).map(|(state, _)| *state);
-        Ok(Part {
+        let part = Part {
             number: self.part,
             smsc: self.smsc,
             state: state.ok_or_else(|| StoreError::unreadable(UnknownPartState(self.state)))?,
             message_id: self.message_id,
             refusal: self.refusal.and_then(|code| u32::try_from(code).ok()).map(CommandStatus),
             fate: self.receipt.map(|state| Fate::from_columns(&state, self.receipt_error)),
-        })
+        };
+        Ok((JobKey { client_id: self.client_id, id: self.job_id }, part))
     }
 
     /// Writes the segment; `message_key` is the form of its id that receipts are looked up by.
@@ -171,6 +189,9 @@ pub(crate) struct ReceiptRow {
     pub(crate) recipient: Option<String>,
     pub(crate) looked_at: UnixMillis,
 }
+
+/// The columns of [`ReceiptRow`].
+pub(crate) type ReceiptColumns = SqlTypeOf<<ReceiptRow as Selectable<Pg>>::SelectExpression>;
 
 /// A row of `sms_statuses`.
 #[derive(Clone, Queryable, Selectable, Insertable)]

@@ -4,8 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use common::models::sms::ClientId;
-use db::DbConn;
+use db::{BatchQuery, BatchSql, DbConn, Rows};
+use diesel::dsl::SqlTypeOf;
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Text};
 
 use super::StoreError;
 use super::intake::NewAttempt;
@@ -51,11 +54,13 @@ pub(super) fn repeated(conn: &mut DbConn, batch: &[NewAttempt]) -> Result<HashSe
     if rows.is_empty() {
         return Ok(HashSet::new());
     }
-    let seals: Vec<&str> = rows.iter().map(|row| row.seal.as_str()).collect();
     let known: Vec<SealRow> = match conn {
         DbConn::Pg(c) => {
-            diesel::insert_into(table).values(&rows).on_conflict_do_nothing().execute(c)?;
-            table.filter(seal.eq_any(&seals)).select(SealRow::as_select()).load(c)?
+            insert(c, &rows)?;
+            let keys = Rows::of(&rows)
+                .column::<Text, _>("client_id", |row| row.client_id.as_str())
+                .column::<Text, _>("seal", |row| row.seal.as_str());
+            BatchQuery::<Find>::new().columns_of::<SealRow>("seal").rows("k", keys).load(c)?
         }
         DbConn::Sqlite(c) => {
             let mut known = Vec::with_capacity(rows.len());
@@ -75,4 +80,30 @@ pub(super) fn repeated(conn: &mut DbConn, batch: &[NewAttempt]) -> Result<HashSe
         first.is_some_and(|first| !first.is_from_the_record_of(attempt))
     };
     Ok(batch.iter().filter(is_repeated).map(|attempt| attempt.row.id.clone()).collect())
+}
+
+enum Insert {}
+
+impl BatchSql for Insert {
+    const SQL: &'static str = "INSERT INTO sms_seals ({n.*}) SELECT * FROM {n} ON CONFLICT DO NOTHING";
+    type Row = ();
+}
+
+fn insert(conn: &mut PgConnection, rows: &[SealRow]) -> QueryResult<()> {
+    let rows = Rows::of(rows)
+        .column::<Text, _>("client_id", |row| row.client_id.as_str())
+        .column::<Text, _>("seal", |row| row.seal.as_str())
+        .column::<Text, _>("source_topic", |row| row.source_topic.as_str())
+        .column::<Integer, _>("source_partition", |row| row.source_partition)
+        .column::<BigInt, _>("source_offset", |row| row.source_offset)
+        .column::<BigInt, _>("expires_at", |row| row.expires_at.as_i64());
+    BatchQuery::<Insert>::new().rows("n", rows).execute(conn).map(|_| ())
+}
+
+enum Find {}
+
+impl BatchSql for Find {
+    const SQL: &'static str = "SELECT {seal} FROM {k} \
+        JOIN sms_seals ON sms_seals.client_id = k.client_id AND sms_seals.seal = k.seal";
+    type Row = SqlTypeOf<<SealRow as Selectable<Pg>>::SelectExpression>;
 }

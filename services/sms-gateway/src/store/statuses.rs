@@ -6,8 +6,9 @@ use bus::record::TRACEPARENT;
 use bus::{Record, outbox};
 use common::models::UnixMillis;
 use common::models::sms::{ClientId, CorrelId, SmsStatus};
-use db::{DbConn, on_backend};
+use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::upsert::excluded;
 use telemetry::TraceContext;
 
@@ -80,11 +81,21 @@ pub(crate) fn publish(
             possible_duplicate: status.possible_duplicate,
         });
     }
-    on_backend!(conn, |c| diesel::insert_into(sms_statuses::table).values(&rows).execute(c))?;
+    insert(conn, &rows)?;
     let records = rows.iter().zip(traces).map(|(row, trace)| record(&rules.status_topic, row, trace));
     let records = records.collect::<Result<Vec<_>, _>>()?;
     outbox::push(conn, &records, now)?;
     Ok(rows)
+}
+
+enum Reserve {}
+
+impl BatchSql for Reserve {
+    // In the order of the clients, in which every transaction locks them.
+    const SQL: &'static str = "INSERT INTO sms_sequences AS s ({n.*}) SELECT * FROM {n} ORDER BY client_id \
+        ON CONFLICT (client_id) DO UPDATE SET last_seq = s.last_seq + excluded.last_seq \
+        RETURNING client_id, last_seq";
+    type Row = (Text, BigInt);
 }
 
 /// Moves each client's counter on, and gives where it stood.
@@ -93,20 +104,19 @@ fn reserve(
     counts: BTreeMap<ClientId, i64>,
 ) -> Result<BTreeMap<ClientId, i64>, StoreError> {
     use sms_sequences::{client_id, last_seq, table};
-    let rows: Vec<_> = counts.iter().map(|(id, count)| (client_id.eq(id), last_seq.eq(count))).collect();
     let reserved: Vec<(ClientId, i64)> = match conn {
-        DbConn::Pg(c) => diesel::insert_into(table)
-            .values(&rows)
-            .on_conflict(client_id)
-            .do_update()
-            .set(last_seq.eq(last_seq + excluded(last_seq)))
-            .returning((client_id, last_seq))
-            .get_results(c)?,
-        DbConn::Sqlite(c) => rows
+        DbConn::Pg(c) => {
+            let counts: Vec<(&ClientId, &i64)> = counts.iter().collect();
+            let rows = Rows::of(&counts)
+                .column::<Text, _>("client_id", |(client, _)| client.as_str())
+                .column::<BigInt, _>("last_seq", |(_, count)| **count);
+            BatchQuery::<Reserve>::new().rows("n", rows).load(c)?
+        }
+        DbConn::Sqlite(c) => counts
             .iter()
-            .map(|row| {
+            .map(|(client, count)| {
                 diesel::insert_into(table)
-                    .values(*row)
+                    .values((client_id.eq(client), last_seq.eq(count)))
                     .on_conflict(client_id)
                     .do_update()
                     .set(last_seq.eq(last_seq + excluded(last_seq)))
@@ -122,6 +132,37 @@ fn reserve(
             (id, before)
         })
         .collect())
+}
+
+enum Insert {}
+
+impl BatchSql for Insert {
+    const SQL: &'static str = "INSERT INTO sms_statuses ({n.*}) SELECT * FROM {n}";
+    type Row = ();
+}
+
+fn insert(conn: &mut DbConn, rows: &[StatusRow]) -> QueryResult<()> {
+    match conn {
+        DbConn::Pg(c) => {
+            let rows = Rows::of(rows)
+                .column::<Text, _>("client_id", |row| row.client_id.as_str())
+                .column::<BigInt, _>("seq", |row| row.seq)
+                .column::<Text, _>("correl_id", |row| row.correl_id.as_str())
+                .column::<Text, _>("status", |row| row.status.as_str())
+                .column::<Nullable<Text>, _>("recall_id", |row| row.recall_id.as_deref())
+                .column::<Nullable<Text>, _>("error_text", |row| row.error_text.as_deref())
+                .column::<Bool, _>("simulated", |row| row.simulated)
+                .column::<BigInt, _>("produced_at", |row| row.produced_at.as_i64())
+                .column::<Bool, _>("possible_duplicate", |row| row.possible_duplicate);
+            BatchQuery::<Insert>::new().rows("n", rows).execute(c)?;
+        }
+        DbConn::Sqlite(c) => {
+            for row in rows {
+                diesel::insert_into(sms_statuses::table).values(row).execute(c)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn record(topic: &str, row: &StatusRow, traceparent: Option<String>) -> Result<Record, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use common::models::sms::{SmsState, SmsStatus};
-use smpp::codec::message_state;
+use smpp::codec::MessageState;
 use smpp::smsc::Verdict;
 
 use super::storm::{Storm, Whim};
@@ -40,7 +40,7 @@ impl fmt::Display for Tally {
 
 /// What the SMSC knows of one accepted segment.
 struct Entry {
-    state: u8,
+    state: MessageState,
     /// Its receipt was answered OK.
     acknowledged: bool,
 }
@@ -136,7 +136,7 @@ impl Ledger {
             Some(SmsState::Delivered) => tally.delivered += 1,
             Some(_) => {
                 let undelivered = |segment: &Segment| {
-                    self.accepted.get(segment).is_some_and(|entry| entry.state != message_state::DELIVERED)
+                    self.accepted.get(segment).is_some_and(|entry| entry.state != MessageState::Delivered)
                 };
                 let reason = Self::parts(index).any(|one| self.refused.contains(&one) || undelivered(&one));
                 assert!(reason, "{name} is {states:?}, and the SMSC knows no reason");
@@ -152,7 +152,7 @@ impl Ledger {
             self.accepted.get(&segment).unwrap_or_else(|| panic!("{name} is {rest:?}: {segment:?}"))
         };
         let entries: Vec<&Entry> = Self::parts(index).map(entry).collect();
-        let delivered = entries.iter().all(|entry| entry.state == message_state::DELIVERED);
+        let delivered = entries.iter().all(|entry| entry.state == MessageState::Delivered);
         let reported = entries.iter().all(|entry| entry.acknowledged);
         match rest {
             [SmsState::Sent] => assert!(!reported, "{name}: its receipts were thanked for and lost"),

@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use smpp::codec::CommandStatus;
 use smpp::esme::{Delivery, Esme, Event};
 use tokio::sync::mpsc;
@@ -93,11 +92,10 @@ impl Link {
         if outcomes.is_empty() && deliveries.is_empty() {
             return;
         }
-        let responses = join_all(outcomes.iter().map(|outcome| gateway.outcomes.submit(outcome.clone())));
-        let receipts = join_all(
-            deliveries.iter().map(|(_, receipt)| gateway.outcomes.submit(Outcome::Receipt(receipt.clone()))),
-        );
-        let (responses, receipts) = futures_util::future::join(responses, receipts).await;
+        let receipts = deliveries.iter().map(|(_, receipt)| Outcome::Receipt(receipt.clone()));
+        let batch: Vec<Outcome> = outcomes.iter().cloned().chain(receipts).collect();
+        let mut responses = gateway.outcomes.submit_many(batch).await;
+        let receipts = responses.split_off(outcomes.len());
         for (outcome, settled) in outcomes.into_iter().zip(responses) {
             match settled {
                 Ok(settled) => gateway.announcer.announce(&settled.statuses),

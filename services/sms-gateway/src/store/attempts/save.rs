@@ -1,0 +1,162 @@
+//! Writes attempts back.
+
+use common::models::UnixMillis;
+use db::{BatchQuery, BatchSql, DbConn, Rows};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+use sms::message_id::response_key;
+
+use super::Loaded;
+use crate::domain::attempt::Attempt;
+use crate::domain::state::JobState;
+use crate::store::rows::PartRow;
+use crate::store::schema::{sms_jobs, sms_parts};
+use crate::store::{Rules, StoreError};
+
+/// Writes the jobs, and those segments that have changed.
+pub(crate) fn save(
+    conn: &mut DbConn,
+    rules: &Rules,
+    mut loaded: Vec<Loaded>,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let mut parts = Vec::new();
+    for one in &mut loaded {
+        for part in one.attempt.parts.iter().filter(|part| !one.before.contains(part)) {
+            let key = part.message_id.as_deref().map(|id| response_key(id, rules.id_base(&part.smsc)));
+            parts.push(PartRow::of(&one.attempt.key, part, key, now));
+        }
+        if one.attempt.holds && !one.held {
+            one.attempt.holds = take_back(conn, &one.attempt, now)?;
+        }
+    }
+    save_jobs(conn, &loaded, now)?;
+    save_parts(conn, &parts)
+}
+
+/// An attempt that was given up has succeeded after all: cancels a later one that has not been sent yet, and says
+/// whether the ids are its own again.
+fn take_back(conn: &mut DbConn, attempt: &Attempt, now: UnixMillis) -> Result<bool, StoreError> {
+    use sms_jobs::{client_id, correl_id, due_at, holds, payload, state, table, updated_at};
+    let ids = || client_id.eq(&attempt.key.client_id).and(correl_id.eq(&attempt.correl_id));
+    let same = || ids().and(holds.eq(true));
+    diesel::update(table.filter(same()).filter(state.eq(JobState::Queued.as_str())))
+        .set((
+            state.eq(JobState::Cancelled.as_str()),
+            holds.eq(false),
+            payload.eq(None::<String>),
+            due_at.eq(None::<i64>),
+            updated_at.eq(now),
+        ))
+        .execute(conn)?;
+    let others: i64 = table.filter(same()).count().get_result(conn)?;
+    Ok(others == 0)
+}
+
+enum SaveJobs {}
+
+impl BatchSql for SaveJobs {
+    const SQL: &'static str = "UPDATE sms_jobs AS j SET state = n.state, holds = n.holds, emitted = n.emitted, \
+        possible_duplicate = n.possible_duplicate, payload = CASE WHEN n.needs_payload THEN j.payload END, \
+        due_at = n.due_at, tries = n.tries, segments = n.segments, reference = n.reference, smsc = n.smsc, \
+        recall_id = n.recall_id, resends = n.resends, pinned = n.pinned, updated_at = {now} \
+        FROM {n} WHERE j.client_id = n.client_id AND j.id = n.id";
+    type Row = ();
+}
+
+fn save_jobs(conn: &mut DbConn, loaded: &[Loaded], now: UnixMillis) -> Result<(), StoreError> {
+    match conn {
+        _ if loaded.is_empty() => {}
+        DbConn::Pg(c) => {
+            let rows = Rows::of(loaded)
+                .column::<Text, _>("client_id", |one| one.attempt.key.client_id.as_str())
+                .column::<Text, _>("id", |one| one.attempt.key.id.as_str())
+                .column::<Text, _>("state", |one| one.attempt.state.as_str())
+                .column::<Bool, _>("holds", |one| one.attempt.holds)
+                .column::<Integer, _>("emitted", |one| one.attempt.emitted.bits())
+                .column::<Bool, _>("possible_duplicate", |one| one.attempt.possible_duplicate)
+                .column::<Bool, _>("needs_payload", |one| one.attempt.needs_payload())
+                .column::<Nullable<BigInt>, _>("due_at", |one| one.attempt.due_at.map(UnixMillis::as_i64))
+                .column::<Integer, _>("tries", |one| one.tries)
+                .column::<Integer, _>("segments", |one| one.attempt.segments)
+                .column::<Integer, _>("reference", |one| one.reference)
+                .column::<Nullable<Text>, _>("smsc", |one| one.attempt.smsc.as_deref())
+                .column::<Nullable<Text>, _>("recall_id", |one| one.attempt.recall_id.as_deref())
+                .column::<Integer, _>("resends", |one| one.attempt.resends)
+                .column::<Bool, _>("pinned", |one| one.attempt.is_pinned());
+            let save = BatchQuery::<SaveJobs>::new().rows("n", rows);
+            save.value::<BigInt, _>("now", now.as_i64()).execute(c)?;
+        }
+        DbConn::Sqlite(c) => {
+            use sms_jobs::{
+                due_at, emitted, holds, payload, pinned, possible_duplicate, recall_id, reference, resends,
+                segments, smsc, state, table, tries, updated_at,
+            };
+            for one in loaded {
+                let attempt = &one.attempt;
+                let dropped = (!attempt.needs_payload()).then(|| payload.eq(None::<String>));
+                diesel::update(table.find((&attempt.key.client_id, &attempt.key.id)))
+                    .set((
+                        state.eq(attempt.state.as_str()),
+                        holds.eq(attempt.holds),
+                        emitted.eq(attempt.emitted.bits()),
+                        possible_duplicate.eq(attempt.possible_duplicate),
+                        dropped,
+                        due_at.eq(attempt.due_at),
+                        tries.eq(one.tries),
+                        segments.eq(attempt.segments),
+                        reference.eq(one.reference),
+                        smsc.eq(attempt.smsc.as_deref()),
+                        recall_id.eq(attempt.recall_id.as_deref()),
+                        resends.eq(attempt.resends),
+                        pinned.eq(attempt.is_pinned()),
+                        updated_at.eq(now),
+                    ))
+                    .execute(c)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+enum SaveParts {}
+
+impl BatchSql for SaveParts {
+    const SQL: &'static str = "INSERT INTO sms_parts ({n.*}) SELECT * FROM {n} \
+        ON CONFLICT (client_id, job_id, part) DO UPDATE SET smsc = excluded.smsc, state = excluded.state, \
+        message_id = excluded.message_id, message_key = excluded.message_key, refusal = excluded.refusal, \
+        receipt = excluded.receipt, receipt_error = excluded.receipt_error, updated_at = excluded.updated_at";
+    type Row = ();
+}
+
+fn save_parts(conn: &mut DbConn, rows: &[PartRow]) -> Result<(), StoreError> {
+    match conn {
+        _ if rows.is_empty() => {}
+        DbConn::Pg(c) => {
+            let rows = Rows::of(rows)
+                .column::<Text, _>("client_id", |row| row.client_id.as_str())
+                .column::<Text, _>("job_id", |row| row.job_id.as_str())
+                .column::<Integer, _>("part", |row| row.part)
+                .column::<Text, _>("smsc", |row| row.smsc.as_str())
+                .column::<Text, _>("state", |row| row.state.as_str())
+                .column::<Nullable<Text>, _>("message_id", |row| row.message_id.as_deref())
+                .column::<Nullable<Text>, _>("message_key", |row| row.message_key.as_deref())
+                .column::<Nullable<BigInt>, _>("refusal", |row| row.refusal)
+                .column::<Nullable<Text>, _>("receipt", |row| row.receipt.as_deref())
+                .column::<Nullable<Text>, _>("receipt_error", |row| row.receipt_error.as_deref())
+                .column::<BigInt, _>("updated_at", |row| row.updated_at.as_i64());
+            BatchQuery::<SaveParts>::new().rows("n", rows).execute(c)?;
+        }
+        DbConn::Sqlite(c) => {
+            for row in rows {
+                diesel::insert_into(sms_parts::table)
+                    .values(row)
+                    .on_conflict((sms_parts::client_id, sms_parts::job_id, sms_parts::part))
+                    .do_update()
+                    .set(row)
+                    .execute(c)?;
+            }
+        }
+    }
+    Ok(())
+}
