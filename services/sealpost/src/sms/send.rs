@@ -1,13 +1,14 @@
 //! `sealpost sms send`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use common::crypto::sms_envelope::{Binding, SealingKey, encode_payload, seal};
+use common::crypto::sms_envelope::{Binding, KeyKind, SealingKey, encode_payload, seal};
 use common::crypto::sms_payload::SmsPayload;
 use common::crypto::token::random;
-use common::models::E164;
 use common::models::sms::{SmsClass, SmsRequest};
+use common::models::{Clock as _, E164, SystemClock};
 use futures_util::{StreamExt as _, stream};
 use zeroize::Zeroizing;
 
@@ -49,9 +50,10 @@ pub(crate) struct Send {
     /// Your id of the request, which its statuses carry; with several recipients ID-1, ID-2, ... [default: random]
     #[arg(long, value_name = "ID")]
     correl_id: Option<String>,
-    /// When it is too late to send
-    #[arg(long, value_name = "INSTANT", default_value = "2100-01-01T00:00:00Z", value_parser = deadline)]
-    deadline: String,
+    /// When it is too late to send [default: in version 1 2100-01-01T00:00:00Z; in version 2, which gateways take for
+    /// some time only, in a day]
+    #[arg(long, value_name = "INSTANT", value_parser = deadline)]
+    deadline: Option<String>,
     /// What to do when an outcome stays unknown: bulk (nothing; the default), otp or alert (send once more)
     #[arg(long, value_parser = class)]
     class: Option<SmsClass>,
@@ -69,6 +71,14 @@ pub(crate) struct Send {
 
 fn class(word: &str) -> Result<SmsClass, String> {
     word.parse().map_err(|_| "one of bulk, otp, alert is expected".to_owned())
+}
+
+/// The deadline of requests for which none is given.
+fn usual_deadline(kind: KeyKind) -> String {
+    match kind {
+        KeyKind::Rsa => "2100-01-01T00:00:00Z".to_owned(),
+        KeyKind::X25519 => (SystemClock.now() + Duration::from_secs(86_400)).to_rfc3339_seconds(),
+    }
 }
 
 /// Where the requests go.
@@ -89,6 +99,7 @@ impl Send {
             Some(text) => Zeroizing::new(text.clone()),
             None => console::stdin_text()?,
         };
+        let deadline = self.deadline.clone().unwrap_or_else(|| usual_deadline(key.kind()));
         let ids = Ids::new(self.correl_id.clone(), recipients.len())?;
         let channel = self.channel().await?;
 
@@ -96,7 +107,7 @@ impl Send {
         for (chunk, first) in recipients.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
             let mut requests = Vec::with_capacity(chunk.len());
             for (recipient, index) in chunk.iter().zip(first..) {
-                requests.push(self.request(&key, (recipient, &text), ids.get(index))?);
+                requests.push(self.request(&key, &deadline, (recipient, &text), ids.get(index))?);
             }
             let accepted = |index: usize| {
                 bar.inc(1);
@@ -122,14 +133,20 @@ impl Send {
         Ok(Channel::Http(gateway.ok_or("give --brokers, or --server and --api-key-file")?))
     }
 
-    fn request(&self, key: &SealingKey, sms: (&E164, &str), correl_id: String) -> Outcome<SmsRequest> {
-        let message = SmsPayload::new(sms.0.as_str(), self.sender.as_deref(), sms.1)?.to_octets();
-        let binding = Binding { client_id: &self.client, correl_id: &correl_id, deadline: &self.deadline };
+    fn request(
+        &self,
+        key: &SealingKey,
+        deadline: &str,
+        (recipient, text): (&E164, &str),
+        correl_id: String,
+    ) -> Outcome<SmsRequest> {
+        let message = SmsPayload::new(recipient.as_str(), self.sender.as_deref(), text)?.to_octets();
+        let binding = Binding { client_id: &self.client, correl_id: &correl_id, deadline };
         let payload = encode_payload(&seal(key, &binding, &message)?);
         Ok(SmsRequest {
             client_id: self.client.as_str().into(),
             correl_id: correl_id.into(),
-            deadline: Some(self.deadline.clone()),
+            deadline: Some(deadline.to_owned()),
             payload: Some(payload),
             class: self.class.map(|class| class.as_str().to_owned()),
         })
