@@ -86,9 +86,9 @@ pub(super) async fn run(settings: EsmeSettings, mut inputs: Inputs, mut outputs:
     let smsc = settings.name.clone();
     let mut backoff = Backoff::new(settings.reconnect_min, settings.reconnect_max);
     let mut pace = Pace::new(settings.pace(), now());
-    outputs.counters.show(&pace, now());
     let mut link_number = 0;
     loop {
+        outputs.counters.show(&pace, now());
         outputs.set_state(EsmeState::Connecting);
         let Some(connected) = meanwhile(connect(&settings), &mut inputs, &mut outputs).await else { break };
         let error = match connected {

@@ -125,7 +125,7 @@ pub struct EsmeSettings {
     pub reconnect_max: Duration,
     /// Wait before a new try after refused credentials.
     pub alarm_retry: Duration,
-    /// How long responses are waited for at [`Esme::shutdown`].
+    /// How long responses are waited for at [`super::Esme::shutdown`].
     pub drain: Duration,
 }
 

@@ -77,7 +77,8 @@ impl Connection {
         let mut arrivals = self.shared.arrivals.subscribe();
         while !self.ended || !self.outgoing.is_done() {
             arrivals.mark_unchanged();
-            let deadline = [self.release_delayed(), self.deliver()].into_iter().flatten().min();
+            // A receipt that is to come before its answer does so even when both are due.
+            let deadline = [self.deliver(), self.release_delayed()].into_iter().flatten().min();
             let may_read = !self.ended && self.outgoing.unwritten_octets().len() < OUTGOING_LIMIT;
             tokio::select! {
                 pushed = push(&mut writer, self.outgoing.unwritten_octets()), if !self.outgoing.is_done() => {

@@ -209,7 +209,7 @@ async fn it_dies_and_lives_again_by_itself() {
 async fn binds_may_be_refused_for_a_time() {
     let binds = Binds {
         refuse: Some(CommandStatus::RINVPASWD),
-        refuse_for: Some(Duration::from_millis(300)),
+        refuse_for: Some(Duration::from_secs(1)),
         ..Binds::default()
     };
     let smsc = simulator(Behaviour { binds, ..Behaviour::default() }).await;
