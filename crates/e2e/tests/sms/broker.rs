@@ -34,8 +34,7 @@ async fn a_killed_broker_loses_nothing_and_the_gateway_heals() {
     }
     producing.await.unwrap();
 
-    statuses.wait_ended(SENDS, WITHIN).await;
-    let account = Account::read(&gateway.http).await;
+    let account = Account::settled(&gateway.http, &operator, SENDS, WITHIN).await;
     account.assert_honest(&operator, SENDS, 0);
     // What the dead broker had taken and not confirmed is not published again.
     account.assert_published(&statuses).await;

@@ -64,8 +64,7 @@ async fn kill_at_random(seed: u64) {
     }
     producing.await.unwrap();
 
-    statuses.wait_ended(SENDS, WITHIN).await;
-    let account = Account::read(&gateway.http).await;
+    let account = Account::settled(&gateway.http, &operator, SENDS, WITHIN).await;
     account.assert_honest(&operator, SENDS, KILLS);
     account.assert_published(&statuses).await;
     assert_discreet(&gateway).await;
@@ -99,8 +98,7 @@ async fn two_gateways_share_the_load_and_each_outlives_the_other() {
     second.kill();
     producing.await.unwrap();
 
-    statuses.wait_ended(SENDS, WITHIN).await;
-    let account = Account::read(&first.http).await;
+    let account = Account::settled(&first.http, &operator, SENDS, WITHIN).await;
     account.assert_honest(&operator, SENDS, 2);
     account.assert_published(&statuses).await;
     second.restart().await.unwrap();

@@ -91,8 +91,7 @@ async fn a_long_outage_of_the_broker_loses_nothing_and_heals() {
 
     ready(&gateway, 200).await;
     produce_paced(&world, SENDS / 2..SENDS, Duration::ZERO).await.await.unwrap();
-    statuses.wait_ended(SENDS, WITHIN).await;
-    let account = Account::read(&gateway.http).await;
+    let account = Account::settled(&gateway.http, &operator, SENDS, WITHIN).await;
     account.assert_honest(&operator, SENDS, 0);
     account.assert_published(&statuses).await;
     assert_never_restarted(&gateway).await;
@@ -125,10 +124,9 @@ async fn a_long_outage_of_the_database_loses_nothing_and_heals_and_shows_as_lag(
     postgres.restart().await.unwrap();
 
     ready(&gateway, 200).await;
-    statuses.wait_ended(SENDS, WITHIN).await;
     wait_for_within(WITHIN, "the lag to end", || async { (total(&gateway, LAG).await == 0).then_some(()) })
         .await;
-    let account = Account::read(&gateway.http).await;
+    let account = Account::settled(&gateway.http, &operator, SENDS, WITHIN).await;
     // What was with the SMSC at that moment has been told as unknown if the outage is longer than `unknown_after`, and
     // corrected afterwards: as much as a kill may leave.
     account.assert_honest(&operator, SENDS, 1);

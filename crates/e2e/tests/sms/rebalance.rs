@@ -55,8 +55,7 @@ async fn gateways_join_and_leave_under_load_and_a_clean_stop_replays_nothing() {
     assert!(!producing.is_finished(), "all this was to happen under load");
     second.kill();
     producing.await.unwrap();
-    statuses.wait_ended(SENDS, WITHIN).await;
-    let account = Account::read(&third.http).await;
+    let account = Account::settled(&third.http, &operator, SENDS, WITHIN).await;
     account.assert_honest(&operator, SENDS, 1);
     account.assert_published(&statuses).await;
     assert_discreet(&third).await;
@@ -74,8 +73,7 @@ async fn a_receipt_is_matched_by_an_instance_that_has_not_submitted() {
 
     produce(&world, FEW).await.await.unwrap();
 
-    statuses.wait_ended(FEW, WITHIN).await;
-    let account = Account::read(&listener.http).await;
+    let account = Account::settled(&listener.http, &operator, FEW, WITHIN).await;
     account.assert_honest(&operator, FEW, 0);
     account.assert_published(&statuses).await;
     assert_eq!((total(&listener, SUBMITTED).await, total(&submitter, RECEIPTS).await), (0, 0));

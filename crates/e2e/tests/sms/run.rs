@@ -11,7 +11,7 @@ use serde::Deserialize;
 use smpp::codec::{CommandStatus, SubmitSm, esm_class};
 use smpp::smsc::{Behaviour, FinalState, Plan, Receipts, Smsc, Span, Verdict};
 use testkit::http::TestClient;
-use testkit::wait::wait_until;
+use testkit::wait::{wait_for_within, wait_until};
 use tokio::time::Duration;
 
 use crate::cases::{ACME, Maker};
@@ -37,7 +37,7 @@ enum Fate {
     Delivered,
     Undelivered,
     Refused,
-    /// Accepted, and the answer is lost.
+    /// Accepted, and the answer is lost: only its receipt tells.
     Silent,
 }
 
@@ -112,6 +112,21 @@ impl Operator {
     }
 }
 
+impl Operator {
+    /// The segments of each send that the SMSC has taken, whether it has said so or not.
+    fn taken(&self) -> HashMap<usize, usize> {
+        let mut taken = HashMap::new();
+        for ((index, _), verdict) in self.asked.lock().unwrap().iter() {
+            *taken.entry(*index).or_default() += usize::from(takes(verdict));
+        }
+        taken
+    }
+}
+
+fn takes(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Accept | Verdict::AcceptSilently)
+}
+
 fn decide(fate: Fate, number: u64, plan: &mut Plan) {
     if number.is_multiple_of(THROTTLE_EVERY) {
         plan.verdict = Verdict::Refuse(CommandStatus::RTHROTTLED);
@@ -169,6 +184,33 @@ impl Account {
         }
     }
 
+    /// Reads it when all these sends have come as far as they can.
+    pub(crate) async fn settled(
+        http: &TestClient,
+        operator: &Operator,
+        sends: usize,
+        within: Duration,
+    ) -> Self {
+        let all: BTreeSet<usize> = (0..sends).collect();
+        wait_for_within(within, "an end of every send", || async {
+            let account = Self::read(http).await;
+            (account.sends().is_superset(&all) && account.is_settled(operator)).then_some(account)
+        })
+        .await
+    }
+
+    /// Whether every send that was told of has come as far as it can. The SMSC reports on all that it has taken, and the
+    /// report finds its message even if that was told as unknown.
+    pub(crate) fn is_settled(&self, operator: &Operator) -> bool {
+        let taken = operator.taken();
+        self.stories.keys().all(|index| {
+            let states = self.states(*index);
+            let ended = states.iter().any(|state| *state != SmsState::Sent);
+            let whole = taken.get(index) == Some(&segments(*index));
+            ended && (!whole || states.contains(&SmsState::Sent))
+        })
+    }
+
     /// What was told of a send, in order.
     pub(crate) fn story(&self, index: usize) -> &[SmsStatus] {
         self.stories.get(&index).map_or(&[], Vec::as_slice)
@@ -182,12 +224,6 @@ impl Account {
     /// may leave [`UNDER_WAY`] unknown outcomes.
     pub(crate) fn assert_honest(&self, operator: &Operator, sends: usize, kills: usize) {
         self.assert_honest_about(operator, &(0..sends).collect(), kills);
-    }
-
-    /// How many requests have come to an end.
-    pub(crate) fn ended(&self) -> usize {
-        let ended = |story: &&Vec<SmsStatus>| story.iter().any(|status| status.sms_status != SmsState::Sent);
-        self.stories.values().filter(ended).count()
     }
 
     /// Gives the sends that were told of.
@@ -207,17 +243,15 @@ impl Account {
         for &index in sends {
             let story = self.states(index);
             let taken = verdicts.get(&index).into_iter().flatten();
-            let taken: Vec<u8> =
-                taken.filter(|(_, verdict)| *verdict == Verdict::Accept).map(|(part, _)| *part).collect();
-            // Told as unknown, and perhaps corrected by a late answer.
+            let taken: Vec<u8> = taken.filter(|(_, verdict)| takes(verdict)).map(|(part, _)| *part).collect();
+            // Told as unknown, and corrected by a late answer or a receipt if the SMSC has it.
             let gave_up = self.gave_up(index);
             let rest = &story[usize::from(gave_up)..];
             unknown += usize::from(gave_up);
             let wanted: &[SmsState] = match fate(index) {
-                Fate::Delivered => &[SmsState::Sent, SmsState::Delivered],
+                Fate::Delivered | Fate::Silent => &[SmsState::Sent, SmsState::Delivered],
                 Fate::Undelivered => &[SmsState::Sent, SmsState::Failed],
                 Fate::Refused => &[SmsState::Invalid],
-                Fate::Silent => &[],
             };
             // FAILED says no more the second time: an undelivered message was unknown before.
             let told = gave_up && fate(index) == Fate::Undelivered && rest == [SmsState::Sent];

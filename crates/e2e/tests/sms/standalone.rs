@@ -111,7 +111,7 @@ async fn a_killed_standalone_keeps_what_it_took_and_doubles_nothing() {
     let account = wait_for_within(WITHIN, "an end of every send", || async {
         let account = Account::read(&standalone.http).await;
         let told = account.sends();
-        (told.is_superset(&answers.taken) && account.ended() == told.len()).then_some(account)
+        (told.is_superset(&answers.taken) && account.is_settled(&operator)).then_some(account)
     })
     .await;
 

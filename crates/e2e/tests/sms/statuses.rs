@@ -1,12 +1,12 @@
 //! Reads a topic to its end and beyond, for as long as the test runs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bus::{Bus, Delivered, Event};
-use common::models::sms::{SmsState, SmsStatus};
+use common::models::sms::SmsStatus;
 use testkit::kafka;
-use testkit::wait::{wait_for, wait_for_within};
+use testkit::wait::wait_for;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, sleep};
 
@@ -63,7 +63,6 @@ pub(crate) struct Statuses {
 #[derive(Default)]
 pub(crate) struct Heard {
     by_correl: HashMap<String, Vec<Said>>,
-    ended: HashSet<String>,
     count: usize,
 }
 
@@ -76,9 +75,6 @@ impl Statuses {
             let correl = status.correl_id.as_str().to_owned();
             let mut heard = into.lock().unwrap();
             heard.count += 1;
-            if status.sms_status != SmsState::Sent {
-                heard.ended.insert(correl.clone());
-            }
             heard.by_correl.entry(correl).or_default().push(Said { status, record });
         });
         Self { heard, _tail: tail }
@@ -115,15 +111,5 @@ impl Statuses {
             async move { (said.len() >= count).then_some(said) }
         })
         .await
-    }
-
-    /// Waits until so many requests have a status other than SENT.
-    pub(crate) async fn wait_ended(&self, count: usize, within: Duration) {
-        let ended = || {
-            let found = self.heard().ended.len();
-            async move { (found >= count).then_some(()) }
-        };
-        let waited = tokio::time::timeout(within, wait_for_within(within * 2, "ends", ended)).await;
-        assert!(waited.is_ok(), "{} of {count} requests ended within {within:?}", self.heard().ended.len());
     }
 }
