@@ -76,6 +76,20 @@ fn wrong_passwords_and_foreign_files_are_refused() {
 }
 
 #[test]
+fn a_damaged_jks_file_is_not_even_parsed() {
+    let mut vault = Vault::new(VaultFormat::Jks);
+    vault.add_x25519("acme", UnixMillis(1)).unwrap();
+    let file = vault.to_bytes(PASSWORD).unwrap();
+
+    for at in 4..file.len() {
+        let mut damaged = file.clone();
+        // A count of which the highest bit is set asks for memory that nobody has.
+        damaged[at] ^= 0x80;
+        assert_eq!(Vault::open(&damaged, PASSWORD).map(|_| ()), Err(VaultError::WrongPassword), "{at}");
+    }
+}
+
+#[test]
 fn bad_aliases_and_keys_are_refused() {
     let mut vault = Vault::new(VaultFormat::Pkcs12);
 
