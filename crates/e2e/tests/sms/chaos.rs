@@ -17,8 +17,7 @@ use testkit::database::TestDb;
 use testkit::http::TestClient;
 use testkit::kafka::Kafka;
 use testkit::program::Program;
-use testkit::wait::wait_for_within;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use self::ledger::Ledger;
 use self::storm::Storm;
@@ -34,6 +33,8 @@ const SENDS: usize = 3_000;
 const VARIABLE: &str = "SEALPOST_TEST_CHAOS_SENDS";
 /// Between two chunks of the producer.
 const PACE: Duration = Duration::from_millis(20);
+/// Between two readings of the whole account.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Messages for each round of blows.
 const ROUND: usize = 1_500;
 
@@ -85,12 +86,17 @@ async fn settled(
     sends: &BTreeSet<usize>,
     blows: &[(u64, Blow)],
 ) -> Account {
-    let account = wait_for_within(within(sends.len()), "an end of every message", || async {
+    let end = Instant::now() + within(sends.len());
+    let account = loop {
         let account = Account::read(http).await;
-        let told = account.sends().is_superset(sends);
-        (told && Ledger::of(storm).is_settled(&account, &account.sends())).then_some(account)
-    })
-    .await;
+        let open = Ledger::of(storm).open(&account, &(&account.sends() | sends));
+        if open.is_empty() {
+            break account;
+        }
+        let some = &open[..open.len().min(5)];
+        assert!(Instant::now() < end, "{} messages have not ended, such as {some:?}", open.len());
+        sleep(LOOK_EVERY).await;
+    };
     let (ledger, told) = (Ledger::of(storm), account.sends());
     let tally = ledger.settle(&account, &told);
     let count = |kind| blows.iter().filter(|(_, blow)| *blow == kind).count();
