@@ -16,7 +16,7 @@ pub struct Policy {
     /// Wait before the first further try; each later one waits twice as long.
     #[serde(with = "humantime_serde")]
     pub backoff: Duration,
-    /// Longest wait before a further try.
+    /// Longest wait before a further try: how much later than its database a service may be back.
     #[serde(with = "humantime_serde")]
     pub max_backoff: Duration,
     /// After this many tries a record that asks for another is dead. None: it is tried for ever.
@@ -36,7 +36,7 @@ impl Default for Policy {
         Self {
             max_batch: 256,
             backoff: Duration::from_millis(200),
-            max_backoff: Duration::from_secs(30),
+            max_backoff: Duration::from_secs(10),
             max_attempts: None,
             dead_letter_topic: None,
             commit_interval: Duration::from_millis(200),
