@@ -18,8 +18,8 @@ use crate::domain::state::JobState;
 pub(crate) const ROUND: i64 = 256;
 
 const UNDER_WAY: [&str; 2] = ["submitting", "unknown"];
-/// States in which an attempt is kept whatever its age.
-const OPEN: [&str; 3] = ["queued", "submitting", "looping"];
+/// Attempts that are not kept whatever their age: the condition of the index `sms_jobs_ended`, word for word.
+const ENDED: &str = "state NOT IN ('queued', 'submitting', 'looping')";
 
 /// Gives up on outcomes that have been waited for long enough. What a stopped instance left behind ends here, too.
 pub(crate) fn give_up(
@@ -168,7 +168,8 @@ pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis, now: UnixMillis) -> R
         pruned += diesel::delete(sms_statuses::table.find((client, seq))).execute(conn)?;
     }
     let old: Vec<(String, String)> = sms_jobs::table
-        .filter(sms_jobs::updated_at.lt(before).and(sms_jobs::state.ne_all(OPEN)))
+        .filter(sms_jobs::updated_at.lt(before))
+        .filter(sql::<Bool>(ENDED))
         .order(sms_jobs::updated_at)
         .limit(ROUND)
         .select((sms_jobs::client_id, sms_jobs::id))
