@@ -89,6 +89,8 @@ impl Link {
                 event => self.translate(gateway, event, &mut outcomes),
             }
         }
+        // What has landed leaves room: the next jobs are claimed while the outcomes are stored.
+        gateway.work.notify_one();
         if outcomes.is_empty() && deliveries.is_empty() {
             return;
         }
@@ -96,9 +98,10 @@ impl Link {
         let batch: Vec<Outcome> = outcomes.iter().cloned().chain(receipts).collect();
         let mut responses = gateway.outcomes.submit_many(batch).await;
         let receipts = responses.split_off(outcomes.len());
+        let mut published = Vec::new();
         for (outcome, settled) in outcomes.into_iter().zip(responses) {
             match settled {
-                Ok(settled) => gateway.announcer.announce(&settled.statuses),
+                Ok(settled) => published.extend(settled.statuses),
                 Err(error) => {
                     tracing::warn!(smsc = %self.name, %error, "an outcome cannot be stored now");
                     unstored.push(outcome);
@@ -108,7 +111,7 @@ impl Link {
         for ((delivery, _), settled) in deliveries.into_iter().zip(receipts) {
             let (status, outcome) = match settled {
                 Ok(settled) => {
-                    gateway.announcer.announce(&settled.statuses);
+                    published.extend(settled.statuses);
                     (CommandStatus::ROK, if settled.parked { "parked" } else { "matched" })
                 }
                 Err(error) => {
@@ -119,7 +122,7 @@ impl Link {
             delivery.answer(status);
             gateway.metrics.receipts_total.with_label_values(&[&self.name, outcome]).inc();
         }
-        gateway.work.notify_one();
+        gateway.announcer.announce(&published);
     }
 
     /// Adds what an event says of segments.
