@@ -10,5 +10,6 @@ mod http;
 mod openapi;
 mod operation;
 mod outcomes;
+mod plans;
 mod recovery;
 mod sealed;
