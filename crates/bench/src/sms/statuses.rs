@@ -1,6 +1,5 @@
 //! Listens to `sms-status`, and counts what each record came to.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use bus::{Bus, Consumer, Event};
@@ -9,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::records::number;
 use crate::error::BenchError;
-use crate::report::progress;
+use crate::report::{mebibytes, progress};
 
 /// Without a new status for this long, the bench has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,9 +28,28 @@ pub(super) struct Listener {
 pub(super) struct Statuses<'a> {
     consumer: &'a mut dyn Consumer,
     name: &'static str,
-    sent: HashSet<usize>,
-    delivered: HashSet<usize>,
+    sent: Seen,
+    delivered: Seen,
     repeated: u64,
+}
+
+/// Which records had a status: an octet each, so that a long run needs little memory.
+#[derive(Default)]
+struct Seen {
+    records: Vec<bool>,
+    count: usize,
+}
+
+impl Seen {
+    /// Notes a record; tells whether it is new.
+    fn insert(&mut self, number: usize) -> bool {
+        if self.records.len() <= number {
+            self.records.resize(number + 1, false);
+        }
+        let new = self.records.get_mut(number).is_some_and(|seen| !std::mem::replace(seen, true));
+        self.count += usize::from(new);
+        new
+    }
 }
 
 impl Listener {
@@ -48,26 +66,32 @@ impl Listener {
         Statuses {
             consumer: &mut *self.consumer,
             name,
-            sent: HashSet::new(),
-            delivered: HashSet::new(),
+            sent: Seen::default(),
+            delivered: Seen::default(),
             repeated: 0,
         }
     }
 }
 
 impl Statuses<'_> {
-    /// Waits until each of the batch's `count` records was SENT, and DELIVERED if there are receipts.
+    /// Waits until each of the batch's `count` records was SENT, and DELIVERED if there are receipts. Meanwhile tells how
+    /// far it is, and how much memory the gateway has: `resident`.
     ///
     /// # Errors
     /// Any other status, or none for a minute.
-    pub(super) async fn wait(&mut self, count: usize, receipts: bool) -> Result<(), BenchError> {
+    pub(super) async fn wait(
+        &mut self,
+        count: usize,
+        receipts: bool,
+        resident: impl Fn() -> Result<u64, BenchError>,
+    ) -> Result<(), BenchError> {
         let mut told = Instant::now();
         loop {
-            if self.sent.len() >= count && (self.delivered.len() >= count || !receipts) {
+            if self.sent.count >= count && (self.delivered.count >= count || !receipts) {
                 return Ok(());
             }
             let event = timeout(PATIENCE, self.consumer.next(PAGE)).await.map_err(|_| {
-                let (sent, delivered) = (self.sent.len(), self.delivered.len());
+                let (sent, delivered) = (self.sent.count, self.delivered.count);
                 let what =
                     format!("no status for {PATIENCE:?}; of {count} {sent} are SENT, {delivered} DELIVERED");
                 BenchError::unexpected(what)
@@ -80,7 +104,9 @@ impl Statuses<'_> {
             }
             if told.elapsed() > TELL {
                 told = Instant::now();
-                progress(&format!("{} SENT, {} DELIVERED", self.sent.len(), self.delivered.len()));
+                let (sent, delivered) = (self.sent.count, self.delivered.count);
+                let resident = mebibytes(resident()?);
+                progress(&format!("{sent} SENT, {delivered} DELIVERED; gateway: {resident} MiB resident"));
             }
         }
     }
