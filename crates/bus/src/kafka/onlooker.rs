@@ -12,8 +12,10 @@ use rdkafka::{
 use super::{ANSWER_WITHIN, blocking, client::Logs};
 use crate::BusError;
 
-/// What librdkafka may have to say about a failed question, at most.
-const SAYINGS: usize = 16;
+/// How often the client of a failed question is asked for the reason, at most.
+const HEARINGS: usize = 16;
+/// How long it may take to answer each time.
+const HEARING: Duration = Duration::from_millis(10);
 
 /// A consumer that never subscribes.
 pub(super) struct OnLooker(pub(super) Logs);
@@ -37,13 +39,15 @@ pub(super) async fn ask<T: Send + 'static>(
     action: &str,
     question: impl FnOnce(&BaseConsumer<OnLooker>) -> KafkaResult<T> + Send + 'static,
 ) -> Result<T, BusError> {
-    let onlooker = OnLooker(logs.clone());
+    let (onlooker, refusal) = (OnLooker(logs.clone()), logs.refusal.clone());
     let asked = blocking(move || {
         let client: BaseConsumer<OnLooker> = config.create_with_context(onlooker)?;
         let answer = question(&client);
         if answer.is_err() {
-            // The reason may wait in the client's queue: polling hands it to the context.
-            (0..SAYINGS).map_while(|_| client.poll(Duration::ZERO)).for_each(drop);
+            // A reason waits in the client's queue, between lines of the log: polling hands it to the context.
+            for _ in (0..HEARINGS).take_while(|_| !refusal.is_known()) {
+                drop(client.poll(HEARING));
+            }
         }
         answer
     });

@@ -34,6 +34,11 @@ impl Refusal {
         self.0.send_replace(Some(format!("{}; {advice}", reason.get(..end).unwrap_or(reason))));
     }
 
+    /// Whether there is a reason.
+    pub(super) fn is_known(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
     /// A broker has let us in.
     pub(super) fn clear(&self) {
         self.0.send_if_modified(|reason| reason.take().is_some());
