@@ -1,6 +1,6 @@
 //! A real PostgreSQL for tests: a private cluster on a loopback port, to be killed and started at will.
 //!
-//! [`url`] is the server that the whole run shares (`SEALPOST_TEST_POSTGRES`); tests keep apart by a database each,
+//! [`url()`] is the server that the whole run shares (`SEALPOST_TEST_POSTGRES`); tests keep apart by a database each,
 //! see [`TestDb`](crate::database::TestDb). A test that kills its server starts a private [`Postgres`]. Neither
 //! survives a power cut: it does not sync. A bench starts one that does.
 

@@ -36,7 +36,7 @@ enum Task {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Writes proto/openapi/<service>.json from the code
+    /// Writes `proto/openapi/<service>.json` from the code
     Openapi {
         /// Compare only; fail when a description has drifted
         #[arg(long)]

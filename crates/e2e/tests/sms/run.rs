@@ -207,7 +207,9 @@ impl Account {
             let states = self.states(*index);
             let ended = states.iter().any(|state| *state != SmsState::Sent);
             let whole = taken.get(index) == Some(&segments(*index));
-            ended && (!whole || states.contains(&SmsState::Sent))
+            // FAILED is told once: what was told as unknown and was not delivered either has nothing to add.
+            let failed_already = self.gave_up(*index) && fate(*index) == Fate::Undelivered;
+            ended && (!whole || failed_already || states.contains(&SmsState::Sent))
         })
     }
 

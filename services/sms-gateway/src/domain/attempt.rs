@@ -106,6 +106,11 @@ impl Attempt {
                 part.state = PartState::Accepted;
                 part.message_id = message_id;
             }
+            PartEvent::Found { message_id, fate } if open || waits && repeated => {
+                part.state = PartState::Accepted;
+                part.message_id = Some(message_id);
+                part.fate = Some(fate);
+            }
             // The copy that is to follow, or has followed, decides; unless it has not left, and what had is refused.
             PartEvent::Refused(status) if earlier && waits => part.refuse(status),
             PartEvent::Receipt(fate) if part.fate.as_ref().is_none_or(|known| known.yields_to(&fate)) => {
@@ -250,7 +255,10 @@ impl Attempt {
         } else if self.parts.iter().all(|part| part.state == PartState::Accepted) {
             self.recall_id = self.parts.last().and_then(|part| part.message_id.clone());
             self.conclude(JobState::Sent);
-            emissions.extend(self.emit(SmsState::Sent, None, unknown));
+            // Who was told FAILED would take SENT for hope, where the receipt says that it has failed.
+            if !(unknown && self.is_undelivered() && self.emitted.contains(SmsState::Failed)) {
+                emissions.extend(self.emit(SmsState::Sent, None, unknown));
+            }
         } else if has(&self.parts, PartState::Submitting) {
             self.state = JobState::Submitting;
         } else if has(&self.parts, PartState::Unknown) {
@@ -273,10 +281,18 @@ impl Attempt {
             None if all => (SmsState::Delivered, None),
             None => return,
         };
-        if let Some(emission) = self.emit(status, text, unknown) {
+        let told = status == SmsState::Failed && self.emitted.contains(status);
+        let emission = self.emit(status, text, unknown);
+        // What was told as unknown has failed indeed: nothing new to its client, but an end of the attempt.
+        if emission.is_some() || told {
             self.conclude(JobState::ended(status));
-            emissions.push(emission);
         }
+        emissions.extend(emission);
+    }
+
+    fn is_undelivered(&self) -> bool {
+        let mut fates = self.parts.iter().filter_map(|part| part.fate.as_ref()?.state());
+        fates.any(|state| state != SmsState::Delivered)
     }
 
     fn conclude(&mut self, state: JobState) {

@@ -15,6 +15,9 @@ use crate::store::rows::StatusRow;
 use crate::store::{StoreError, queue, upkeep};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the database must have answered before outcomes are given up: after an outage the sessions of all instances
+/// first store what they learnt meanwhile.
+const GRACE: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// How long a parked receipt waits for the submission that its id most likely means, before other readings count.
 const LIKELIEST_WITHIN: Duration = Duration::from_secs(5);
@@ -28,13 +31,16 @@ pub(crate) async fn run(
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pruned_at: Option<Instant> = None;
+    let mut answers_since = Instant::now();
     loop {
         tokio::select! {
             () = cancel.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        if let Err(error) = round(&gateway, &links).await {
+        let giving_up = answers_since.elapsed() >= GRACE;
+        if let Err(error) = round(&gateway, &links, giving_up).await {
             tracing::warn!(%error, "upkeep is not possible now");
+            answers_since = Instant::now();
             continue;
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
@@ -44,7 +50,7 @@ pub(crate) async fn run(
     }
 }
 
-async fn round(gateway: &Gateway, links: &Links) -> Result<(), StoreError> {
+async fn round(gateway: &Gateway, links: &Links, giving_up: bool) -> Result<(), StoreError> {
     let now = gateway.now();
     let rules = gateway.rules.clone();
     let patience = gateway.settings.bind_patience;
@@ -53,8 +59,10 @@ async fn round(gateway: &Gateway, links: &Links) -> Result<(), StoreError> {
     let published: Vec<StatusRow> = gateway
         .db
         .write(move |conn| {
-            let mut published = upkeep::give_up(conn, &rules, now)?;
-            published.extend(upkeep::expire(conn, &rules, now)?);
+            let mut published = upkeep::expire(conn, &rules, now)?;
+            if giving_up {
+                published.extend(upkeep::give_up(conn, &rules, now)?);
+            }
             if let Some(reason) = &refused {
                 published.extend(upkeep::refuse(conn, &rules, (now - patience, now), reason)?);
             }

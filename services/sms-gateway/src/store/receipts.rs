@@ -1,5 +1,6 @@
 //! Outcomes: what SMSCs answered and reported, brought to the attempts it belongs to.
 
+mod by_id;
 mod unanswered;
 
 pub(in crate::store) use unanswered::UNANSWERED;
@@ -9,11 +10,11 @@ use std::collections::{BTreeSet, HashMap};
 use common::models::UnixMillis;
 use db::{BatchQuery, BatchSql, DbConn};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Integer, Nullable, Text};
+use diesel::sql_types::{Array, Text};
 use sms::message_id::{receipt_keys, response_key};
 
 use super::rows::{ReceiptColumns, ReceiptRow, StatusRow};
-use super::schema::{sms_parts, sms_receipts};
+use super::schema::sms_receipts;
 use super::{Rules, StoreError, attempts, statuses};
 use crate::domain::attempt::{JobKey, PartEvent};
 use crate::domain::receipt::Fate;
@@ -213,17 +214,13 @@ fn correlate(
     settled: &mut [Settled],
     now: UnixMillis,
 ) -> Result<Vec<Event>, StoreError> {
-    let known = segments_by_key(conn, rules, &receipts)?;
+    let named = by_id::find(conn, rules, &receipts)?;
     let (mut events, mut unmatched) = (Vec::new(), Vec::new());
     for (index, receipt) in receipts {
-        let keys = receipt.keys(rules).into_iter();
-        let mut candidates =
-            keys.filter_map(|key| known.get(&(receipt.smsc.clone(), key))).flatten().peekable();
-        let first = candidates.peek().copied();
-        match candidates.find(|one| one.message_id == receipt.message_id).or(first) {
-            Some(one) => {
+        match named.likeliest(&receipt, rules) {
+            Some((key, part)) => {
                 release(conn, &receipt)?;
-                events.push(Event::receipt(index, one.key.clone(), one.part, receipt.fate));
+                events.push(Event::receipt(index, key, part, receipt.fate));
             }
             None => unmatched.push((index, receipt)),
         }
@@ -234,9 +231,8 @@ fn correlate(
             // It tells that the SMSC has the segment, and under which id.
             Meant::Part(key, part) => {
                 release(conn, &receipt)?;
-                let event = PartEvent::Accepted { message_id: Some(receipt.message_id) };
-                events.push(Event { index, key: key.clone(), part, copy: 0, event });
-                events.push(Event::receipt(index, key, part, receipt.fate));
+                let event = PartEvent::Found { message_id: receipt.message_id, fate: receipt.fate };
+                events.push(Event { index, key, part, copy: 0, event });
             }
             meant => {
                 if let Some(settled) = settled.get_mut(index) {
@@ -263,73 +259,6 @@ fn release(conn: &mut DbConn, receipt: &Receipt) -> Result<(), StoreError> {
         diesel::delete(sms_receipts::table.filter(row)).execute(conn)?;
     }
     Ok(())
-}
-
-/// Reads the segments that the ids of these receipts may mean, by SMSC and key.
-fn segments_by_key(
-    conn: &mut DbConn,
-    rules: &Rules,
-    receipts: &[(usize, Receipt)],
-) -> Result<HashMap<(String, String), Vec<Match>>, StoreError> {
-    let mut readings: HashMap<&str, BTreeSet<String>> = HashMap::new();
-    for (_, receipt) in receipts {
-        readings.entry(&receipt.smsc).or_default().extend(receipt.keys(rules));
-    }
-    let mut known: HashMap<(String, String), Vec<Match>> = HashMap::new();
-    for (smsc, keys) in readings {
-        for (key, found) in segments(conn, smsc, keys.into_iter().collect())? {
-            known.entry((smsc.to_owned(), key)).or_default().push(found);
-        }
-    }
-    Ok(known)
-}
-
-/// A segment that may be meant.
-#[derive(Clone)]
-struct Match {
-    key: JobKey,
-    part: i32,
-    message_id: String,
-}
-
-enum Segments {}
-
-impl BatchSql for Segments {
-    const SQL: &'static str = "SELECT message_key, client_id, job_id, part, message_id FROM sms_parts \
-        WHERE smsc = {smsc} AND message_key = ANY({keys}) ORDER BY receipt IS NOT NULL, updated_at DESC";
-    type Row = (Nullable<Text>, Text, Text, Integer, Nullable<Text>);
-}
-
-fn segments(conn: &mut DbConn, smsc: &str, keys: Vec<String>) -> Result<Vec<(String, Match)>, StoreError> {
-    // An SMSC that counts anew means a message that has no receipt yet, or else its latest.
-    let rows: Vec<(Option<String>, _, String, i32, Option<String>)> = match conn {
-        DbConn::Pg(c) => {
-            let segments = BatchQuery::<Segments>::new().value::<Text, _>("smsc", smsc);
-            segments.value::<Array<Text>, _>("keys", keys).load(c)?
-        }
-        DbConn::Sqlite(c) => sms_parts::table
-            .filter(sms_parts::smsc.eq(smsc).and(sms_parts::message_key.eq_any(keys)))
-            .order((sms_parts::receipt.is_not_null(), sms_parts::updated_at.desc()))
-            .select((
-                sms_parts::message_key,
-                sms_parts::client_id,
-                sms_parts::job_id,
-                sms_parts::part,
-                sms_parts::message_id,
-            ))
-            .load(c)?,
-    };
-    Ok(rows
-        .into_iter()
-        .map(|(key, client, id, number, message)| {
-            let found = Match {
-                key: JobKey { client_id: client, id },
-                part: number,
-                message_id: message.unwrap_or_default(),
-            };
-            (key.unwrap_or_default(), found)
-        })
-        .collect())
 }
 
 /// Keeps a receipt until its submission is known; of one that is kept already, notes whether it was tried in every way.

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use smpp::codec::CommandStatus;
 use smpp::smsc::{Behaviour, IdFormat, Receipts, Span, Verdict};
+use sms::message_id::IdBase;
 use testkit::on_both;
 use testkit::wait::wait_until;
 
@@ -108,13 +109,15 @@ on_both! {
             receipts: Some(Receipts { ids: Some(IdFormat::Padded), ..Receipts::default() }),
             ..Behaviour::default()
         }).await;
-        let gateway = Gateway::start(&world, &test).await;
+        let mut settings = world.settings();
+        settings.smsc[0].id_base = IdBase::HexThenDecimal;
+        let gateway = Gateway::with(&world, &test, settings).await;
 
         for correl in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"] {
             gateway.request(&world.maker.request(ACME, correl, &message(correl))).await;
         }
 
-        for correl in ["a", "l"] {
+        for correl in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"] {
             gateway.statuses(correl, 2).await;
             assert_eq!(gateway.names(correl), ["SENT", "DELIVERED"], "{correl}");
         }

@@ -120,8 +120,10 @@ impl Ledger {
     pub(crate) fn open(&self, account: &Account, sends: &BTreeSet<usize>) -> Vec<String> {
         let is_open = |index: &&usize| match account.story(**index).last() {
             None => true,
-            // Its receipts tell of it, as nobody else has its number.
-            Some(last) if run::is_unknown(last) => self.has_all(**index) && !self.is_mute(**index),
+            // Its receipts tell of it, as nobody else has its number; unless they say nothing new.
+            Some(last) if run::is_unknown(last) => {
+                self.has_all(**index) && !self.is_mute(**index) && !self.is_undelivered(**index)
+            }
             Some(last) => {
                 last.sms_status == SmsState::Sent
                     && !self.is_mute(**index)

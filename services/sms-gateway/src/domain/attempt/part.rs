@@ -81,4 +81,11 @@ pub(crate) enum PartEvent {
     Unknown,
     /// Its receipt came.
     Receipt(Fate),
+    /// Its receipt came, and is the first word about it.
+    Found {
+        /// The SMSC's id.
+        message_id: String,
+        /// What the receipt says.
+        fate: Fate,
+    },
 }

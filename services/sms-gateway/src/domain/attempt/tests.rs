@@ -301,6 +301,46 @@ fn what_was_given_up_is_not_queued_by_an_answer_to_another_segment() {
     assert_eq!(attempt.state, JobState::Unknown);
 }
 
+fn found(state: ReceiptState) -> PartEvent {
+    PartEvent::Found { message_id: "7".into(), fate: Fate::of(state, None) }
+}
+
+#[test]
+fn a_receipt_that_is_the_first_word_tells_all_it_knows() {
+    let mut attempt = attempt(1);
+    run(&mut attempt, [(1, PartEvent::Unknown)]);
+    attempt.give_up(true, NOW);
+
+    let published = run(&mut attempt, [(1, found(ReceiptState::Delivered))]);
+
+    assert_eq!(statuses(&published), [SmsState::Sent, SmsState::Delivered]);
+    assert!(published.iter().all(|one| one.recall_id.as_deref() == Some("7")));
+}
+
+#[test]
+fn who_was_told_failed_hears_no_sent_of_a_message_that_has_failed() {
+    let mut attempt = attempt(1);
+    run(&mut attempt, [(1, PartEvent::Unknown)]);
+    attempt.give_up(true, NOW);
+
+    let published = run(&mut attempt, [(1, found(ReceiptState::Undeliverable))]);
+
+    assert_eq!(published, []);
+    assert_eq!((attempt.state, attempt.holds), (JobState::Failed, false));
+}
+
+#[test]
+fn a_failure_after_a_correction_ends_the_attempt_without_a_second_failed() {
+    let mut attempt = attempt(1);
+    attempt.give_up(true, NOW);
+    run(&mut attempt, [(1, accepted("7"))]);
+
+    let published = run(&mut attempt, [(1, receipt(ReceiptState::Undeliverable))]);
+
+    assert_eq!(published, []);
+    assert_eq!((attempt.state, attempt.holds), (JobState::Failed, false));
+}
+
 #[test]
 fn an_undecided_receipt_publishes_nothing() {
     let mut attempt = attempt(1);
@@ -321,6 +361,8 @@ fn event() -> impl Strategy<Value = PartEvent> {
         Just(PartEvent::Throttled { retry_at: RETRY }),
         Just(PartEvent::NotSent { retry_at: RETRY }),
         Just(PartEvent::Unknown),
+        Just(found(ReceiptState::Delivered)),
+        Just(found(ReceiptState::Undeliverable)),
         proptest::sample::select(vec![
             ReceiptState::Delivered,
             ReceiptState::Undeliverable,

@@ -98,12 +98,12 @@ impl Link {
         let batch: Vec<Outcome> = outcomes.iter().cloned().chain(receipts).collect();
         let mut responses = gateway.outcomes.submit_many(batch).await;
         let receipts = responses.split_off(outcomes.len());
-        let mut published = Vec::new();
+        let (mut published, mut failure) = (Vec::new(), None);
         for (outcome, settled) in outcomes.into_iter().zip(responses) {
             match settled {
                 Ok(settled) => published.extend(settled.statuses),
                 Err(error) => {
-                    tracing::warn!(smsc = %self.name, %error, "an outcome cannot be stored now");
+                    failure = Some(error);
                     unstored.push(outcome);
                 }
             }
@@ -115,7 +115,7 @@ impl Link {
                     (CommandStatus::ROK, if settled.parked { "parked" } else { "matched" })
                 }
                 Err(error) => {
-                    tracing::warn!(smsc = %self.name, %error, "a receipt cannot be stored now");
+                    failure = Some(error);
                     (CommandStatus::RX_T_APPN, "refused")
                 }
             };
@@ -123,6 +123,10 @@ impl Link {
             gateway.metrics.receipts_total.with_label_values(&[&self.name, outcome]).inc();
         }
         gateway.announcer.announce(&published);
+        if let Some(error) = failure {
+            let outcomes = unstored.len();
+            tracing::warn!(smsc = %self.name, %error, outcomes, "what the SMSC said cannot be stored now");
+        }
     }
 
     /// Adds what an event says of segments.
@@ -210,6 +214,6 @@ fn name(event: &PartEvent) -> &'static str {
         PartEvent::Throttled { .. } => "throttled",
         PartEvent::NotSent { .. } => "not_sent",
         PartEvent::Unknown => "unknown",
-        PartEvent::Receipt(_) => "receipt",
+        PartEvent::Receipt(_) | PartEvent::Found { .. } => "receipt",
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use common::models::UnixMillis;
-use common::models::sms::ClientId;
+use common::models::sms::{ClientId, SmsClass};
 use db::DbConn;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -20,9 +20,13 @@ use crate::store::schema::{sms_jobs, sms_parts};
 pub(in crate::store) const UNANSWERED: &str =
     "(sms_jobs.state IN ('submitting', 'unknown') OR sms_jobs.resends > 0)";
 
-/// The attempts without an answer, by SMSC and recipient.
+/// The attempts without an answer, by SMSC and recipient, and what was found among them.
 #[derive(Default)]
-pub(super) struct Unanswered(HashMap<(String, String), BTreeMap<JobKey, Silent>>);
+pub(super) struct Unanswered {
+    silent: HashMap<(String, String), BTreeMap<JobKey, Silent>>,
+    /// By SMSC and the SMSC's id: SMSCs repeat receipts.
+    found: HashMap<(String, String), (JobKey, i32)>,
+}
 
 /// Of an attempt: those of its segments that nothing is known of.
 struct Silent {
@@ -30,6 +34,8 @@ struct Silent {
     parts: BTreeSet<i32>,
     /// The SMSC may still answer it.
     awaited: bool,
+    /// What is without an answer is sent once more, so that it matters which segment that is.
+    resendable: bool,
 }
 
 /// One segment with what is needed of its attempt.
@@ -39,6 +45,7 @@ struct Row {
     client_id: ClientId,
     id: String,
     created_at: UnixMillis,
+    class: String,
     resends: i32,
     part: i32,
     state: String,
@@ -78,15 +85,22 @@ pub(super) fn find<'a>(
                 sms_jobs::client_id,
                 sms_jobs::id,
                 sms_jobs::created_at,
+                sms_jobs::class,
                 sms_jobs::resends,
                 sms_parts::part,
                 sms_parts::state,
             ))
             .load(conn)?;
         for row in rows {
-            let attempts = found.0.entry((smsc.to_owned(), row.recipient.unwrap_or_default())).or_default();
+            let attempts =
+                found.silent.entry((smsc.to_owned(), row.recipient.unwrap_or_default())).or_default();
             let key = JobKey { client_id: row.client_id, id: row.id };
-            let first = || Silent { since: row.created_at, parts: BTreeSet::new(), awaited: false };
+            let first = || Silent {
+                since: row.created_at,
+                parts: BTreeSet::new(),
+                awaited: false,
+                resendable: row.class != SmsClass::Bulk.as_str(),
+            };
             attempts.entry(key).or_insert_with(first).note(row.part, &row.state, row.resends > 0);
         }
     }
@@ -94,24 +108,37 @@ pub(super) fn find<'a>(
 }
 
 impl Unanswered {
-    /// Takes out the segment that a receipt is brought to. Which segment of several does not matter: the message is
-    /// delivered when all are.
+    /// Takes out the segment that a receipt is brought to. Which segment of several does not matter unless they may be
+    /// sent again: the message is delivered when all are.
     pub(super) fn take(&mut self, receipt: &Receipt) -> Meant {
         let Some(recipient) = receipt.recipient.clone().filter(|_| receipt.widely) else {
             return Meant::Nobody;
         };
-        let Some(attempts) = self.0.get_mut(&(receipt.smsc.clone(), recipient)) else { return Meant::Nobody };
+        let named = (receipt.smsc.clone(), receipt.message_id.clone());
+        if let Some((key, part)) = self.found.get(&named) {
+            return Meant::Part(key.clone(), *part);
+        }
+        let place = (receipt.smsc.clone(), recipient);
+        let Some(attempts) = self.silent.get_mut(&place) else { return Meant::Nobody };
         if attempts.values().any(|silent| silent.awaited) {
             return Meant::Wait;
         }
         let only = if attempts.len() == 1 { attempts.iter_mut().next() } else { None };
-        let only = only.filter(|(_, silent)| silent.since <= receipt.received_at);
-        let part = only.and_then(|(key, silent)| Some(Meant::Part(key.clone(), silent.parts.pop_first()?)));
-        part.unwrap_or(Meant::Nobody)
+        let only = only.filter(|(_, silent)| silent.since <= receipt.received_at && silent.is_clear());
+        let Some((key, part)) = only.and_then(|(key, silent)| Some((key.clone(), silent.parts.pop_first()?)))
+        else {
+            return Meant::Nobody;
+        };
+        self.found.insert(named, (key.clone(), part));
+        Meant::Part(key, part)
     }
 }
 
 impl Silent {
+    fn is_clear(&self) -> bool {
+        self.parts.len() == 1 || !self.resendable
+    }
+
     /// Notes a segment. Of an attempt that is sent anew, the first copy is without an answer whatever the second is at.
     fn note(&mut self, part: i32, state: &str, repeated: bool) {
         match state {

@@ -1,0 +1,117 @@
+//! Segments that receipts name by the SMSC's ids.
+//!
+//! An id may mean several: SMSCs count anew, and some write ids in a base that is only guessed at. The recipient tells
+//! them apart.
+
+use std::collections::{BTreeSet, HashMap};
+
+use common::models::sms::ClientId;
+use db::{BatchQuery, BatchSql, DbConn};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Integer, Nullable, Text};
+use sms::message_id::IdBase;
+
+use super::{Receipt, Rules, StoreError};
+use crate::domain::attempt::JobKey;
+use crate::store::schema::{sms_jobs, sms_parts};
+
+/// The segments that may be meant, by SMSC and key of the id.
+pub(super) struct Named(HashMap<(String, String), Vec<Match>>);
+
+/// A segment that may be meant.
+#[derive(Clone)]
+struct Match {
+    key: JobKey,
+    part: i32,
+    message_id: String,
+    recipient: Option<String>,
+}
+
+/// Reads what the ids of these receipts may mean, with one statement for each SMSC among them.
+pub(super) fn find(
+    conn: &mut DbConn,
+    rules: &Rules,
+    receipts: &[(usize, Receipt)],
+) -> Result<Named, StoreError> {
+    let mut readings: HashMap<&str, BTreeSet<String>> = HashMap::new();
+    for (_, receipt) in receipts {
+        readings.entry(&receipt.smsc).or_default().extend(receipt.keys(rules));
+    }
+    let mut named: HashMap<(String, String), Vec<Match>> = HashMap::new();
+    for (smsc, keys) in readings {
+        for (key, found) in segments(conn, smsc, keys.into_iter().collect())? {
+            named.entry((smsc.to_owned(), key)).or_default().push(found);
+        }
+    }
+    Ok(Named(named))
+}
+
+impl Named {
+    /// Chooses the segment of a receipt: one towards its recipient, then one with the very same id, then the first of
+    /// the likeliest reading. Where the base of the id is guessed at, one towards somebody else counts only when there
+    /// was time for a better one: an SMSC may write numbers in a form that we do not know again.
+    pub(super) fn likeliest(&self, receipt: &Receipt, rules: &Rules) -> Option<(JobKey, i32)> {
+        let rank = |one: &Match| {
+            let same = receipt.recipient.is_some() && one.recipient == receipt.recipient;
+            (same, one.message_id == receipt.message_id)
+        };
+        let keys = receipt.keys(rules).into_iter();
+        let candidates = keys.filter_map(|key| self.0.get(&(receipt.smsc.clone(), key))).flatten();
+        let best = candidates.fold(None, |best: Option<&Match>, one| match best {
+            Some(best) if rank(one) <= rank(best) => Some(best),
+            _ => Some(one),
+        })?;
+        let guessed = rules.id_base(&receipt.smsc) == IdBase::Auto && !receipt.widely;
+        let elsewhere = receipt.recipient.is_some() && best.recipient.is_some() && !rank(best).0;
+        (!guessed || !elsewhere).then(|| (best.key.clone(), best.part))
+    }
+}
+
+enum Segments {}
+
+impl BatchSql for Segments {
+    const SQL: &'static str = "SELECT p.message_key, p.client_id, p.job_id, p.part, p.message_id, j.recipient \
+        FROM sms_parts p JOIN sms_jobs j ON j.client_id = p.client_id AND j.id = p.job_id \
+        WHERE p.smsc = {smsc} AND p.message_key = ANY({keys}) \
+        ORDER BY p.receipt IS NOT NULL, p.updated_at DESC";
+    type Row = (Nullable<Text>, Text, Text, Integer, Nullable<Text>, Nullable<Text>);
+}
+
+/// Key of the id, client, job, part, id, recipient.
+type SegmentRow = (Option<String>, ClientId, String, i32, Option<String>, Option<String>);
+
+fn segments(conn: &mut DbConn, smsc: &str, keys: Vec<String>) -> Result<Vec<(String, Match)>, StoreError> {
+    // An SMSC that counts anew means a message that has no receipt yet, or else its latest.
+    let same_job = sms_parts::client_id.eq(sms_jobs::client_id).and(sms_parts::job_id.eq(sms_jobs::id));
+    let rows: Vec<SegmentRow> = match conn {
+        DbConn::Pg(c) => {
+            let segments = BatchQuery::<Segments>::new().value::<Text, _>("smsc", smsc);
+            segments.value::<Array<Text>, _>("keys", keys).load(c)?
+        }
+        DbConn::Sqlite(c) => sms_parts::table
+            .inner_join(sms_jobs::table.on(same_job))
+            .filter(sms_parts::smsc.eq(smsc).and(sms_parts::message_key.eq_any(keys)))
+            .order((sms_parts::receipt.is_not_null(), sms_parts::updated_at.desc()))
+            .select((
+                sms_parts::message_key,
+                sms_parts::client_id,
+                sms_parts::job_id,
+                sms_parts::part,
+                sms_parts::message_id,
+                sms_jobs::recipient,
+            ))
+            .load(c)?,
+    };
+    Ok(rows
+        .into_iter()
+        .map(|(key, client, id, number, message, recipient)| {
+            let found = Match {
+                key: JobKey { client_id: client, id },
+                part: number,
+                message_id: message.unwrap_or_default(),
+                recipient,
+            };
+            (key.unwrap_or_default(), found)
+        })
+        .collect())
+}
