@@ -29,6 +29,9 @@ pub struct RelaySettings {
     pub batch: usize,
     /// How often to look without having been woken: for rows of other pods, and for the seat of a relay that died.
     pub poll: Duration,
+    /// How long rows gather after a batch that was not full. A row that comes alone does not wait; under load each batch
+    /// costs two transactions and a confirmation of the bus, however few rows it has.
+    pub gather: Duration,
     /// How long published rows are kept, for [`republish_since`](super::republish_since).
     pub retention: Duration,
     /// How often to look for rows to prune; they go in bounded batches, between the batches that are published.
@@ -46,6 +49,7 @@ impl Default for RelaySettings {
         Self {
             batch: 512,
             poll: Duration::from_millis(200),
+            gather: Duration::from_millis(20),
             retention: Duration::from_secs(24 * 60 * 60),
             prune_every: Duration::from_secs(5),
             first_backoff: Duration::from_millis(100),
@@ -77,7 +81,9 @@ struct Inner {
 enum Turn {
     /// More may wait.
     Full,
-    /// All that was visible is published.
+    /// All that was visible is published; there was some.
+    Published,
+    /// Nothing waited.
     Idle,
     /// Another relay of this service works.
     Follower,
@@ -128,6 +134,9 @@ impl Relay {
                 Ok(Turn::Full) => backoff = settings.first_backoff,
                 Ok(turn) => {
                     backoff = settings.first_backoff;
+                    if matches!(turn, Turn::Published) {
+                        let _ = tokio::time::timeout(settings.gather, cancel.cancelled()).await;
+                    }
                     let woken = async {
                         match turn {
                             Turn::Follower => std::future::pending().await,
@@ -196,7 +205,11 @@ impl Work<'_> {
                 self.pruned = Instant::now();
             }
         }
-        Ok(if found == limit { Turn::Full } else { Turn::Idle })
+        Ok(match found {
+            0 => Turn::Idle,
+            _ if found == limit => Turn::Full,
+            _ => Turn::Published,
+        })
     }
 
     /// Asks the bus what it has of the rows that are not marked.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ enum Answer {
 struct Recorder {
     answers: Mutex<VecDeque<Answer>>,
     written: Mutex<Vec<Record>>,
+    /// How often it was called.
+    sends: AtomicUsize,
     hanging: Notify,
     release: Notify,
     limit: Option<usize>,
@@ -73,6 +76,7 @@ impl Recorder {
 #[async_trait]
 impl Producer for Recorder {
     async fn send(&self, records: Vec<Record>) -> Result<(), BusError> {
+        self.sends.fetch_add(1, Ordering::Relaxed);
         if let Some(large) =
             records.iter().find(|record| self.limit.is_some_and(|limit| record.size() > limit))
         {

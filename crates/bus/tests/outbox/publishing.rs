@@ -48,6 +48,27 @@ on_both! {
         assert_eq!(producer.values(), numbers(0..500));
     }
 
+    async fn a_row_alone_goes_at_once_and_those_that_follow_it_gather(test: TestDb) {
+        let db = with_table(&test).await;
+        let producer = Recorder::with([]);
+        let gather = Duration::from_millis(500);
+        let relay = Running::start(&db, &producer, RelaySettings { gather, ..quick() });
+
+        let start = std::time::Instant::now();
+        push(&db, ["1"]).await;
+        producer.wait_for(1).await;
+        assert!(start.elapsed() < gather);
+        for value in ["2", "3"] {
+            push(&db, [value]).await;
+            relay.relay.wake();
+        }
+        wait_until_published(&db).await;
+        relay.stop().await;
+
+        assert_eq!(producer.values(), numbers(1..4));
+        assert_eq!(producer.sends.load(Ordering::Relaxed), 2);
+    }
+
     async fn rows_are_marked_only_after_the_producer_has_confirmed(test: TestDb) {
         let db = with_table(&test).await;
         let producer = Recorder::with([Answer::Hang]);
