@@ -99,6 +99,7 @@ fn gateway(
         plaintexts: Plaintexts::new(settings.plaintexts),
         announcer: Announcer::new(relay, log, metrics.clone()),
         intake: writers.intake,
+        dispatch: writers.dispatch,
         outcomes: writers.outcomes,
         work: Default::default(),
         loops: Default::default(),

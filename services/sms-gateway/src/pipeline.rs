@@ -31,6 +31,7 @@ use crate::domain::recipient::RecipientKey;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::store::intake::{NewAttempt, Taken};
+use crate::store::queue::{Step, Stepped};
 use crate::store::receipts::{Outcome, Settled};
 use crate::store::{Rules, StoreError};
 use announce::Announcer;
@@ -53,6 +54,7 @@ pub(crate) struct Gateway {
     pub(crate) plaintexts: Plaintexts,
     pub(crate) announcer: Announcer,
     pub(crate) intake: Batcher<NewAttempt, Taken, StoreError>,
+    pub(crate) dispatch: Batcher<Step, Stepped, StoreError>,
     pub(crate) outcomes: Batcher<Outcome, Settled, StoreError>,
     /// Jobs may be waiting, or an SMSC may have room.
     pub(crate) work: Notify,
@@ -67,7 +69,7 @@ impl Gateway {
     }
 }
 
-/// Starts the two writers: of requests, and of outcomes.
+/// Starts the three writers: of requests, of what leaves the queue, and of outcomes.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -83,15 +85,22 @@ pub(crate) fn writers(
     let intake = Batcher::spawn(db, settings("sms-intake"), move |conn, batch: &[NewAttempt]| {
         crate::store::intake::take(conn, &law, batch, now.now())
     })?;
+    let law = rules.clone();
+    // Its one client waits for each step.
+    let alone = db::BatcherSettings { name: "sms-dispatch", max_batch: 1, queue: 1 };
+    let dispatch = Batcher::spawn(db, alone, move |conn, steps: &[Step]| {
+        steps.iter().map(|step| step.run(conn, &law)).collect()
+    })?;
     let (now, law) = (clock.clone(), rules.clone());
     let outcomes = Batcher::spawn(db, settings("sms-outcomes"), move |conn, batch: &[Outcome]| {
         crate::store::receipts::settle(conn, &law, batch, now.now())
     })?;
-    Ok(Writers { intake, outcomes })
+    Ok(Writers { intake, dispatch, outcomes })
 }
 
 /// See [`writers`].
 pub(crate) struct Writers {
     pub(crate) intake: Batcher<NewAttempt, Taken, StoreError>,
+    pub(crate) dispatch: Batcher<Step, Stepped, StoreError>,
     pub(crate) outcomes: Batcher<Outcome, Settled, StoreError>,
 }

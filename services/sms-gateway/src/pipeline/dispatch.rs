@@ -19,8 +19,8 @@ use super::outcomes::Flight;
 use super::rates::ClientRates;
 use crate::domain::attempt::JobKey;
 use crate::domain::message::{Form, Outgoing, prepare};
-use crate::store::queue::{self, Claimed, Departure, Plan, Wanted};
-use crate::store::{Rules, StoreError};
+use crate::store::StoreError;
+use crate::store::queue::{self, Claimed, Departure, Plan, Step, Stepped, Wanted};
 
 /// Longest sleep: jobs whose pause ends, or that another instance stored, wake nobody.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -64,9 +64,9 @@ async fn round(gateway: &Gateway, links: &Links, rates: &mut ClientRates) -> Res
         return Ok(0);
     }
     let limit = i64::try_from(room.min(gateway.settings.batch)).unwrap_or(i64::MAX);
-    let now = gateway.now();
-    let wanted = Wanted { smsc: link.name.clone(), resting: rates.resting(Instant::now()), limit };
-    let keys = gateway.db.read(move |conn| queue::waiting(conn, &wanted, now)).await?;
+    let resting = rates.resting(Instant::now());
+    let wanted = Wanted { now: gateway.now(), smsc: link.name.clone(), resting, limit };
+    let keys = gateway.dispatch.submit(Step::Find(wanted)).await?.waiting;
     let shared = |key: &JobKey| rates.take(&key.client_id, Instant::now());
     let keys: Vec<JobKey> = keys.into_iter().filter(shared).collect();
     if keys.is_empty() {
@@ -81,7 +81,7 @@ async fn round(gateway: &Gateway, links: &Links, rates: &mut ClientRates) -> Res
     for claimed in claimed {
         if let Some(outgoing) = ready.remove(&claimed.key) {
             rates.take_more(&claimed.key.client_id, claimed.parts.len().saturating_sub(1));
-            submissions.extend(hand_over(link, &claimed, &outgoing, now));
+            submissions.extend(hand_over(link, &claimed, &outgoing, gateway.now()));
         }
     }
     let count = submissions.len();
@@ -141,10 +141,8 @@ async fn claim(gateway: &Gateway, link: &Link, plans: Vec<Plan>) -> Result<Vec<C
         give_up_at: now + gateway.settings.unknown_after,
         resend_at: now + gateway.settings.resend_after,
     };
-    let rules: Arc<Rules> = gateway.rules.clone();
-    let (claimed, published) =
-        gateway.db.write(move |conn| queue::claim(conn, &rules, &plans, &departure)).await?;
-    gateway.announcer.announce(&published);
+    let Stepped { claimed, statuses, .. } = gateway.dispatch.submit(Step::Claim(plans, departure)).await?;
+    gateway.announcer.announce(&statuses);
     Ok(claimed)
 }
 

@@ -16,9 +16,43 @@ use super::{Rules, StoreError, references};
 use crate::domain::attempt::{Attempt, JobKey};
 use crate::domain::state::JobState;
 
+/// A step of taking jobs out of the queue; the one who takes them has a connection for it.
+pub(crate) enum Step {
+    /// See [`waiting`].
+    Find(Wanted),
+    /// See [`claim`].
+    Claim(Vec<Plan>, Departure),
+}
+
+/// What came of a [`Step`].
+#[derive(Default)]
+pub(crate) struct Stepped {
+    /// Jobs that wait.
+    pub(crate) waiting: Vec<JobKey>,
+    /// Jobs that were taken.
+    pub(crate) claimed: Vec<Claimed>,
+    /// What was published about others.
+    pub(crate) statuses: Vec<StatusRow>,
+}
+
+impl Step {
+    /// Does it.
+    pub(crate) fn run(&self, conn: &mut DbConn, rules: &Rules) -> Result<Stepped, StoreError> {
+        match self {
+            Self::Find(wanted) => Ok(Stepped { waiting: waiting(conn, wanted)?, ..Stepped::default() }),
+            Self::Claim(plans, departure) => {
+                let (claimed, statuses) = claim(conn, rules, plans, departure)?;
+                Ok(Stepped { claimed, statuses, ..Stepped::default() })
+            }
+        }
+    }
+}
+
 /// Which waiting jobs are asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
+    /// Now.
+    pub(crate) now: UnixMillis,
     /// Through which SMSC they would go: those that must take another one are left out.
     pub(crate) smsc: String,
     /// Clients that have had their share for now.
@@ -38,24 +72,20 @@ impl BatchSql for Waiting {
 }
 
 /// Finds jobs whose time has come, the longest waiting first, without taking them.
-pub(crate) fn waiting(
-    conn: &mut DbConn,
-    wanted: &Wanted,
-    now: UnixMillis,
-) -> Result<Vec<JobKey>, StoreError> {
+fn waiting(conn: &mut DbConn, wanted: &Wanted) -> Result<Vec<JobKey>, StoreError> {
     use sms_jobs::{client_id, due_at, id, pinned, smsc, state, table};
     let keys: Vec<(ClientId, String)> = match conn {
         DbConn::Pg(c) => {
             let resting: Vec<&str> = wanted.resting.iter().map(ClientId::as_str).collect();
             BatchQuery::<Waiting>::new()
-                .value::<BigInt, _>("now", now.as_i64())
+                .value::<BigInt, _>("now", wanted.now.as_i64())
                 .value::<Text, _>("smsc", wanted.smsc.as_str())
                 .value::<Array<Text>, _>("resting", resting)
                 .value::<BigInt, _>("limit", wanted.limit)
                 .load(c)?
         }
         DbConn::Sqlite(c) => table
-            .filter(state.eq(JobState::Queued.as_str()).and(due_at.le(now)))
+            .filter(state.eq(JobState::Queued.as_str()).and(due_at.le(wanted.now)))
             .filter(pinned.eq(false).or(smsc.eq(&wanted.smsc)))
             .filter(client_id.ne_all(&wanted.resting))
             .order((due_at, id))
@@ -124,7 +154,7 @@ pub(crate) struct Claimed {
 
 /// Takes jobs out of the queue: after the commit the rows say that their segments may have left. Ends those that are
 /// too late or cannot be sent. Jobs that another instance is taking, or has taken, are left to it.
-pub(crate) fn claim(
+fn claim(
     conn: &mut DbConn,
     rules: &Rules,
     plans: &[Plan],
