@@ -16,6 +16,12 @@ pub enum TlsFailure {
     /// The peer's certificate has expired, or is not valid yet.
     #[error("the peer's certificate has expired, or is not valid yet")]
     Expired,
+    /// The peer shows the certificate of a CA, such as `openssl req -x509` makes by default, as its own.
+    #[error(
+        "the peer shows the certificate of a CA as its own: \
+         it needs one of its own from that CA, or one with basicConstraints=CA:FALSE"
+    )]
+    IsAuthority,
     /// The peer's certificate cannot be accepted for another reason.
     #[error("the peer's certificate cannot be accepted")]
     BadCertificate,
@@ -58,6 +64,12 @@ impl TlsFailure {
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. },
             ) => Self::Expired,
+            // A reason of the verifier's own, whose type is not ours to name.
+            Error::InvalidCertificate(CertificateError::Other(reason))
+                if format!("{reason:?}").contains("CaUsedAsEndEntity") =>
+            {
+                Self::IsAuthority
+            }
             Error::InvalidCertificate(_) => Self::BadCertificate,
             Error::AlertReceived(AlertDescription::CertificateRequired) => Self::CertificateWanted,
             Error::AlertReceived(alert) => Self::Refused(*alert),

@@ -68,6 +68,13 @@ impl Certificates {
         ServerTlsSettings { certificate_file, key_file, client_ca_file: None }
     }
 
+    /// What a simulator is told that shows the certificate of the CA itself.
+    pub(crate) fn serving_itself(&self) -> ServerTlsSettings {
+        let key_file = self.path("ca.key");
+        std::fs::write(&key_file, self.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+        ServerTlsSettings { certificate_file: self.path("ca.pem"), key_file, client_ca_file: None }
+    }
+
     /// A simulator that shows a certificate for that name.
     pub(crate) async fn smsc(&self, name: &str) -> Smsc {
         start(&self.serving(name, Validity::Now)).await

@@ -76,6 +76,14 @@ async fn a_certificate_for_another_name_is_refused_unless_that_name_is_expected(
 }
 
 #[tokio::test]
+async fn a_ca_that_shows_its_own_certificate_is_refused_with_the_reason() {
+    let place = Certificates::new();
+    let smsc = start(&place.serving_itself()).await;
+
+    wait_failure(&smsc, &place.trusting(), |failure| failure == TlsFailure::IsAuthority).await;
+}
+
+#[tokio::test]
 async fn an_expired_certificate_is_refused() {
     let place = Certificates::new();
     let smsc = start(&place.serving(HOST, Validity::Past)).await;

@@ -21,6 +21,8 @@ fn certify(folder: &Path) -> ServerTlsSettings {
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
     openssl.args(["-days", "1", "-subj", "/CN=smsc", "-addext", "subjectAltName=IP:127.0.0.1"]);
+    // Else it is a CA's, which no server may show as its own.
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
     openssl.arg("-out").arg(&certificate_file).arg("-keyout").arg(&key_file);
     assert!(openssl.output().unwrap().status.success());
     ServerTlsSettings { certificate_file, key_file, client_ca_file: None }
