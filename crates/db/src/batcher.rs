@@ -89,43 +89,28 @@ where
     }
 
     /// Does what [`Batcher::submit`] does for several jobs, which wait for one answer together. Each has its own
-    /// result, in order; only a queue without room for all of them refuses them all. They are queued when this returns,
-    /// before the future is polled: jobs are stored in the order of the calls.
-    pub fn submit_many(&self, jobs: Vec<J>) -> impl Future<Output = Vec<Result<R, E>>> + Send + use<J, R, E> {
-        let count = jobs.len();
-        let answer = self.send(jobs);
+    /// result, in order; the last ones are refused when the queue has no room for all. They are queued when this
+    /// returns, before the future is polled: jobs are stored in the order of the calls.
+    pub fn submit_many(
+        &self,
+        mut jobs: Vec<J>,
+    ) -> impl Future<Output = Vec<Result<R, E>>> + Send + use<J, R, E> {
+        let taken = self.0.reserve(jobs.len());
+        let refused = jobs.split_off(taken).len();
+        let answer = self.0.send(jobs);
         async move {
-            let error = match answer {
-                Ok(None) => return Vec::new(),
+            let lost = match answer {
+                Ok(None) => None,
+                // The thread answers every job; without an answer it is gone, and nobody knows how far it came.
                 Ok(Some(answer)) => match answer.await {
-                    Ok(results) => return results,
-                    // The thread answers every job; without an answer it is gone, and nobody knows how far it came.
-                    Err(_) => DbError::CommitUnknown(Arc::new(Stopped)),
+                    Ok(results) => return with_refused(results, refused),
+                    Err(_) => Some(DbError::CommitUnknown(Arc::new(Stopped))),
                 },
-                Err(error) => error,
+                Err(error) => Some(error),
             };
-            (0..count).map(|_| Err(error.clone().into())).collect()
+            let lost = lost.into_iter().flat_map(|error| (0..taken).map(move |_| Err(error.clone().into())));
+            with_refused(lost.collect(), refused)
         }
-    }
-
-    fn send(&self, jobs: Vec<J>) -> Result<Option<Answer<R, E>>, DbError> {
-        let (handle, count) = (&self.0, jobs.len());
-        if count == 0 {
-            return Ok(None);
-        }
-        let before = handle.waiting.fetch_add(count, Ordering::Relaxed);
-        let (reply, answer) = oneshot::channel();
-        let sent = match before + count > handle.queue {
-            true => Err(DbError::Overloaded("too many jobs wait")),
-            false => handle.messages.try_send(Message::Jobs(jobs, reply)).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => DbError::Overloaded("too many jobs wait"),
-                mpsc::error::TrySendError::Closed(_) => DbError::unavailable(Stopped),
-            }),
-        };
-        if sent.is_err() {
-            handle.waiting.fetch_sub(count, Ordering::Relaxed);
-        }
-        sent.map(|()| Some(answer))
     }
 
     /// Jobs that wait now, for a gauge.
@@ -140,6 +125,41 @@ where
         let _ = self.0.finished.clone().changed().await;
     }
 }
+
+impl<J, R, E> Handle<J, R, E> {
+    /// Takes room in the queue for as many of `wanted` jobs as there is; gives their number.
+    fn reserve(&self, wanted: usize) -> usize {
+        let before = self.waiting.fetch_add(wanted, Ordering::Relaxed);
+        let taken = wanted.min(self.queue.saturating_sub(before));
+        self.waiting.fetch_sub(wanted - taken, Ordering::Relaxed);
+        taken
+    }
+
+    /// Queues jobs that have room; `None` when there are none.
+    fn send(&self, jobs: Vec<J>) -> Result<Option<Answer<R, E>>, DbError> {
+        let count = jobs.len();
+        if count == 0 {
+            return Ok(None);
+        }
+        let (reply, answer) = oneshot::channel();
+        let sent = self.messages.try_send(Message::Jobs(jobs, reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => DbError::Overloaded(CROWDED),
+            mpsc::error::TrySendError::Closed(_) => DbError::unavailable(Stopped),
+        });
+        if sent.is_err() {
+            self.waiting.fetch_sub(count, Ordering::Relaxed);
+        }
+        sent.map(|()| Some(answer))
+    }
+}
+
+/// Adds the results of jobs that found no room.
+fn with_refused<R, E: From<DbError>>(mut results: Vec<Result<R, E>>, refused: usize) -> Vec<Result<R, E>> {
+    results.extend((0..refused).map(|_| Err(DbError::Overloaded(CROWDED).into())));
+    results
+}
+
+const CROWDED: &str = "too many jobs wait";
 
 type Answer<R, E> = oneshot::Receiver<Vec<Result<R, E>>>;
 

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text};
 
 use super::attempts::{self, Loaded};
-use super::rows::{JobRow, StatusRow};
+use super::rows::{JobColumns, JobRow, StatusRow};
 use super::schema::sms_jobs;
 use super::statuses;
 use super::{Rules, StoreError, references};
@@ -96,14 +96,30 @@ fn waiting(conn: &mut DbConn, wanted: &Wanted) -> Result<Vec<JobKey>, StoreError
     Ok(keys.into_iter().map(|(client, job)| JobKey { client_id: client, id: job }).collect())
 }
 
+enum Whole {}
+
+impl BatchSql for Whole {
+    const SQL: &'static str = "SELECT {job} FROM {k} \
+        JOIN sms_jobs ON sms_jobs.client_id = k.client_id AND sms_jobs.id = k.id";
+    type Row = JobColumns;
+}
+
 /// Reads jobs whole, for those that must be opened again; they come in any order.
 pub(crate) fn rows(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<JobRow>, StoreError> {
-    let mut rows = Vec::with_capacity(keys.len());
-    for key in keys {
-        let found = sms_jobs::table.find((&key.client_id, &key.id)).select(JobRow::as_select());
-        rows.extend(found.first(conn).optional()?);
-    }
-    Ok(rows)
+    Ok(match conn {
+        DbConn::Pg(c) => {
+            let whole = BatchQuery::<Whole>::new().columns_of::<JobRow>("job");
+            whole.rows("k", attempts::key_rows(keys)).load(c)?
+        }
+        DbConn::Sqlite(c) => {
+            let mut rows = Vec::with_capacity(keys.len());
+            for key in keys {
+                let found = sms_jobs::table.find((&key.client_id, &key.id)).select(JobRow::as_select());
+                rows.extend(found.first(c).optional()?);
+            }
+            rows
+        }
+    })
 }
 
 /// Counts the jobs that wait, for a gauge.

@@ -45,6 +45,9 @@ pub(crate) struct JobRow {
     pub(crate) deadline_text: Option<String>,
 }
 
+/// The columns of [`JobRow`].
+pub(crate) type JobColumns = SqlTypeOf<<JobRow as Selectable<Pg>>::SelectExpression>;
+
 impl JobRow {
     /// Names the job.
     pub(crate) fn key(&self) -> JobKey {
