@@ -1,6 +1,6 @@
 //! Questions about topics, by a client that joins no group and is gone after the answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::{
     ClientConfig, ClientContext, TopicPartitionList,
@@ -16,6 +16,9 @@ use crate::BusError;
 const HEARINGS: usize = 16;
 /// How long it may take to answer each time.
 const HEARING: Duration = Duration::from_millis(10);
+
+/// Pause before a broker is asked again that does not lead the partition, or not yet.
+const LEADER_PAUSE: Duration = Duration::from_millis(50);
 
 /// A consumer that never subscribes.
 pub(super) struct OnLooker(pub(super) Logs);
@@ -37,12 +40,17 @@ pub(super) async fn ask<T: Send + 'static>(
     config: ClientConfig,
     logs: &Logs,
     action: &str,
-    question: impl FnOnce(&BaseConsumer<OnLooker>) -> KafkaResult<T> + Send + 'static,
+    question: impl Fn(&BaseConsumer<OnLooker>) -> KafkaResult<T> + Send + 'static,
 ) -> Result<T, BusError> {
     let (onlooker, refusal) = (OnLooker(logs.clone()), logs.refusal.clone());
     let asked = blocking(move || {
         let client: BaseConsumer<OnLooker> = config.create_with_context(onlooker)?;
-        let answer = question(&client);
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        let mut answer = question(&client);
+        while answer.as_ref().is_err_and(moves) && Instant::now() < deadline {
+            std::thread::sleep(LEADER_PAUSE);
+            answer = question(&client);
+        }
         if answer.is_err() {
             // A reason waits in the client's queue, between lines of the log: polling hands it to the context.
             for _ in (0..HEARINGS).take_while(|_| !refusal.is_known()) {
@@ -58,6 +66,13 @@ pub(super) async fn ask<T: Send + 'static>(
         }
         Err(error) => Err(logs.refusal.explain(action, &error)),
     }
+}
+
+/// Whether an error says that a partition has no leader for the moment, or a new one: so after its creation, and when
+/// brokers come and go.
+fn moves(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    matches!(error.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition))
 }
 
 /// Lists the partitions of a topic, without offsets; none when it does not exist.
