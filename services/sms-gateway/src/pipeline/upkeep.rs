@@ -12,12 +12,14 @@ use super::Gateway;
 use super::links::Links;
 use crate::store::receipts::Outcome;
 use crate::store::rows::StatusRow;
-use crate::store::{StoreError, queue, upkeep};
+use crate::store::{StoreError, upkeep};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the database must have answered before outcomes are given up: after an outage the sessions of all instances
 /// first store what they learnt meanwhile.
 const GRACE: Duration = Duration::from_secs(5);
+/// Counting takes a walk over what is counted.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// How long a parked receipt waits for the submission that its id most likely means, before other readings count.
 const LIKELIEST_WITHIN: Duration = Duration::from_secs(5);
@@ -30,7 +32,7 @@ pub(crate) async fn run(
 ) -> Result<(), Infallible> {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut pruned_at: Option<Instant> = None;
+    let (mut counted_at, mut pruned_at): (Option<Instant>, Option<Instant>) = (None, None);
     let mut answers_since = Instant::now();
     loop {
         tokio::select! {
@@ -42,6 +44,10 @@ pub(crate) async fn run(
             tracing::warn!(%error, "upkeep is not possible now");
             answers_since = Instant::now();
             continue;
+        }
+        if counted_at.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
+            counted_at = Some(Instant::now());
+            count(&gateway).await;
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
             pruned_at = Some(Instant::now());
@@ -70,7 +76,6 @@ async fn round(gateway: &Gateway, links: &Links, giving_up: bool) -> Result<(), 
         })
         .await?;
     gateway.announcer.announce(&published);
-    gateway.metrics.queued.set(gateway.db.read(queue::depth).await?);
     show(gateway, links);
     rematch(gateway, now).await
 }
@@ -106,11 +111,15 @@ async fn prune(gateway: &Gateway) {
         Ok(rows) => tracing::debug!(rows, "old rows removed"),
         Err(error) => tracing::warn!(%error, "old rows cannot be removed now"),
     }
-    match gateway.db.read(upkeep::open_ends).await {
-        Ok((unknown, unmatched)) => {
-            gateway.metrics.unknown.set(unknown);
-            gateway.metrics.receipts_unmatched.set(unmatched);
+}
+
+async fn count(gateway: &Gateway) {
+    match gateway.db.read(upkeep::counts).await {
+        Ok(counts) => {
+            gateway.metrics.queued.set(counts.queued);
+            gateway.metrics.unknown.set(counts.unknown);
+            gateway.metrics.receipts_unmatched.set(counts.unmatched);
         }
-        Err(error) => tracing::warn!(%error, "open ends cannot be counted now"),
+        Err(error) => tracing::warn!(%error, "what waits cannot be counted now"),
     }
 }

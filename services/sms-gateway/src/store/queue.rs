@@ -122,13 +122,6 @@ pub(crate) fn rows(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<JobRow>, St
     })
 }
 
-/// Counts the jobs that wait, for a gauge.
-pub(crate) fn depth(conn: &mut DbConn) -> Result<i64, StoreError> {
-    use sms_jobs::{due_at, state, table};
-    let queued = state.eq(JobState::Queued.as_str()).and(due_at.is_not_null());
-    Ok(table.filter(queued).count().get_result(conn)?)
-}
-
 /// What is to be done with a waiting job.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {

@@ -148,10 +148,24 @@ pub(crate) fn parked(conn: &mut DbConn, wide: UnixMillis) -> Result<Vec<Receipt>
     Ok(rows.into_iter().map(receipt).collect())
 }
 
-/// Counts the attempts whose outcome is unknown, and the receipts that belong to none.
-pub(crate) fn open_ends(conn: &mut DbConn) -> Result<(i64, i64), StoreError> {
-    let unknown = sms_jobs::table.filter(sms_jobs::state.eq(JobState::Unknown.as_str()));
-    Ok((unknown.count().get_result(conn)?, sms_receipts::table.count().get_result(conn)?))
+/// How much waits for something.
+pub(crate) struct Counts {
+    /// Jobs that are to be submitted.
+    pub(crate) queued: i64,
+    /// Attempts whose outcome is unknown.
+    pub(crate) unknown: i64,
+    /// Receipts that belong to no attempt.
+    pub(crate) unmatched: i64,
+}
+
+/// Counts what waits, for gauges.
+pub(crate) fn counts(conn: &mut DbConn) -> Result<Counts, StoreError> {
+    let of = |state: JobState| sms_jobs::table.filter(sms_jobs::state.eq(state.as_str())).count();
+    Ok(Counts {
+        queued: of(JobState::Queued).get_result(conn)?,
+        unknown: of(JobState::Unknown).get_result(conn)?,
+        unmatched: sms_receipts::table.count().get_result(conn)?,
+    })
 }
 
 /// Forgets what is older than `before`: statuses, receipts that found nothing, attempts that have ended, and references
