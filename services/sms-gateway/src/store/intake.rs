@@ -68,8 +68,15 @@ pub(crate) fn take(
 ) -> Result<Vec<Taken>, StoreError> {
     let repeated = seals::repeated(conn, batch)?;
     let mut batch = Cow::Borrowed(batch);
-    if !repeated.is_empty() {
-        for attempt in batch.to_mut().iter_mut().filter(|attempt| repeated.contains(&attempt.row.id)) {
+    // In order: what is refused here keeps nothing behind it out.
+    let places =
+        (0..batch.len()).filter(|place| batch.get(*place).is_some_and(|one| repeated.contains(&one.row.id)));
+    for place in places.collect::<Vec<_>>() {
+        // A record that a producer has sent twice is a duplicate like others, and nothing is told of it.
+        if is_held(conn, &batch, place)? {
+            continue;
+        }
+        if let Some(attempt) = batch.to_mut().get_mut(place) {
             let text = Some(REPEATED_ENVELOPE.to_owned());
             *attempt = NewAttempt::ended(attempt.row.clone(), SmsState::Invalid, text);
         }
@@ -103,6 +110,20 @@ pub(crate) fn take(
             _ => Taken::Replay,
         })
         .collect())
+}
+
+/// Tells whether another attempt with these ids, stored or before it in the batch, keeps this one out.
+fn is_held(conn: &mut DbConn, batch: &[NewAttempt], place: usize) -> Result<bool, StoreError> {
+    use sms_jobs::{client_id, correl_id, holds, table};
+    let (before, from) = batch.split_at(place);
+    let Some(row) = from.first().map(|attempt| &attempt.row) else { return Ok(false) };
+    let same = |other: &JobRow| other.client_id == row.client_id && other.correl_id == row.correl_id;
+    if before.iter().any(|other| other.row.holds && same(&other.row)) {
+        return Ok(true);
+    }
+    let held = client_id.eq(&row.client_id).and(correl_id.eq(&row.correl_id)).and(holds.eq(true));
+    let count: i64 = table.filter(held).count().get_result(conn)?;
+    Ok(count > 0)
 }
 
 fn as_duplicate(mut row: JobRow) -> JobRow {

@@ -10,9 +10,10 @@ use smpp::codec::CommandStatus;
 use smpp::smsc::{Behaviour, Verdict};
 use sms_gateway::Settings;
 use testkit::on_both;
+use testkit::wait::wait_until;
 
 use crate::cases::{ACME, message};
-use crate::harness::{Gateway, PASSWORD, World};
+use crate::harness::{Gateway, PASSWORD, World, count};
 
 fn soon() -> String {
     (SystemClock.now() + Duration::from_secs(3600)).to_rfc3339_seconds()
@@ -81,13 +82,32 @@ on_both! {
         gateway.request(&first).await;
         gateway.statuses("again", 1).await;
 
-        gateway.request(&first).await;
-        let refused = gateway.statuses("again", 2).await;
+        let record = || Some(serde_json::to_vec(&first).unwrap());
+        gateway.produce(vec![record(), record()]).await;
+        let refused = gateway.statuses("again", 3).await;
         gateway.request(&sender.request("again", &deadline, "hello")).await;
 
-        gateway.statuses("again", 3).await;
-        assert_eq!(gateway.names("again"), ["FAILED", "INVALID", "SENT"]);
+        gateway.statuses("again", 4).await;
+        assert_eq!(gateway.names("again"), ["FAILED", "INVALID", "INVALID", "SENT"]);
         assert!(refused[1].error_text.as_deref().unwrap().contains("encrypt it anew"));
+        assert_eq!(world.smsc.accepted().len(), 1);
+        gateway.stop().await;
+    }
+
+    async fn a_record_that_its_producer_sends_twice_is_a_duplicate_like_others(test: TestDb) {
+        let world = World::new(World::with_receipts()).await;
+        let sender = Sender::new(&world);
+        let gateway = Gateway::start(&world, &test).await;
+        let record = serde_json::to_vec(&sender.request("twice", &soon(), "hello")).unwrap();
+
+        gateway.produce(vec![Some(record.clone()), Some(record.clone())]).await;
+        gateway.statuses("twice", 2).await;
+        gateway.produce(vec![Some(record)]).await;
+
+        wait_until("the third record", || async {
+            count(&gateway, "SELECT COUNT(*) AS n FROM sms_jobs WHERE state = 'duplicate'").await == 2
+        }).await;
+        assert_eq!(gateway.names("twice"), ["SENT", "DELIVERED"]);
         assert_eq!(world.smsc.accepted().len(), 1);
         gateway.stop().await;
     }
@@ -99,8 +119,8 @@ on_both! {
         // An offset and a fraction: only the very characters open it.
         let request = sender.request("waits", &soon().replace('Z', ".500+00:00"), "hello");
         first.request(&request).await;
-        testkit::wait::wait_until("the job", || async {
-            crate::harness::count(&first, "SELECT COUNT(*) AS n FROM sms_jobs").await == 1
+        wait_until("the job", || async {
+            count(&first, "SELECT COUNT(*) AS n FROM sms_jobs").await == 1
         }).await;
         first.stop().await;
 
