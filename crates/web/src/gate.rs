@@ -97,15 +97,14 @@ impl Gate {
     /// Refuses all tokens of an account, as when it was deleted.
     pub fn revoke_account(&self, account: AccountId, until: UnixMillis) {
         self.revoke(|revoked| revoked.account(account, until));
-        self.watches.end_account(account, |_| true);
+        self.watches.end_account(account);
     }
 
     /// Refuses the tokens of a device that were issued up to `removed_at`. The same device id may be registered again:
     /// tokens of a later second are fine.
     pub fn revoke_device(&self, of: (AccountId, DeviceId), removed_at: UnixMillis, until: UnixMillis) {
         self.revoke(|revoked| revoked.device(of, removed_at, until));
-        self.watches
-            .end_account(of.0, |caller| caller.device == Some(of.1) && caller.issued_at <= removed_at);
+        self.watches.end_device(of, removed_at);
     }
 
     /// Judges an access token.

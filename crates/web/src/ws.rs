@@ -11,7 +11,7 @@ mod socket;
 mod tracker;
 pub(crate) mod wheel;
 
-use std::{fmt, rc::Rc};
+use std::{cell::RefCell, fmt, rc::Rc};
 
 use actix_http::ws::{HandshakeError, hash_key, verify_handshake};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::header};
@@ -32,8 +32,28 @@ use crate::Failure;
 /// What a worker can do for an upgrade; in the extensions of every request that may be upgraded.
 #[derive(Clone)]
 pub(crate) struct Seats {
-    pub(crate) sockets: Sockets,
-    pub(crate) wheel: Rc<Wheel>,
+    sockets: Sockets,
+    wheel: Rc<Wheel>,
+    limits: Rc<RefCell<Vec<Rc<SocketLimits>>>>,
+}
+
+impl Seats {
+    /// Those of the current worker.
+    pub(crate) fn of(sockets: &Sockets) -> Self {
+        Self { sockets: sockets.clone(), wheel: sockets.start_wheel(), limits: Rc::default() }
+    }
+
+    /// The limits as all sockets of this worker that have the same hold them: a service has few different ones.
+    fn share(&self, limits: SocketLimits) -> Rc<SocketLimits> {
+        let mut known = self.limits.borrow_mut();
+        if let Some(same) = known.iter().find(|known| ***known == limits) {
+            return Rc::clone(same);
+        }
+        known.retain(|held| Rc::strong_count(held) > 1);
+        let limits = Rc::new(limits);
+        known.push(Rc::clone(&limits));
+        limits
+    }
 }
 
 type Session = Box<dyn FnOnce(Socket) -> LocalBoxFuture<'static, ()>>;
@@ -54,8 +74,9 @@ impl fmt::Debug for Start {
 impl Start {
     /// Starts the session on the current worker. `read` is what came along with the request.
     pub(crate) fn run(self, io: TcpStream, read: BytesMut) {
-        let Seats { sockets, wheel } = self.seats;
-        let socket = Socket::new(io, read, Rc::new(self.limits), sockets.seat(wheel));
+        let limits = self.seats.share(self.limits);
+        let Seats { sockets, wheel, .. } = self.seats;
+        let socket = Socket::new(io, read, limits, sockets.seat(wheel));
         sockets.spawn((self.session)(socket));
     }
 }

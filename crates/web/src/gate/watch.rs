@@ -11,7 +11,7 @@ use std::{
     task::Poll,
 };
 
-use common::models::{AccountId, SessionId};
+use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
 use futures_util::task::AtomicWaker;
 
 use crate::Caller;
@@ -31,8 +31,12 @@ struct Maps {
     accounts: BTreeMap<Key, Arc<Signal>>,
 }
 
+/// Ids as octets: there is one of these for every connection.
 struct Signal {
-    caller: Caller,
+    session: [u8; 16],
+    account: [u8; 16],
+    device: Option<DeviceId>,
+    issued_at: UnixMillis,
     ended: AtomicBool,
     waker: AtomicWaker,
 }
@@ -46,13 +50,19 @@ impl Signal {
 
 impl Watches {
     pub(super) fn register(watches: &Arc<Self>, caller: &Caller) -> Watch {
-        let signal = Signal { caller: *caller, ended: AtomicBool::new(false), waker: AtomicWaker::new() };
-        let signal = Arc::new(signal);
+        let signal = Arc::new(Signal {
+            session: caller.session.to_bytes(),
+            account: caller.account.to_bytes(),
+            device: caller.device,
+            issued_at: caller.issued_at,
+            ended: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        });
         let mut maps = watches.maps();
         maps.next += 1;
         let number = maps.next;
-        maps.sessions.insert((caller.session.to_bytes(), number), Arc::clone(&signal));
-        maps.accounts.insert((caller.account.to_bytes(), number), Arc::clone(&signal));
+        maps.sessions.insert((signal.session, number), Arc::clone(&signal));
+        maps.accounts.insert((signal.account, number), Arc::clone(&signal));
         Watch { number, signal, watches: Arc::clone(watches) }
     }
 
@@ -61,10 +71,17 @@ impl Watches {
         of(&maps.sessions, session.to_bytes()).for_each(|signal| signal.end());
     }
 
-    pub(super) fn end_account(&self, account: AccountId, concerns: impl Fn(&Caller) -> bool) {
+    pub(super) fn end_account(&self, account: AccountId) {
         let maps = self.maps();
-        let signals = of(&maps.accounts, account.to_bytes());
-        signals.filter(|signal| concerns(&signal.caller)).for_each(|signal| signal.end());
+        of(&maps.accounts, account.to_bytes()).for_each(|signal| signal.end());
+    }
+
+    /// Ends those whose token was issued up to `removed_at`.
+    pub(super) fn end_device(&self, (account, device): (AccountId, DeviceId), removed_at: UnixMillis) {
+        let maps = self.maps();
+        of(&maps.accounts, account.to_bytes())
+            .filter(|signal| signal.device == Some(device) && signal.issued_at <= removed_at)
+            .for_each(|signal| signal.end());
     }
 
     fn maps(&self) -> MutexGuard<'_, Maps> {
@@ -105,10 +122,9 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let caller = self.signal.caller;
         let mut maps = self.watches.maps();
-        maps.sessions.remove(&(caller.session.to_bytes(), self.number));
-        maps.accounts.remove(&(caller.account.to_bytes(), self.number));
+        maps.sessions.remove(&(self.signal.session, self.number));
+        maps.accounts.remove(&(self.signal.account, self.number));
     }
 }
 

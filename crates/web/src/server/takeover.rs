@@ -34,9 +34,7 @@ pub(super) fn factory(
         let site = Arc::clone(&site);
         async move {
             let app = application(Arc::clone(&site)).into_factory().new_service(AppConfig::default()).await?;
-            let sockets = site.sockets().clone();
-            let wheel = sockets.start_wheel();
-            Ok::<_, ()>(Takeover { app, seats: Seats { sockets, wheel } })
+            Ok::<_, ()>(Takeover { app, seats: Seats::of(site.sockets()) })
         }
     })
 }

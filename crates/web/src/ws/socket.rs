@@ -181,8 +181,9 @@ impl Socket {
         }
     }
 
-    /// Sends a close frame after what is queued, and waits up to two seconds for the peer to answer it.
-    pub async fn close(mut self, code: CloseCode, reason: &str) {
+    /// Sends a close frame after what is queued, and waits up to two seconds for the peer to answer it. The connection has
+    /// ended then. By reference: a future that takes the socket would hold room for a second one as long as it lives.
+    pub async fn close(&mut self, code: CloseCode, reason: &str) {
         self.begin_close(code, reason, End::Local(code));
         while self.next().await.is_some() {}
     }
