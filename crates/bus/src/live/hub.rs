@@ -1,20 +1,32 @@
 //! The subscribers of this process, by shard and exact key.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    collections::{BTreeMap, VecDeque, hash_map::RandomState},
+    future::poll_fn,
+    hash::BuildHasher,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
 };
 
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 use super::{LiveEvent, LiveTransport, Route, shard_of};
 
-type Slots = Vec<Arc<Slot>>;
+/// The hash of a key, then the number of the subscription. A sorted map holds one small entry for each of tens of
+/// thousands of subscriptions, where a map of lists would hold a list and a second copy of the key.
+type Place = (u64, u64);
+
+type Slots = BTreeMap<Place, Arc<Slot>>;
 
 /// Delivers events to the subscriptions of this process.
 pub struct Hub {
-    shards: Vec<Mutex<HashMap<Box<[u8]>, Slots>>>,
+    shards: Vec<Mutex<Slots>>,
     all: Mutex<Slots>,
+    hasher: RandomState,
+    next: AtomicU64,
     /// Weak, as the transport holds the hub.
     transport: OnceLock<Weak<dyn LiveTransport>>,
 }
@@ -25,6 +37,8 @@ impl Hub {
         Arc::new(Self {
             shards: (0..256).map(|_| Mutex::default()).collect(),
             all: Mutex::default(),
+            hasher: RandomState::new(),
+            next: AtomicU64::new(0),
             transport: OnceLock::new(),
         })
     }
@@ -34,19 +48,21 @@ impl Hub {
         let event = Arc::new(event);
         match route {
             Route::Shard(shard) => {
-                if let Some(slots) = self.shard(shard).get(event.shard_key.as_ref()) {
-                    slots.iter().for_each(|slot| slot.push(&event));
-                }
+                let hash = self.hasher.hash_one(&event.shard_key[..]);
+                self.shard(shard)
+                    .range((hash, 0)..=(hash, u64::MAX))
+                    .filter(|(_, slot)| slot.key.as_deref() == Some(&event.shard_key[..]))
+                    .for_each(|(_, slot)| slot.push(&event));
             }
-            Route::All => lock(&self.all).iter().for_each(|slot| slot.push(&event)),
+            Route::All => lock(&self.all).values().for_each(|slot| slot.push(&event)),
         }
     }
 
     /// Tells the subscriptions of `route` that they may have missed events.
     pub fn lagged(&self, route: Route) {
         match route {
-            Route::Shard(shard) => self.shard(shard).values().flatten().for_each(|slot| slot.lag()),
-            Route::All => lock(&self.all).iter().for_each(|slot| slot.lag()),
+            Route::Shard(shard) => self.shard(shard).values().for_each(|slot| slot.lag()),
+            Route::All => lock(&self.all).values().for_each(|slot| slot.lag()),
         }
     }
 
@@ -61,41 +77,42 @@ impl Hub {
     }
 
     pub(super) fn subscribe(self: &Arc<Self>, key: &[u8], capacity: usize) -> LiveSubscription {
-        let slot = Slot::new(capacity);
+        let slot = Slot::new(Some(key), capacity);
+        let place = (self.hasher.hash_one(key), self.number());
         let shard = shard_of(key);
-        let mut keys = self.shard(shard);
-        let first = keys.is_empty();
-        keys.entry(key.into()).or_default().push(slot.clone());
+        let mut slots = self.shard(shard);
+        let first = slots.is_empty();
+        slots.insert(place, slot.clone());
         // Under the lock, so that interest follows the order in which subscriptions come and go.
         if first {
             self.set_interest(shard, true);
         }
-        drop(keys);
-        LiveSubscription { hub: self.clone(), slot, key: Some(key.into()) }
+        drop(slots);
+        LiveSubscription { hub: self.clone(), slot, place }
     }
 
     pub(super) fn subscribe_all(self: &Arc<Self>, capacity: usize) -> LiveSubscription {
-        let slot = Slot::new(capacity);
-        lock(&self.all).push(slot.clone());
-        LiveSubscription { hub: self.clone(), slot, key: None }
+        let slot = Slot::new(None, capacity);
+        let place = (0, self.number());
+        lock(&self.all).insert(place, slot.clone());
+        LiveSubscription { hub: self.clone(), slot, place }
     }
 
-    fn unsubscribe(&self, key: Option<&[u8]>, slot: &Arc<Slot>) {
+    fn unsubscribe(&self, key: Option<&[u8]>, place: Place) {
         let Some(key) = key else {
-            lock(&self.all).retain(|other| !Arc::ptr_eq(other, slot));
+            lock(&self.all).remove(&place);
             return;
         };
         let shard = shard_of(key);
-        let mut keys = self.shard(shard);
-        if let Some(slots) = keys.get_mut(key) {
-            slots.retain(|other| !Arc::ptr_eq(other, slot));
-            if slots.is_empty() {
-                keys.remove(key);
-            }
-        }
-        if keys.is_empty() {
+        let mut slots = self.shard(shard);
+        slots.remove(&place);
+        if slots.is_empty() {
             self.set_interest(shard, false);
         }
+    }
+
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     fn set_interest(&self, shard: u8, wanted: bool) {
@@ -104,7 +121,7 @@ impl Hub {
         }
     }
 
-    fn shard(&self, shard: u8) -> MutexGuard<'_, HashMap<Box<[u8]>, Slots>> {
+    fn shard(&self, shard: u8) -> MutexGuard<'_, Slots> {
         lock(&self.shards[usize::from(shard)])
     }
 }
@@ -122,18 +139,18 @@ pub enum LiveNotice {
 pub struct LiveSubscription {
     hub: Arc<Hub>,
     slot: Arc<Slot>,
-    key: Option<Box<[u8]>>,
+    place: Place,
 }
 
 impl LiveSubscription {
     /// Waits for the next notice. Cancel-safe.
     pub async fn recv(&mut self) -> LiveNotice {
-        loop {
-            if let Some(notice) = self.try_recv() {
-                return notice;
-            }
-            self.slot.arrived.notified().await;
-        }
+        poll_fn(|context| {
+            // Named before the look, so that what arrives between the two wakes it.
+            self.slot.arrived.register(context.waker());
+            self.try_recv().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// Takes the next notice if there is one.
@@ -142,21 +159,28 @@ impl LiveSubscription {
         if std::mem::take(&mut queue.lagged) {
             return Some(LiveNotice::Lagged);
         }
-        queue.events.pop_front().map(LiveNotice::Event)
+        let event = queue.events.pop_front()?;
+        if queue.events.is_empty() {
+            // Gives the memory back: most subscriptions hear an event now and then.
+            queue.events = VecDeque::new();
+        }
+        Some(LiveNotice::Event(event))
     }
 }
 
 impl Drop for LiveSubscription {
     fn drop(&mut self) {
-        self.hub.unsubscribe(self.key.as_deref(), &self.slot);
+        self.hub.unsubscribe(self.slot.key.as_deref(), self.place);
     }
 }
 
 /// A subscription's bounded queue. Not a channel: tens of thousands of idle sockets each hold one, and this one
-/// allocates nothing before its first event.
+/// holds no buffer while there is no event.
 struct Slot {
+    /// `None`: broadcasts.
+    key: Option<Box<[u8]>>,
     queue: Mutex<Queue>,
-    arrived: Notify,
+    arrived: AtomicWaker,
     capacity: usize,
 }
 
@@ -167,8 +191,9 @@ struct Queue {
 }
 
 impl Slot {
-    fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::default(), arrived: Notify::new(), capacity })
+    fn new(key: Option<&[u8]>, capacity: usize) -> Arc<Self> {
+        let (queue, arrived) = (Mutex::default(), AtomicWaker::new());
+        Arc::new(Self { key: key.map(Box::from), queue, arrived, capacity })
     }
 
     fn push(&self, event: &Arc<LiveEvent>) {
@@ -180,7 +205,7 @@ impl Slot {
         }
         queue.events.push_back(event.clone());
         drop(queue);
-        self.arrived.notify_one();
+        self.arrived.wake();
     }
 
     fn lag(&self) {
@@ -188,7 +213,7 @@ impl Slot {
         queue.events = VecDeque::new();
         queue.lagged = true;
         drop(queue);
-        self.arrived.notify_one();
+        self.arrived.wake();
     }
 }
 
@@ -198,121 +223,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::live::Live;
-
-    fn event(key: &str, kind: &str) -> LiveEvent {
-        LiveEvent::new(key.as_bytes().to_vec(), kind, "")
-    }
-
-    fn kinds(subscription: &mut LiveSubscription) -> Vec<String> {
-        std::iter::from_fn(|| subscription.try_recv())
-            .map(|notice| match notice {
-                LiveNotice::Event(event) => event.kind.clone(),
-                LiveNotice::Lagged => "(lagged)".into(),
-            })
-            .collect()
-    }
-
-    #[tokio::test]
-    async fn subscriber_receives_its_key_alone() {
-        let live = Live::in_process();
-        let mut alice = live.subscribe(b"alice");
-        let mut again = live.subscribe(b"alice");
-        // A key in the same shard must be told apart by the key itself.
-        let neighbour = (0..).map(|n| format!("k{n}")).find(|k| shard_of(k.as_bytes()) == shard_of(b"alice"));
-        let neighbour = neighbour.expect("some key shares the shard");
-        let mut near = live.subscribe(neighbour.as_bytes());
-
-        live.publish(event("alice", "one"));
-        live.publish(event("bob", "two"));
-        live.publish(event("alice", "three"));
-
-        let LiveNotice::Event(first) = alice.recv().await else { panic!("lagged") };
-        assert_eq!(first.kind, "one");
-        assert_eq!(kinds(&mut alice), ["three"]);
-        assert_eq!(kinds(&mut again), ["one", "three"]);
-        assert_eq!(kinds(&mut near), [""; 0]);
-    }
-
-    #[test]
-    fn slow_subscriber_is_told_that_it_lagged_and_goes_on() {
-        let hub = Hub::new();
-        let mut slow = hub.subscribe(b"k", 2);
-        let mut other = hub.subscribe(b"k", 8);
-
-        for kind in ["1", "2", "3", "4"] {
-            hub.deliver(Route::Shard(shard_of(b"k")), event("k", kind));
-        }
-
-        assert_eq!(kinds(&mut slow), ["(lagged)", "3", "4"]);
-        assert_eq!(kinds(&mut other), ["1", "2", "3", "4"]);
-    }
-
-    #[test]
-    fn broadcast_reaches_every_subscriber_of_broadcasts_and_nobody_else() {
-        let live = Live::in_process();
-        let (mut one, mut two, mut keyed) =
-            (live.subscribe_all(), live.subscribe_all(), live.subscribe(b"k"));
-
-        live.broadcast(event("k", "revoked"));
-
-        assert_eq!(kinds(&mut one), ["revoked"]);
-        assert_eq!(kinds(&mut two), ["revoked"]);
-        assert_eq!(kinds(&mut keyed), [""; 0]);
-    }
-
-    #[tokio::test]
-    async fn waiting_subscriber_is_woken() {
-        let live = Live::in_process();
-        let mut subscription = live.subscribe(b"k");
-        let waiting = tokio::spawn(async move { subscription.recv().await });
-        tokio::task::yield_now().await;
-
-        live.publish(event("k", "hello"));
-
-        let notice = tokio::time::timeout(std::time::Duration::from_secs(5), waiting).await;
-        assert_eq!(
-            notice.expect("woken").expect("no panic"),
-            LiveNotice::Event(Arc::new(event("k", "hello")))
-        );
-    }
-
-    #[derive(Default)]
-    struct Wire {
-        interest: Mutex<Vec<(u8, bool)>>,
-        sent: Mutex<Vec<Route>>,
-    }
-
-    impl LiveTransport for Wire {
-        fn publish(&self, route: Route, _: &LiveEvent) {
-            lock(&self.sent).push(route);
-        }
-        fn set_interest(&self, shard: u8, wanted: bool) {
-            lock(&self.interest).push((shard, wanted));
-        }
-        fn is_connected(&self) -> bool {
-            false
-        }
-    }
-
-    #[test]
-    fn transport_hears_of_the_first_and_the_last_subscription_of_a_shard() {
-        let (hub, wire) = (Hub::new(), Arc::new(Wire::default()));
-        let live = Live::over(hub.clone(), wire.clone());
-        let shard = shard_of(b"k");
-
-        let (first, mut second) = (live.subscribe(b"k"), live.subscribe(b"k"));
-        live.publish(event("k", "both"));
-        hub.lagged(Route::Shard(shard));
-        assert_eq!(hub.shards_in_use(), [shard]);
-        assert_eq!(kinds(&mut second), ["(lagged)"]);
-        drop((first, second));
-
-        assert_eq!(*lock(&wire.interest), [(shard, true), (shard, false)]);
-        assert_eq!(*lock(&wire.sent), [Route::Shard(shard)]);
-        assert!(hub.shards_in_use().is_empty());
-        assert!(!live.is_connected());
-    }
-}
+mod tests;
