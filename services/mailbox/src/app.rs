@@ -14,8 +14,8 @@ use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Gate, RoutesFn, Service, Task};
 
-use crate::delivery::{Sockets, hints};
-use crate::domain::{MailboxError, MailboxId, Rules, Writer, housekeeping, lives};
+use crate::delivery::{Sockets, hints, patrol};
+use crate::domain::{MailboxError, MailboxId, Presence, Rules, Writer, housekeeping, lives, processes};
 use crate::metrics::Metrics;
 use crate::routes;
 use crate::settings::MailboxSettings;
@@ -30,6 +30,7 @@ pub(crate) struct State {
     pub(crate) live: Live,
     pub(crate) gate: Arc<Gate>,
     pub(crate) sockets: Sockets,
+    pub(crate) presence: Presence,
     pub(crate) clock: SharedClock,
     pub(crate) settings: Arc<MailboxSettings>,
     pub(crate) metrics: Metrics,
@@ -91,6 +92,7 @@ impl service::App for App {
         };
         let state = State {
             writer: Writer::start(&db, rules)?,
+            presence: Presence::start(&db, &settings, platform.clock.clone())?,
             live: platform.live.clone(),
             gate: Arc::clone(&platform.gate),
             clock: platform.clock.clone(),
@@ -105,9 +107,17 @@ impl service::App for App {
         service.routes = with_state(&data, routes::public);
         service.internal = with_state(&data, routes::internal);
         service.checks.push(Arc::new(DatabaseCheck(db)));
-        let sweeper = state.clone();
+        let (sweeper, walker, caller) = (state.clone(), state.clone(), state.clone());
         service.tasks.push(Task::new("mailbox-housekeeping", move |cancel| async move {
             housekeeping::run(sweeper, cancel).await;
+            Ok::<_, StartError>(())
+        }));
+        service.tasks.push(Task::new("mailbox-patrol", move |cancel| async move {
+            patrol::run(walker, cancel).await;
+            Ok::<_, StartError>(())
+        }));
+        service.tasks.push(Task::new("mailbox-processes", move |cancel| async move {
+            processes::run(caller, cancel).await;
             Ok::<_, StartError>(())
         }));
         handle_account_events(&mut service, platform, Arc::new(Events(state)))?;

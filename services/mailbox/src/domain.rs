@@ -1,4 +1,4 @@
-//! The verbs of this service: open, close, send, fetch, ack, expire. No HTTP, no SQL text.
+//! The verbs of this service: open, close, connect, send, fetch, ack, expire. No HTTP, no SQL text.
 
 mod batch;
 mod device_set;
@@ -6,10 +6,13 @@ mod error;
 pub(crate) mod housekeeping;
 mod ids;
 pub(crate) mod lives;
+mod presence;
+pub(crate) mod processes;
 pub(crate) mod receive;
 mod send;
 
 pub(crate) use batch::{Rules, Writer};
 pub(crate) use error::MailboxError;
-pub(crate) use ids::{EnvelopeKind, MailboxId};
+pub(crate) use ids::{EnvelopeKind, LiveKey, MailboxId};
+pub(crate) use presence::{Presence, Snapshot};
 pub(crate) use send::{Copy, Send, SendReceipt, send};

@@ -31,9 +31,20 @@ pub struct MailboxSettings {
     pub window: usize,
     /// Bytes of content that a websocket may owe an answer for, and that one page holds; one envelope always fits.
     pub window_bytes: usize,
-    /// How often an idle websocket looks for envelopes without being told of any: for hints that were lost.
+    /// How often all websockets are compared with their mailboxes without being told of anything: for hints that were
+    /// lost.
     #[serde(with = "humantime_serde")]
     pub recheck: Duration,
+    /// The same, while the broker that carries hints between processes is away.
+    #[serde(with = "humantime_serde")]
+    pub recheck_away: Duration,
+    /// How often it is looked whether the other processes on the same database still live.
+    #[serde(with = "humantime_serde")]
+    pub process_check: Duration,
+    /// Connections and disconnections of devices in one transaction at most.
+    pub claim_batch: usize,
+    /// Connections and disconnections that may wait for their transaction; a connection beyond it is closed with 1013.
+    pub claim_queue: usize,
     /// Silence after which a websocket is pinged.
     #[serde(with = "humantime_serde")]
     pub ping: Duration,
@@ -64,6 +75,10 @@ impl Default for MailboxSettings {
             window: 256,
             window_bytes: 4 * 1024 * 1024,
             recheck: Duration::from_secs(300),
+            recheck_away: Duration::from_secs(2),
+            process_check: Duration::from_secs(5),
+            claim_batch: 256,
+            claim_queue: 65_536,
             ping: Duration::from_secs(30),
             idle: Duration::from_secs(90),
             batch: 64,
@@ -99,6 +114,8 @@ impl MailboxSettings {
             (u64::from(self.max_envelopes), "max_envelopes"),
             (self.window as u64, "window"),
             (self.window_bytes as u64, "window_bytes"),
+            (self.claim_batch as u64, "claim_batch"),
+            (self.claim_queue as u64, "claim_queue"),
             (self.batch as u64, "batch"),
             (self.queue as u64, "queue"),
             (u64::from(self.sweep_batch), "sweep_batch"),
@@ -111,6 +128,8 @@ impl MailboxSettings {
             (self.idempotency_ttl, "idempotency_ttl"),
             (self.tombstone_ttl, "tombstone_ttl"),
             (self.recheck, "recheck"),
+            (self.recheck_away, "recheck_away"),
+            (self.process_check, "process_check"),
             (self.sweep_every, "sweep_every"),
         ];
         for (time, place) in times {

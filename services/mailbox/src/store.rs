@@ -13,6 +13,7 @@ pub(crate) mod outbox;
 mod postgres;
 pub(crate) mod rows;
 mod schema;
+pub(crate) mod sockets;
 
 use db::Migrations;
 use db::diesel_migrations::{self, embed_migrations};

@@ -1,19 +1,22 @@
 //! Drives a [`Session`]: socket, live hints, revocation, store.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bus::live::LiveSubscription;
 use common::models::ws::{ClientFrame, ServerFrame};
+use db::DbError;
 use futures_util::future::LocalBoxFuture;
-use web::DeviceCaller;
-use web::ws::{CloseCode, Message, Socket};
+use web::ws::{CloseCode, Message, SendError, Socket};
+use web::{DeviceCaller, Watch};
 
 use super::hints::{self, Hint};
 use super::session::{Input, Output, Session, Window};
-use super::sockets::Seat;
+use super::sockets::{Seat, Sign};
 use crate::app::State;
-use crate::domain::receive::{self, Ack, Page, Snapshot};
-use crate::domain::{MailboxError, MailboxId};
+use crate::domain::receive::{self, Ack, Page};
+use crate::domain::{MailboxError, MailboxId, Snapshot};
 use crate::store::envelopes::PageRequest;
 use crate::store::rows::EnvelopeKey;
 
@@ -21,29 +24,81 @@ use crate::store::rows::EnvelopeKey;
 const DISPLACEMENT: Duration = Duration::from_secs(1);
 
 /// Serves one device for as long as it is connected.
-pub(crate) async fn serve(state: State, caller: DeviceCaller, mut socket: Socket) {
+///
+/// There is one of these futures for each idle socket. So it is a block that uses what it was given in place (the
+/// arguments of an `async fn` are held twice), and what is awaited only at the beginning and the end is boxed.
+pub(crate) fn serve(
+    state: Arc<State>,
+    caller: DeviceCaller,
+    mut socket: Socket,
+) -> impl Future<Output = ()> + 'static {
     let id = MailboxId { account: caller.caller.account, device: caller.device };
-    let mut watch = state.gate.watch(&caller.caller);
+    let watch = state.gate.watch(&caller.caller);
     // Heard from before the first look, so that nothing falls between the two.
-    let mut live = state.live.subscribe(&id.live_key());
-    let mut seat = state.sockets.take(id);
-    hints::connected(&state.live, id, seat.announcement());
-    seat.earlier_left(DISPLACEMENT).await;
+    let live = state.live.subscribe(&id.live_key());
+    let seat = state.sockets.take(id);
+    let mut signals = Signals { watch, live, seat };
+    async move {
+        let code = match Box::pin(admit(&state, id, &mut signals.seat)).await {
+            Ok(snapshot) => {
+                let mut connection = Connection::new(&state, id, snapshot);
+                let code = connection.run(&mut socket, &mut signals).await;
+                Box::pin(connection.finish()).await;
+                code
+            }
+            Err(error) => Some(code_of(&error)),
+        };
+        Box::pin(part(&state, id, signals, code, &mut socket)).await;
+    }
+}
 
-    let code = match receive::snapshot(&state, id).await {
-        Ok(snapshot) => {
-            let mut connection = Connection::new(&state, id, snapshot);
-            let code = connection.run(&mut socket, &mut live, &mut watch, &seat).await;
-            connection.finish().await;
-            code
+/// What a connection hears of beside its socket.
+struct Signals {
+    watch: Watch,
+    live: LiveSubscription,
+    seat: Seat,
+}
+
+/// Claims the mailbox once the connection before has left it.
+async fn admit(state: &State, id: MailboxId, seat: &mut Seat) -> Result<Snapshot, MailboxError> {
+    seat.earlier_left(DISPLACEMENT).await;
+    let snapshot = state.presence.claim(id).await?;
+    seat.claimed(snapshot.claim);
+    hints::claimed(&state.live, id, snapshot.claim);
+    Ok(snapshot)
+}
+
+/// Closes the socket with `code`, if it is ours to close, while the claim is ended.
+async fn part(state: &State, id: MailboxId, signals: Signals, code: Option<CloseCode>, socket: &mut Socket) {
+    let closing = async {
+        if let Some(code) = code {
+            state.metrics.sockets_closed_total.with_label_values(&[&code.as_u16().to_string()]).inc();
+            socket.close(code, reason(code)).await;
         }
-        Err(error) => Some(code_of(&error)),
     };
-    // Before the close handshake, which may take seconds: the device may be back by then.
-    drop(seat);
-    if let Some(code) = code {
-        state.metrics.sockets_closed_total.with_label_values(&[&code.as_u16().to_string()]).inc();
-        socket.close(code, reason(code)).await;
+    // At the same time: the handshake may take seconds, and the device may be back by then.
+    let leaving = async {
+        let Signals { seat, .. } = signals;
+        leave(state, id, seat.claim(), code).await;
+    };
+    tokio::join!(closing, leaving);
+}
+
+async fn leave(state: &State, id: MailboxId, claim: i64, code: Option<CloseCode>) {
+    // Without a claim there is nothing to end. A successor has claimed the mailbox, or is about to: ended now, the
+    // device would be told of the envelopes that it is just fetching.
+    let left = match (claim, code) {
+        (0, _) => return,
+        (_, Some(CloseCode::REPLACED)) => None,
+        _ => Some(state.presence.leave(id, claim).await),
+    };
+    match left {
+        Some(Ok(())) => state.relay.wake(),
+        Some(Err(error)) => {
+            tracing::debug!(%error, "a claim could not be ended; trying again later");
+            state.sockets.owe(id, claim);
+        }
+        None => state.sockets.owe(id, claim),
     }
 }
 
@@ -72,15 +127,10 @@ impl<'a> Connection<'a> {
     }
 
     /// Runs until the connection is over; returns the code to close with, if it is ours to close.
-    async fn run(
-        &mut self,
-        socket: &mut Socket,
-        live: &mut bus::live::LiveSubscription,
-        watch: &mut web::Watch,
-        seat: &Seat,
-    ) -> Option<CloseCode> {
+    async fn run(&mut self, socket: &mut Socket, signals: &mut Signals) -> Option<CloseCode> {
         let first = std::mem::take(&mut self.first);
         let mut step = self.carry_out(first, socket);
+        let Signals { watch, live, seat } = signals;
         loop {
             if let Err(code) = step {
                 return Some(code);
@@ -92,10 +142,12 @@ impl<'a> Connection<'a> {
                 },
                 notice = live.recv() => Ok(hints::read(&notice).and_then(|hint| self.heard(hint, seat))),
                 () = watch.revoked() => Ok(Some(Input::Revoked)),
-                () = seat.displaced() => Ok(Some(Input::Displaced)),
-                page = ready(&mut self.page) => self.fetched(page).map(Some),
+                sign = seat.sign() => Ok(Some(match sign {
+                    Sign::Displaced => Input::Displaced,
+                    Sign::Look => Input::Notified,
+                })),
+                page = ready(&mut self.page) => self.fetched(page, seat).map(Some),
                 stored = ready(&mut self.storing) => self.stored(stored).map(|()| None),
-                () = tokio::time::sleep(self.state.settings.recheck) => Ok(Some(Input::Notified)),
             };
             step = input.and_then(|input| {
                 let outputs = input.map(|input| self.session.step(input)).unwrap_or_default();
@@ -109,15 +161,18 @@ impl<'a> Connection<'a> {
             Hint::Stored => Some(Input::Notified),
             Hint::KeysLow(keys) => Some(Input::KeysLow(keys)),
             Hint::Closed(generation) => (generation == self.snapshot.generation).then_some(Input::Revoked),
-            Hint::Connected(other) => seat.gives_way_to(other).then_some(Input::Displaced),
+            Hint::Claimed(claim) => seat.gives_way_to(claim).then_some(Input::Displaced),
         }
     }
 
-    fn fetched(&mut self, page: Result<Page, MailboxError>) -> Result<Input, CloseCode> {
+    fn fetched(&mut self, page: Result<Page, MailboxError>, seat: &Seat) -> Result<Input, CloseCode> {
         self.page = None;
         let page = page.map_err(|error| code_of(&error))?;
-        if page.generation != self.snapshot.generation {
+        if page.holder.generation != self.snapshot.generation {
             return Ok(Input::Revoked);
+        }
+        if page.holder.socket_claim != seat.claim() {
+            return Ok(Input::Displaced);
         }
         let way = &self.state.metrics.envelopes_delivered_total;
         way.with_label_values(&["socket"]).inc_by(page.envelopes.len() as u64);
@@ -192,14 +247,15 @@ fn send(frame: &ServerFrame, socket: &mut Socket) -> Step {
     let text = serde_json::to_string(frame).map_err(|_| CloseCode::ERROR)?;
     // Over the limit, the peer reads too slowly; closed, the next look at the socket tells.
     match socket.send_text(&text) {
-        Err(web::ws::SendError::Full) => Err(CloseCode::TRY_AGAIN),
-        Ok(()) | Err(web::ws::SendError::Closed) => Ok(()),
+        Err(SendError::Full) => Err(CloseCode::TRY_AGAIN),
+        Ok(()) | Err(SendError::Closed) => Ok(()),
     }
 }
 
 fn code_of(error: &MailboxError) -> CloseCode {
     match error {
         MailboxError::NotFound => CloseCode::REVOKED,
+        MailboxError::Db(DbError::Overloaded(_)) => CloseCode::TRY_AGAIN,
         error => {
             tracing::warn!(%error, "a websocket is closed");
             CloseCode::ERROR
@@ -212,7 +268,24 @@ fn reason(code: CloseCode) -> &'static str {
         CloseCode::REVOKED => "log in again",
         CloseCode::REPLACED => "connected elsewhere",
         CloseCode::INVALID => "not a frame of this protocol",
-        CloseCode::TRY_AGAIN => "read faster",
+        CloseCode::TRY_AGAIN => "too much at the moment: read faster, or come back later",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How large a future is before it is made.
+    fn size_of_future<F: Future>(_: fn(Arc<State>, DeviceCaller, Socket) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_holds_less_than_a_kilobyte() {
+        let size = size_of_future(serve);
+
+        assert!(size < 1000, "{size} bytes");
     }
 }

@@ -4,12 +4,11 @@ use bus::live::{Live, LiveEvent, LiveNotice};
 use common::models::Generation;
 use common::models::ws::KeysLow;
 
-use super::sockets::Announcement;
 use crate::domain::MailboxId;
 
 const STORED: &str = "stored";
 const CLOSED: &str = "closed";
-const CONNECTED: &str = "connected";
+const CLAIMED: &str = "claimed";
 const KEYS_LOW: &str = "keys.low";
 
 /// A hint as it is heard.
@@ -19,32 +18,36 @@ pub(crate) enum Hint {
     Stored,
     /// A life of the device ended.
     Closed(Generation),
-    /// The device connected, here or elsewhere.
-    Connected(Announcement),
+    /// The device connected, here or elsewhere; the number of its claim.
+    Claimed(i64),
     /// The device runs out of prekeys.
     KeysLow(KeysLow),
 }
 
 /// Tells that there are envelopes.
 pub(crate) fn stored(live: &Live, id: MailboxId) {
-    live.publish(LiveEvent::new(id.live_key(), STORED, ""));
+    tell(live, id, STORED, Vec::new());
 }
 
 /// Tells that a life of the device ended.
 pub(crate) fn closed(live: &Live, id: MailboxId, generation: Generation) {
-    live.publish(LiveEvent::new(id.live_key(), CLOSED, generation.to_string().into_bytes()));
+    tell(live, id, CLOSED, generation.to_string().into_bytes());
 }
 
-/// Tells that the device connected.
-pub(crate) fn connected(live: &Live, id: MailboxId, announcement: Announcement) {
-    live.publish(LiveEvent::new(id.live_key(), CONNECTED, announcement.to_bytes()));
+/// Tells that the device connected, and claimed the mailbox.
+pub(crate) fn claimed(live: &Live, id: MailboxId, claim: i64) {
+    tell(live, id, CLAIMED, claim.to_be_bytes().to_vec());
 }
 
 /// Tells that the device runs out of prekeys.
 pub(crate) fn keys_low(live: &Live, id: MailboxId, keys: KeysLow) {
     // Two plain fields always have a form in JSON.
     let payload = serde_json::to_vec(&keys).unwrap_or_default();
-    live.publish(LiveEvent::new(id.live_key(), KEYS_LOW, payload));
+    tell(live, id, KEYS_LOW, payload);
+}
+
+fn tell(live: &Live, id: MailboxId, kind: &str, payload: Vec<u8>) {
+    live.publish(LiveEvent::new(id.live_key().to_vec(), kind, payload));
 }
 
 /// Reads a notice; `None` for one of a later release.
@@ -57,7 +60,7 @@ pub(crate) fn read(notice: &LiveNotice) -> Option<Hint> {
     match event.kind.as_str() {
         STORED => Some(Hint::Stored),
         CLOSED => std::str::from_utf8(&event.payload).ok()?.parse().ok().map(Hint::Closed),
-        CONNECTED => Announcement::from_bytes(&event.payload).map(Hint::Connected),
+        CLAIMED => Some(Hint::Claimed(i64::from_be_bytes(event.payload[..].try_into().ok()?))),
         KEYS_LOW => serde_json::from_slice(&event.payload).ok().map(Hint::KeysLow),
         _ => None,
     }
@@ -76,14 +79,13 @@ mod tests {
         let id = MailboxId { account: AccountId::new(), device: DeviceId::new(1).unwrap() };
         let mut heard = live.subscribe(&id.live_key());
         let generation = Generation::new();
-        let announcement = Announcement::new(uuid::Uuid::new_v4());
         let keys = KeysLow { kind: PreKeyKind::Ec, remaining: 3 };
 
         stored(&live, id);
         closed(&live, id, generation);
-        connected(&live, id, announcement);
+        claimed(&live, id, 7);
         keys_low(&live, id, keys);
-        live.publish(LiveEvent::new(id.live_key(), "of a later release", ""));
+        tell(&live, id, "of a later release", Vec::new());
 
         let hints: Vec<_> = std::iter::from_fn(|| heard.try_recv()).map(|notice| read(&notice)).collect();
         assert_eq!(
@@ -91,7 +93,7 @@ mod tests {
             [
                 Some(Hint::Stored),
                 Some(Hint::Closed(generation)),
-                Some(Hint::Connected(announcement)),
+                Some(Hint::Claimed(7)),
                 Some(Hint::KeysLow(keys)),
                 None
             ]

@@ -1,6 +1,7 @@
 //! What names a mailbox, and the kinds of envelopes.
 
 use common::models::{AccountId, DeviceId};
+use uuid::Uuid;
 
 /// A mailbox: one device of one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -9,11 +10,24 @@ pub(crate) struct MailboxId {
     pub(crate) device: DeviceId,
 }
 
+/// The key of a mailbox's live events: 16 octets of the account, one of the device.
+pub(crate) type LiveKey = [u8; 17];
+
 impl MailboxId {
-    /// The key of its live events: 16 octets of the account, one of the device.
-    pub(crate) fn live_key(self) -> Vec<u8> {
-        let device = u8::try_from(self.device.as_i32()).unwrap_or_default();
-        [&self.account.to_bytes()[..], &[device]].concat()
+    /// The key of its live events.
+    pub(crate) fn live_key(self) -> LiveKey {
+        let mut key = LiveKey::default();
+        let (account, device) = key.split_at_mut(16);
+        account.copy_from_slice(&self.account.to_bytes());
+        device.fill(u8::try_from(self.device.as_i32()).unwrap_or_default());
+        key
+    }
+
+    /// The mailbox of a key, if it is one.
+    pub(crate) fn from_live_key(key: LiveKey) -> Option<Self> {
+        let (account, device) = key.split_first_chunk::<16>()?;
+        let device = DeviceId::new(i64::from(*device.first()?)).ok()?;
+        Some(Self { account: Uuid::from_bytes(*account).into(), device })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fetching and acking.
 
-use common::models::{AccountId, Base64Bytes, DeviceId, EnvelopeId, Generation, UnixMillis};
+use common::models::{AccountId, Base64Bytes, DeviceId, EnvelopeId, UnixMillis};
 use serde::Serialize;
 
 use super::batch::Job;
@@ -8,8 +8,8 @@ use super::error::MailboxError;
 use super::ids::MailboxId;
 use crate::app::State;
 use crate::store::envelopes::{self, PageRequest};
-use crate::store::mailboxes;
-use crate::store::rows::{EnvelopeKey, EnvelopeRow};
+use crate::store::rows::{EnvelopeKey, EnvelopeRow, HolderRow};
+use crate::store::sockets;
 
 /// An encrypted message, as its device gets it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -55,21 +55,12 @@ impl From<EnvelopeRow> for Envelope {
 /// A part of a mailbox.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
-    /// The life of the device whose envelopes these are.
-    pub(crate) generation: Generation,
+    /// The life of the device whose envelopes these are, and who has its socket.
+    pub(crate) holder: HolderRow,
     /// In order, without gaps but for what is gone.
     pub(crate) envelopes: Vec<Envelope>,
     /// More follow.
     pub(crate) more: bool,
-}
-
-/// What a mailbox is at the moment a device connects.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Snapshot {
-    /// The life of the device.
-    pub(crate) generation: Generation,
-    /// The `seq` of the last envelope stored; 0 when there was none ever.
-    pub(crate) last_seq: i64,
 }
 
 /// Reads a page.
@@ -77,24 +68,15 @@ pub(crate) struct Snapshot {
 /// # Errors
 /// [`MailboxError::NotFound`], those of the database.
 pub(crate) async fn page(state: &State, id: MailboxId, request: PageRequest) -> Result<Page, MailboxError> {
-    let (row, (rows, more)) = state
+    let (holder, (rows, more)) = state
         .db
         .read(move |conn| {
-            let row = mailboxes::find(conn, id)?.ok_or(MailboxError::NotFound)?;
-            Ok::<_, MailboxError>((row, envelopes::page(conn, id, request)?))
+            let holder = sockets::holder(conn, id)?.ok_or(MailboxError::NotFound)?;
+            Ok::<_, MailboxError>((holder, envelopes::page(conn, id, request)?))
         })
         .await?;
     let envelopes = rows.into_iter().map(Envelope::from).collect();
-    Ok(Page { generation: row.generation, envelopes, more })
-}
-
-/// Reads what a mailbox is now.
-///
-/// # Errors
-/// [`MailboxError::NotFound`], those of the database.
-pub(crate) async fn snapshot(state: &State, id: MailboxId) -> Result<Snapshot, MailboxError> {
-    let row = state.db.read(move |conn| mailboxes::find(conn, id)).await?.ok_or(MailboxError::NotFound)?;
-    Ok(Snapshot { generation: row.generation, last_seq: row.next_seq - 1 })
+    Ok(Page { holder, envelopes, more })
 }
 
 /// What a device has stored on its side.
@@ -120,7 +102,7 @@ pub(crate) async fn ack(state: &State, id: MailboxId, ack: Ack) -> Result<(), Ma
             let found = state
                 .db
                 .read(move |conn| {
-                    mailboxes::find(conn, id)?.ok_or(MailboxError::NotFound)?;
+                    sockets::holder(conn, id)?.ok_or(MailboxError::NotFound)?;
                     Ok::<_, MailboxError>(envelopes::locate(conn, id, &guids)?)
                 })
                 .await?;

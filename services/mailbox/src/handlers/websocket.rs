@@ -41,7 +41,7 @@ pub(crate) async fn connect(
     };
     let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
     let speaks_json = offered.flat_map(|value| value.split(',')).any(|name| name.trim() == JSON);
-    let session = State::clone(&state);
+    let session = Data::clone(&state).into_inner();
     let mut response = upgrade(&request, limits, move |socket| delivery::serve(session, caller, socket))?;
     if speaks_json {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(JSON));

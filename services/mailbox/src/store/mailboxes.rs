@@ -39,12 +39,6 @@ pub(crate) fn lock(conn: &mut DbConn, accounts: &[AccountId]) -> Result<Vec<Mail
     }
 }
 
-/// Finds one mailbox, without a lock.
-pub(crate) fn find(conn: &mut DbConn, id: MailboxId) -> Result<Option<MailboxRow>, DbError> {
-    let found = mailboxes::table.find((id.account, id.device)).select(MailboxRow::as_select());
-    Ok(found.first(conn).optional()?)
-}
-
 /// Makes a mailbox, empty.
 pub(crate) fn insert(
     conn: &mut DbConn,

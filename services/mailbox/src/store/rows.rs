@@ -26,6 +26,34 @@ impl MailboxRow {
     }
 }
 
+/// A mailbox, as far as its device's websocket is concerned.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = mailboxes)]
+pub(crate) struct SocketRow {
+    pub(crate) account_id: AccountId,
+    pub(crate) device_id: DeviceId,
+    pub(crate) generation: Generation,
+    pub(crate) next_seq: i64,
+    pub(crate) envelope_count: i64,
+    pub(crate) socket_claim: i64,
+    pub(crate) socket_process: Option<String>,
+}
+
+impl SocketRow {
+    pub(crate) fn id(&self) -> MailboxId {
+        MailboxId { account: self.account_id, device: self.device_id }
+    }
+}
+
+/// Whose a mailbox is, and who has its socket.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = mailboxes)]
+pub(crate) struct HolderRow {
+    pub(crate) generation: Generation,
+    pub(crate) socket_claim: i64,
+    pub(crate) socket_process: Option<String>,
+}
+
 /// An envelope on its way out.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = envelopes)]

@@ -11,6 +11,8 @@ diesel::table! {
         byte_count -> BigInt,
         full_told -> Bool,
         opened_at -> BigInt,
+        socket_claim -> BigInt,
+        socket_process -> Nullable<Text>,
     }
 }
 
@@ -56,5 +58,12 @@ diesel::table! {
     deleted_accounts (account_id) {
         account_id -> Text,
         deleted_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    processes (process) {
+        process -> Text,
+        started_at -> BigInt,
     }
 }

@@ -1,0 +1,90 @@
+//! Compares the websockets of this process with their mailboxes, for hints that were lost: now and then, and every few
+//! seconds while the broker that carries hints between processes is away.
+//!
+//! A bounded number of statements for all sockets, where a timer in each would be one statement a socket.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use super::Sockets;
+use crate::app::State;
+use crate::domain::{MailboxError, MailboxId};
+use crate::store::rows::SocketRow;
+use crate::store::sockets;
+
+/// Mailboxes of one statement.
+const STRIDE: usize = 1000;
+
+/// How often it is asked whether the broker is there.
+const GLANCE: Duration = Duration::from_millis(500);
+
+/// Walks until `cancel`.
+pub(crate) async fn run(state: State, cancel: CancellationToken) {
+    let mut waited = Duration::ZERO;
+    loop {
+        let glance = GLANCE.min(state.settings.recheck).min(state.settings.recheck_away);
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(glance) => waited += glance,
+        }
+        let settings = &state.settings;
+        let due = if state.live.is_connected() { settings.recheck } else { settings.recheck_away };
+        if waited < due {
+            continue;
+        }
+        waited = Duration::ZERO;
+        if let Err(error) = walk(&state).await {
+            tracing::warn!(%error, "websockets could not be compared with their mailboxes; trying again later");
+        }
+    }
+}
+
+/// Looks at every mailbox that has a socket here, once, and ends the claims that could not be ended before.
+async fn walk(state: &State) -> Result<(), MailboxError> {
+    for (id, claim) in state.sockets.take_owed() {
+        if let Err(error) = state.presence.leave(id, claim).await {
+            state.sockets.owe(id, claim);
+            return Err(error);
+        }
+    }
+    let mut from = None;
+    loop {
+        let (ids, last) = state.sockets.after(from, STRIDE);
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let wanted = ids.clone();
+        let rows = state.db.read(move |conn| sockets::find(conn, &wanted)).await?;
+        let lost = compare(&state.sockets, state.presence.process(), &ids, rows);
+        let renewed = join_all(lost.into_iter().map(|(id, claim)| state.presence.renew(id, claim)));
+        renewed.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        from = last;
+    }
+}
+
+/// Tells the connections what has changed; returns the claims that others took for dead.
+fn compare(
+    sockets: &Sockets,
+    process: &str,
+    ids: &[MailboxId],
+    rows: Vec<SocketRow>,
+) -> Vec<(MailboxId, i64)> {
+    let rows: HashMap<MailboxId, SocketRow> = rows.into_iter().map(|row| (row.id(), row)).collect();
+    let mut lost = Vec::new();
+    for id in ids {
+        let row = rows.get(id);
+        // The connection finds out what it is: envelopes, another life of the device, or none.
+        if row.is_none_or(|row| row.envelope_count > 0) {
+            sockets.tell_to_look(*id);
+        }
+        let Some(row) = row else { continue };
+        sockets.tell_of_claim(*id, row.socket_claim);
+        if row.socket_process.as_deref() != Some(process) && sockets.claim_of(*id) == Some(row.socket_claim) {
+            lost.push((*id, row.socket_claim));
+        }
+    }
+    lost
+}
