@@ -168,9 +168,15 @@ pub(crate) async fn get_messages(
             // Only these two change what there is to see.
             while !matches!(hints::read(&live.recv().await), Some(Hint::Stored | Hint::Closed(_))) {}
         };
+        // Hints of other processes do not come while the broker is away.
+        let look = if state.live.is_connected() {
+            until
+        } else {
+            until.min(Instant::now() + state.settings.recheck_away)
+        };
         tokio::select! {
-            // Late or not, one more look decides.
-            _ = timeout_at(until, stored) => {}
+            // Told or not, one more look decides.
+            _ = timeout_at(look, stored) => {}
             () = watch.revoked() => return Err(MailboxError::Revoked.into()),
             () = shutdown.wait() => return Ok(Json(page.into())),
         }
