@@ -10,6 +10,7 @@ mod presence;
 pub(crate) mod processes;
 pub(crate) mod receive;
 mod send;
+pub(crate) mod tickets;
 
 pub(crate) use batch::{Rules, Writer};
 pub(crate) use error::MailboxError;

@@ -10,6 +10,7 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(messages::put_message)
         .service(messages::get_messages)
         .service(messages::ack)
+        .service(websocket::issue_ticket)
         .service(websocket::connect);
 }
 

@@ -27,6 +27,9 @@ pub struct MailboxSettings {
     /// How long it is remembered that a device or an account is gone, so that nothing late opens it again.
     #[serde(with = "humantime_serde")]
     pub tombstone_ttl: Duration,
+    /// How long a ticket for a websocket can be used.
+    #[serde(with = "humantime_serde")]
+    pub ticket_ttl: Duration,
     /// Envelopes that a websocket may owe an answer for.
     pub window: usize,
     /// Bytes of content that a websocket may owe an answer for, and that one page holds; one envelope always fits.
@@ -72,6 +75,7 @@ impl Default for MailboxSettings {
             ttl: 30 * DAY,
             idempotency_ttl: DAY,
             tombstone_ttl: 90 * DAY,
+            ticket_ttl: Duration::from_secs(30),
             window: 256,
             window_bytes: 4 * 1024 * 1024,
             recheck: Duration::from_secs(300),
@@ -127,6 +131,7 @@ impl MailboxSettings {
             (self.ttl, "ttl"),
             (self.idempotency_ttl, "idempotency_ttl"),
             (self.tombstone_ttl, "tombstone_ttl"),
+            (self.ticket_ttl, "ticket_ttl"),
             (self.recheck, "recheck"),
             (self.recheck_away, "recheck_away"),
             (self.process_check, "process_check"),

@@ -14,6 +14,7 @@ mod postgres;
 pub(crate) mod rows;
 mod schema;
 pub(crate) mod sockets;
+pub(crate) mod tickets;
 
 use db::Migrations;
 use db::diesel_migrations::{self, embed_migrations};

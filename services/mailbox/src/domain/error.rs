@@ -51,6 +51,9 @@ pub(crate) enum MailboxError {
     /// The caller's session, device or account ended while it waited.
     #[error("a valid access token is needed")]
     Revoked,
+    /// A ticket that opens nothing; which of the reasons it is, is not told.
+    #[error("a valid ticket is needed")]
+    TicketRefused,
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -84,7 +87,7 @@ impl AsProblem for MailboxError {
             Self::AckBeyondLast { .. } => ProblemKind::Unprocessable("ack-beyond-last"),
             Self::GenerationClosed => ProblemKind::Conflict("generation-closed"),
             Self::AccountDeleted => ProblemKind::Conflict("account-deleted"),
-            Self::Revoked => ProblemKind::Unauthenticated,
+            Self::Revoked | Self::TicketRefused => ProblemKind::Unauthenticated,
             Self::Db(error) => error.kind(),
         }
     }

@@ -1,4 +1,5 @@
-//! What time alone removes: envelopes nobody fetched, answers nobody asks for again, memories of what is gone.
+//! What time alone removes: envelopes nobody fetched, answers nobody asks for again, tickets nobody used,
+//! memories of what is gone.
 
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -6,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::Job;
 use super::error::MailboxError;
 use crate::app::State;
-use crate::store::{envelopes, idempotency, mailboxes};
+use crate::store::{envelopes, idempotency, mailboxes, tickets};
 
 /// Removes what has expired, regularly, in bounded batches.
 pub(crate) async fn run(state: State, cancel: CancellationToken) {
@@ -46,6 +47,7 @@ async fn sweep(state: &State) -> Result<(), MailboxError> {
     }
     let old = now - state.settings.idempotency_ttl;
     while state.db.write(move |conn| idempotency::prune(conn, old, batch.into())).await? >= full {}
+    while state.db.write(move |conn| tickets::prune(conn, now, batch.into())).await? >= full {}
     let forgotten = now - state.settings.tombstone_ttl;
     while state.db.write(move |conn| mailboxes::forget_buried(conn, forgotten, batch.into())).await? >= full {
     }

@@ -41,6 +41,24 @@ pub(crate) struct OutgoingEnvelope {
     pub(crate) content: Base64Bytes,
 }
 
+/// How a websocket is opened.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ConnectQuery {
+    /// In place of the header `Authorization`, for clients that cannot send it.
+    pub(crate) ticket: Option<String>,
+}
+
+/// A ticket for one websocket.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TicketAnswer {
+    /// The ticket, to be sent as `GET /v1/websocket?ticket=`.
+    pub(crate) ticket: String,
+    /// Seconds for which it can be used.
+    pub(crate) expires_in: u64,
+}
+
 /// Which envelopes to fetch.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -9,6 +9,7 @@ use diesel::sql_types::BigInt;
 use super::postgres::LockMailboxes;
 use super::rows::MailboxRow;
 use super::schema::{closed_generations, deleted_accounts, envelopes, idempotency_keys, mailboxes};
+use super::tickets;
 use crate::domain::MailboxId;
 
 /// Makes openings and closings of one account take turns, those of mailboxes that do not exist included. SQLite has
@@ -69,7 +70,7 @@ pub(crate) fn replace(
     life: &OpenMailbox,
     now: UnixMillis,
 ) -> Result<(), DbError> {
-    delete_envelopes(conn, id)?;
+    empty(conn, id)?;
     diesel::update(mailboxes::table.find((id.account, id.device)))
         .set((
             mailboxes::generation.eq(life.generation),
@@ -86,12 +87,14 @@ pub(crate) fn replace(
 
 /// Removes a mailbox with all it holds.
 pub(crate) fn delete(conn: &mut DbConn, id: MailboxId) -> Result<(), DbError> {
-    delete_envelopes(conn, id)?;
+    empty(conn, id)?;
     diesel::delete(mailboxes::table.find((id.account, id.device))).execute(conn)?;
     Ok(())
 }
 
-fn delete_envelopes(conn: &mut DbConn, id: MailboxId) -> Result<(), DbError> {
+/// Removes what belongs to the life of a device.
+fn empty(conn: &mut DbConn, id: MailboxId) -> Result<(), DbError> {
+    tickets::remove(conn, id)?;
     let held = envelopes::table
         .filter(envelopes::account_id.eq(id.account))
         .filter(envelopes::device_id.eq(id.device));

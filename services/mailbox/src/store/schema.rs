@@ -62,6 +62,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    tickets (account_id, device_id) {
+        account_id -> Text,
+        device_id -> Integer,
+        ticket_hash -> Binary,
+        session_id -> Text,
+        token_issued_at -> BigInt,
+        token_expires_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     processes (process) {
         process -> Text,
         started_at -> BigInt,

@@ -15,8 +15,10 @@ use testkit::database::TestDb;
 use testkit::host::{HostSettings, INTERNAL_TOKEN, TestHost};
 use testkit::http::{Answer, TestClient};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use web::{HttpSettings, InternalCaller, InternalSettings, Server, Service};
@@ -219,11 +221,31 @@ impl Device {
     pub(crate) async fn connect(&self) -> Socket {
         let mut request = self.url.as_str().into_client_request().unwrap();
         request.headers_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
-        request.headers_mut().insert("sec-websocket-protocol", "json.v1".parse().unwrap());
-        let (socket, response) =
-            tokio::time::timeout(DEADLINE, connect_async(request)).await.unwrap().unwrap();
-        assert_eq!(response.headers()["sec-websocket-protocol"], "json.v1");
-        Socket(socket)
+        handshake(request).await.expect("an open websocket")
+    }
+
+    /// Asks for a ticket.
+    pub(crate) async fn ticket(&self) -> String {
+        let answer = self.client.post("/v1/websocket/ticket", &json!({})).await.expect(201);
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        answer.value()["ticket"].as_str().unwrap().to_owned()
+    }
+
+    /// Connects without a token; the status of a refusal.
+    pub(crate) async fn connect_with_ticket(&self, ticket: &str) -> Result<Socket, u16> {
+        handshake(format!("{}?ticket={ticket}", self.url).into_client_request().unwrap()).await
+    }
+}
+
+async fn handshake(mut request: Request) -> Result<Socket, u16> {
+    request.headers_mut().insert("sec-websocket-protocol", "json.v1".parse().unwrap());
+    match tokio::time::timeout(DEADLINE, connect_async(request)).await.unwrap() {
+        Ok((socket, response)) => {
+            assert_eq!(response.headers()["sec-websocket-protocol"], "json.v1");
+            Ok(Socket(socket))
+        }
+        Err(Error::Http(response)) => Err(response.status().as_u16()),
+        Err(error) => panic!("{error}"),
     }
 }
 

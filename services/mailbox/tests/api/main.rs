@@ -14,4 +14,5 @@ mod migrations;
 mod openapi;
 mod pods;
 mod socket;
+mod tickets;
 mod time;
