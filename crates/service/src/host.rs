@@ -11,7 +11,7 @@ use common::models::{SharedClock, SystemClock};
 use config::Config;
 use db::Db;
 use futures_util::future::join_all;
-use web::{Check, Gate, Server, Service};
+use web::{Check, Gate, Limits, Server, Service};
 
 use crate::app::App;
 use crate::error::StartError;
@@ -66,6 +66,7 @@ impl Host {
             bus: Bus::open(&settings.bus, data_dir.as_deref())?,
             live: live(&settings)?,
             gate: Arc::clone(&gate),
+            limits: Limits::new(&settings.limits, Arc::clone(&clock), server.registry())?,
             auth: clients.auth,
             mailbox: clients.mailbox,
             nudger: clients.nudger,

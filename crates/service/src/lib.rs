@@ -33,4 +33,4 @@ pub use outbox::publish_outbox;
 pub use platform::Platform;
 pub use program::{Options, block_on, environment, main, migrate as migrate_one, openapi, report, serve};
 pub use revocations::{ACCOUNT_EVENT_KIND, MAX_ACCESS_TTL};
-pub use settings::{CommonSettings, DatabaseSection, InternalSection, LimitSection, LiveSection, SECTIONS};
+pub use settings::{CommonSettings, DatabaseSection, InternalSection, LiveSection, SECTIONS};

@@ -10,7 +10,7 @@ use common::crypto::Secret;
 use common::models::SharedClock;
 use db::Db;
 use url::Url;
-use web::Gate;
+use web::{Gate, Limits};
 
 use crate::error::StartError;
 use crate::settings::{CommonSettings, own_url};
@@ -26,6 +26,8 @@ pub struct Platform {
     pub live: Live,
     /// Who may call; kept up to date by the host.
     pub gate: Arc<Gate>,
+    /// How often callers may ask for what.
+    pub limits: Limits,
     /// Calls of auth.
     pub auth: AuthClient,
     /// Calls of mailbox.

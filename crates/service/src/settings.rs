@@ -12,7 +12,7 @@ use db::{DbSettings, Synchronous};
 use serde::Deserialize;
 use telemetry::TelemetrySettings;
 use url::Url;
-use web::HttpSettings;
+use web::{HttpSettings, LimitSettings};
 
 /// Every section that a settings file may have: one file can serve all programs, so each accepts the sections of the
 /// others, and only those.
@@ -52,7 +52,7 @@ pub struct CommonSettings {
     /// `[telemetry]`: logs.
     pub telemetry: TelemetrySettings,
     /// `[limits]`: rate limits.
-    pub limits: LimitSection,
+    pub limits: LimitSettings,
 }
 
 impl CommonSettings {
@@ -256,20 +256,6 @@ impl DatabaseSection {
 pub struct LiveSection {
     /// `amqp://…` or `amqps://…`, shared by all pods; empty: within this process.
     pub url: Secret<String>,
-}
-
-/// The section `[limits]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LimitSection {
-    /// Whether rate limits apply.
-    pub enabled: bool,
-}
-
-impl Default for LimitSection {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
 }
 
 /// The URL under which this process reaches its own listener.

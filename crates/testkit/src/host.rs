@@ -241,6 +241,8 @@ fn configuration(database: &str, more: &[(&str, &str)]) -> Config {
         ("internal.token", INTERNAL_TOKEN),
         ("internal.admin_token", ADMIN_TOKEN),
         ("database.url", database),
+        // Few tests are about what one caller may ask for.
+        ("limits.enabled", "false"),
         ("database.migrate_on_start", "true"),
         ("telemetry.level", "warn"),
     ];

@@ -19,12 +19,14 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const SHOWN: usize = 40;
 
 /// Settings that fit every test; [`ProgramSettings::more`] overrides them.
-const BASE: [(&str, &str); 7] = [
+const BASE: [(&str, &str); 8] = [
     ("http.workers", "2"),
     ("http.drain_delay", "0s"),
     ("internal.token", INTERNAL_TOKEN),
     ("internal.admin_token", ADMIN_TOKEN),
     ("database.migrate_on_start", "true"),
+    // Few tests are about what one caller may ask for.
+    ("limits.enabled", "false"),
     ("telemetry.level", "info"),
     ("telemetry.format", "json"),
 ];

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::{Ready, ready},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     str::FromStr,
     sync::Arc,
 };
@@ -103,6 +103,17 @@ impl TrustedProxies {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddr(pub IpAddr);
 
+impl ClientAddr {
+    /// Returns what stands for one client when it is counted: an IPv4 address, or the first 64 bits of an IPv6 address,
+    /// since a single line has at least so many (RFC 6177 §2).
+    pub fn network(self) -> IpAddr {
+        match self.0 {
+            IpAddr::V4(_) => self.0,
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        }
+    }
+}
+
 impl FromRequest for ClientAddr {
     type Error = Failure;
     type Future = Ready<Result<Self, Failure>>;
@@ -140,6 +151,15 @@ mod tests {
         assert_eq!(client("fd00::1", &["2001:db8::5"]), "2001:db8::5");
         assert_eq!(client("::ffff:10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(client("10.0.0.1", &["198.51.100.7, unknown"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn the_addresses_of_one_line_are_one_network() {
+        let network = |text: &str| ClientAddr(text.parse().unwrap()).network();
+
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2::1"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
     }
 
     #[test]

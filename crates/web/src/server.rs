@@ -75,6 +75,7 @@ pub struct Server {
     internal_addr: SocketAddr,
     gate: Option<Arc<Gate>>,
     services: Vec<Service>,
+    registry: Registry,
 }
 
 impl Server {
@@ -94,6 +95,7 @@ impl Server {
             internal_addr,
             gate: None,
             services: Vec::new(),
+            registry: Registry::new(),
         })
     }
 
@@ -105,6 +107,11 @@ impl Server {
     /// Returns the address of the internal listener.
     pub fn internal_addr(&self) -> SocketAddr {
         self.internal_addr
+    }
+
+    /// Returns the registry of series that belong to the process and to none of its services.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Sets the gate by which `Caller` and its kin tell who calls. Without one they refuse everybody.
@@ -131,7 +138,7 @@ impl Server {
     /// [`ServerError::Task`] when a task ends before it is told to, [`ServerError::Http`] when the HTTP server fails,
     /// [`ServerError::Metrics`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServerError> {
-        let process = Registry::new();
+        let process = self.registry;
         let metrics = HttpMetrics::register(&process)?;
         telemetry::process_metrics(&process)?;
         let cancel = CancellationToken::new();

@@ -6,5 +6,6 @@ mod drain;
 mod failures;
 mod harness;
 mod hosting;
+mod limits;
 mod sockets;
 mod toy;
