@@ -2,6 +2,7 @@
 //!
 //! Pure functions over bytes. Errors never tell secrets, and tell no more about a failed check than that it failed.
 
+pub mod data_key;
 pub mod jws;
 pub mod keys;
 pub mod password;
@@ -12,4 +13,5 @@ pub mod token;
 pub mod vault;
 pub mod xeddsa;
 
+pub use data_key::DataKey;
 pub use secret::Secret;

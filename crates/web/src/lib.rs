@@ -35,7 +35,7 @@ pub use gate::{Gate, GateError, Watch};
 pub use health::Check;
 pub use internal::{AdminCaller, InternalCaller};
 pub use json::{Json, parse_json};
-pub use limits::{BucketSettings, LimitSettings, Limits, RateLimited, Rule};
+pub use limits::{Bucket, BucketSettings, LimitSettings, Limits, RateLimited, Rule};
 pub use server::{Server, ServerError};
 pub use service::{BoxError, RoutesFn, Service, Task, openapi, routes};
 pub use settings::{HttpSettings, InternalSettings};

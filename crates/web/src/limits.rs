@@ -21,8 +21,11 @@ use std::{
 use common::models::{AsProblem, ProblemKind, SharedClock};
 use prometheus::{IntCounterVec, Registry};
 
-pub use self::rules::{BucketSettings, LimitSettings, Rule};
-use self::{bucket::Bucket, sketch::Sketch};
+use self::sketch::Sketch;
+pub use self::{
+    bucket::Bucket,
+    rules::{BucketSettings, LimitSettings, Rule},
+};
 
 telemetry::metrics! {
     /// What the limits report.

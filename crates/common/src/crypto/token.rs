@@ -52,9 +52,7 @@ impl PlainToken {
 
     /// Gives the form that is stored.
     pub fn hashed(&self) -> HashedToken {
-        let mut octets = [0; OCTETS];
-        octets.copy_from_slice(digest(&SHA256, self.0.as_bytes()).as_ref());
-        HashedToken(octets)
+        HashedToken::of(&self.0)
     }
 }
 
@@ -83,6 +81,13 @@ impl fmt::Debug for PlainToken {
 pub struct HashedToken([u8; OCTETS]);
 
 impl HashedToken {
+    /// Hashes the text of a token, or of a code with as good as its randomness (80 bits or more).
+    pub fn of(text: &str) -> Self {
+        let mut octets = [0; OCTETS];
+        octets.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        Self(octets)
+    }
+
     /// Borrows the 32 octets.
     pub fn as_slice(&self) -> &[u8] {
         &self.0

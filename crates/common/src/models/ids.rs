@@ -125,6 +125,11 @@ id_type!(
     Generation,
     now_v7
 );
+id_type!(
+    /// An invite, UUIDv7. Names it to operators; it is not the code that lets somebody in.
+    InviteId,
+    now_v7
+);
 
 #[cfg(test)]
 mod tests {

@@ -3,15 +3,23 @@
 use std::time::Duration;
 
 use common::models::UnixMillis;
+use serde::Deserialize;
+
+use super::rules::{positive, positive_duration};
 
 /// How many tokens a bucket has when it is full, and how long one takes to come back.
 ///
 /// The state of a bucket is one number, the time at which it will be full again (the generic cell rate algorithm,
 /// ITU-T I.371 Annex A, in its form of a virtual schedule). A time that has passed means: full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bucket {
-    pub(super) size: u32,
-    pub(super) refill: Duration,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// Tokens of a full bucket, 1 or more.
+    #[serde(deserialize_with = "positive")]
+    pub size: u32,
+    /// How long one takes to come back, a millisecond or more.
+    #[serde(deserialize_with = "positive_duration")]
+    pub refill: Duration,
 }
 
 impl Bucket {
@@ -19,7 +27,7 @@ impl Bucket {
     ///
     /// # Errors
     /// How long it takes until there is a token.
-    pub(super) fn take(self, full_at: UnixMillis, now: UnixMillis) -> Result<UnixMillis, Duration> {
+    pub fn take(self, full_at: UnixMillis, now: UnixMillis) -> Result<UnixMillis, Duration> {
         // No bucket lacks more than all its tokens, but for a clock that was set back meanwhile.
         let full_at = full_at.clamp(now, now + self.refill.saturating_mul(self.size));
         let rest = full_at - now;
@@ -28,6 +36,11 @@ impl Bucket {
             None | Some(Duration::ZERO) => Ok(full_at + self.refill),
             Some(wait) => Err(wait),
         }
+    }
+
+    /// Puts a token back that was taken without need; returns when the bucket is full after that.
+    pub fn put_back(self, full_at: UnixMillis) -> UnixMillis {
+        full_at - self.refill
     }
 }
 

@@ -13,17 +13,27 @@ pub struct BucketSettings {
     /// Requests that may come at once.
     pub size: Option<NonZeroU32>,
     /// After how long one more may come.
-    #[serde(deserialize_with = "positive")]
+    #[serde(deserialize_with = "some_duration")]
     pub refill: Option<Duration>,
 }
 
 /// A bucket that refills in no time is no limit: `enabled` is the way to say so.
-fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let refill: Option<Duration> = humantime_serde::deserialize(deserializer)?;
-    match refill {
-        Some(refill) if refill.as_millis() == 0 => Err(de::Error::custom("expected a millisecond or more")),
-        refill => Ok(refill),
+pub(super) fn positive_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let refill: Duration = humantime_serde::deserialize(deserializer)?;
+    if refill.as_millis() == 0 {
+        Err(de::Error::custom("expected a millisecond or more"))
+    } else {
+        Ok(refill)
     }
+}
+
+/// A bucket without room lets nobody through.
+pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    NonZeroU32::deserialize(deserializer).map(NonZeroU32::get)
+}
+
+fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    positive_duration(deserializer).map(Some)
 }
 
 /// Defines the rules once: their names in settings and metrics, their defaults, what they count.
