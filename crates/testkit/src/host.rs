@@ -25,6 +25,9 @@ pub const INTERNAL_TOKEN: &str = "the credential between services in tests";
 /// The credential of operators in tests.
 pub const ADMIN_TOKEN: &str = "the credential of operators in tests";
 
+/// The key of what auth keeps in its tables, in tests.
+pub const DATA_KEY: &str = "dGhlIGRhdGEga2V5IG9mIGF1dGggaW4gYWxsIHRlc3Q";
+
 /// How one host differs from the next.
 pub struct HostSettings<'a> {
     /// Settings on top of the defaults: pairs of dotted path and value.
@@ -241,6 +244,7 @@ fn configuration(database: &str, more: &[(&str, &str)]) -> Config {
         ("internal.token", INTERNAL_TOKEN),
         ("internal.admin_token", ADMIN_TOKEN),
         ("database.url", database),
+        ("auth.data_key", DATA_KEY),
         // Few tests are about what one caller may ask for.
         ("limits.enabled", "false"),
         ("database.migrate_on_start", "true"),

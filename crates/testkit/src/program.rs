@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::host::{ADMIN_TOKEN, INTERNAL_TOKEN};
+use crate::host::{ADMIN_TOKEN, DATA_KEY, INTERNAL_TOKEN};
 use crate::http::TestClient;
 use crate::process::{self, Daemon, InfraError, ports};
 
@@ -19,12 +19,13 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const SHOWN: usize = 40;
 
 /// Settings that fit every test; [`ProgramSettings::more`] overrides them.
-const BASE: [(&str, &str); 8] = [
+const BASE: [(&str, &str); 9] = [
     ("http.workers", "2"),
     ("http.drain_delay", "0s"),
     ("internal.token", INTERNAL_TOKEN),
     ("internal.admin_token", ADMIN_TOKEN),
     ("database.migrate_on_start", "true"),
+    ("auth.data_key", DATA_KEY),
     // Few tests are about what one caller may ask for.
     ("limits.enabled", "false"),
     ("telemetry.level", "info"),

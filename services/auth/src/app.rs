@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bus::outbox::Relay;
 use clients::Nudger;
 use common::crypto::jws::{JwkSet, SigningKey};
+use common::crypto::{DataKey, Secret};
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::{SharedClock, UnixMillis};
 use config::{ConfigError, Fault};
@@ -14,7 +15,7 @@ use db::{Db, Migrations};
 use service::{
     AccountEvents, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError, handle_account_events, publish_outbox,
 };
-use web::{RoutesFn, Service, Task};
+use web::{Limits, RoutesFn, Service, Task};
 
 use crate::domain::hasher::Hasher;
 use crate::domain::{AuthError, TokenIssuer, housekeeping, sessions};
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(crate) settings: Arc<AuthSettings>,
     pub(crate) metrics: Metrics,
     pub(crate) relay: Relay,
+    pub(crate) limits: Limits,
+    pub(crate) data_key: DataKey,
     nudger: Nudger,
 }
 
@@ -90,19 +93,21 @@ impl service::App for App {
     }
 
     fn build(settings: AuthSettings, platform: &Platform) -> Result<Service, StartError> {
-        let key = signing_key(&settings)?;
+        let Keys { signing, data } = keys(&settings)?;
         let mut service = Service::new(Self::NAME);
         let db = platform.database(&Self::section())?;
         let relay = publish_outbox(&mut service, platform, &db)?;
         let state = State {
             hasher: Hasher::new(settings.hashing_slots, settings.hashing_queue),
-            jwks: Arc::new(JwkSet { keys: vec![key.verifying_key().to_jwk()] }),
-            issuer: TokenIssuer::new(Arc::new(key), settings.access_ttl),
+            jwks: Arc::new(JwkSet { keys: vec![signing.verifying_key().to_jwk()] }),
+            issuer: TokenIssuer::new(Arc::new(signing), settings.access_ttl),
             metrics: Metrics::register(&service.metrics)?,
             settings: Arc::new(settings),
             clock: platform.clock.clone(),
             nudger: platform.nudger.clone(),
             relay,
+            limits: platform.limits.clone(),
+            data_key: data,
             db: db.clone(),
         };
 
@@ -131,8 +136,14 @@ fn with_state(
     })
 }
 
-/// The rules of the section that a type cannot express.
-fn signing_key(settings: &AuthSettings) -> Result<SigningKey, ConfigError> {
+/// The secrets of the section, as keys.
+struct Keys {
+    signing: SigningKey,
+    data: DataKey,
+}
+
+/// Reads the keys, and checks the rules of the section that a type cannot express.
+fn keys(settings: &AuthSettings) -> Result<Keys, ConfigError> {
     let mut faults = Vec::new();
     if settings.access_ttl > MAX_ACCESS_TTL {
         faults.push(Fault::new(
@@ -140,18 +151,23 @@ fn signing_key(settings: &AuthSettings) -> Result<SigningKey, ConfigError> {
             "is an hour at most: a revocation is remembered for so long",
         ));
     }
-    let key = match settings.signing_key.is_empty() {
-        true => Err("is a secret without a default; set it, or auth.signing_key_file"),
-        false => {
-            SigningKey::from_text(settings.signing_key.expose()).map_err(|_| "is not 32 bytes in base64url")
-        }
-    };
-    match key {
-        Ok(key) if faults.is_empty() => Ok(key),
-        Ok(_) => Err(ConfigError::Invalid(faults)),
-        Err(fault) => {
-            faults.push(Fault::new("auth.signing_key", fault));
-            Err(ConfigError::Invalid(faults))
-        }
+    let signing = key("auth.signing_key", &settings.signing_key, &mut faults, SigningKey::from_text);
+    let data = key("auth.data_key", &settings.data_key, &mut faults, DataKey::from_text);
+    match (signing, data) {
+        (Some(signing), Some(data)) if faults.is_empty() => Ok(Keys { signing, data }),
+        _ => Err(ConfigError::Invalid(faults)),
     }
+}
+
+fn key<K, E>(
+    place: &str,
+    secret: &Secret<String>,
+    faults: &mut Vec<Fault>,
+    read: impl Fn(&str) -> Result<K, E>,
+) -> Option<K> {
+    let key = match secret.is_empty() {
+        true => Err(format!("is a secret without a default; set it, or {place}_file")),
+        false => read(secret.expose()).map_err(|_| "is not 32 bytes in base64url".to_owned()),
+    };
+    key.map_err(|fault| faults.push(Fault::new(place, fault))).ok()
 }

@@ -1,10 +1,14 @@
 //! The verbs of this service: register, log in, refresh, bind, end, delete. No HTTP, no SQL text.
 
 pub(crate) mod accounts;
+mod attempts;
 mod credentials;
 mod error;
 pub(crate) mod hasher;
 pub(crate) mod housekeeping;
+pub(crate) mod invites;
+pub(crate) mod login;
+pub(crate) mod passwords;
 pub(crate) mod sessions;
 mod tokens;
 

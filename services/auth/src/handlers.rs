@@ -3,4 +3,5 @@
 pub(crate) mod accounts;
 mod bodies;
 pub(crate) mod internal;
+pub(crate) mod invites;
 pub(crate) mod sessions;

@@ -9,6 +9,8 @@ telemetry::metrics! {
         registrations_total: IntCounter,
         /// Logins by outcome: ok, refused.
         logins_total: IntCounterVec = &["outcome"],
+        /// Guesses at passwords and codes that were not looked at, since too many wrong ones came before.
+        attempts_refused_total: IntCounter,
         /// Refresh tokens that came a second time; each ended its session.
         refresh_reuses_total: IntCounter,
     }

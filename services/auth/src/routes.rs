@@ -2,17 +2,21 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::{accounts, internal, sessions};
+use crate::handlers::{accounts, internal, invites, sessions};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
     config
         .service(accounts::register)
         .service(accounts::current)
+        .service(accounts::find)
+        .service(accounts::change_password)
         .service(accounts::delete)
         .service(sessions::login)
         .service(sessions::refresh)
+        .service(sessions::list)
         .service(sessions::log_out)
+        .service(sessions::end)
         .service(sessions::log_out_everywhere)
         .service(sessions::jwks);
 }
@@ -23,5 +27,8 @@ pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
         .service(internal::revocations)
         .service(internal::bind)
         .service(internal::account)
+        .service(invites::create)
+        .service(invites::list)
+        .service(invites::withdraw)
         .service(sessions::jwks);
 }

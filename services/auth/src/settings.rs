@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::crypto::secret::Secret;
 use serde::Deserialize;
+use web::Bucket;
 
 /// Settings of this service.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,6 +20,11 @@ pub struct AuthSettings {
     pub refresh_ttl: Duration,
     /// The Ed25519 seed that signs access tokens: 32 bytes in base64url without padding. Required.
     pub signing_key: Secret<String>,
+    /// The key of what is kept in tables: secrets are sealed under it, guessable values are stored as its keyed hashes. 32
+    /// bytes in base64url without padding. Required; with another one, enrolments of TOTP are lost.
+    pub data_key: Secret<String>,
+    /// Wrong passwords of an account that may come at once, and after how long one more may.
+    pub password_attempts: Bucket,
     /// Password hashes computed at once; each takes 19 MiB and one core for tens of milliseconds.
     pub hashing_slots: usize,
     /// Logins that may wait for a slot; more are answered 503.
@@ -32,6 +38,8 @@ impl Default for AuthSettings {
             access_ttl: Duration::from_secs(15 * 60),
             refresh_ttl: Duration::from_secs(30 * 24 * 3600),
             signing_key: Secret::default(),
+            data_key: Secret::default(),
+            password_attempts: Bucket { size: 10, refill: Duration::from_secs(3 * 60) },
             hashing_slots: 1,
             hashing_queue: 64,
         }
@@ -44,6 +52,8 @@ impl Default for AuthSettings {
 pub enum Registration {
     /// Anybody.
     Open,
+    /// Whoever has an invite of an operator.
+    Invite,
     /// Nobody.
     Closed,
 }

@@ -3,6 +3,8 @@
 //! Functions take the connection of a transaction that the domain opened, so that several of them are one step.
 
 pub(crate) mod accounts;
+pub(crate) mod attempts;
+pub(crate) mod invites;
 pub(crate) mod outbox;
 pub(crate) mod revocations;
 pub(crate) mod rows;

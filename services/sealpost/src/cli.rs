@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{console, serve, sms, smsc};
+use crate::{admin, console, serve, sms, smsc};
 
 /// Self-hosted backend for end-to-end-encrypted messaging and confidential SMS delivery.
 #[derive(Parser)]
@@ -18,6 +18,9 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve the whole backend in this process
     Serve(Box<serve::Serve>),
+    /// Ask something of a running server, as its operator
+    #[command(subcommand)]
+    Admin(Box<admin::Command>),
     /// Encrypt, send and follow SMS; keep the keys of SMS clients
     #[command(subcommand)]
     Sms(Box<sms::Command>),
@@ -30,6 +33,7 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Command::Serve(server) => server.run(),
+            Command::Admin(command) => console::end(command.run()),
             Command::Sms(command) => console::end(command.run()),
             Command::Smsc(simulator) => console::end(simulator.run()),
         }

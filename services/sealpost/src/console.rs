@@ -69,6 +69,14 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Runs the work of a tool that waits for others.
+///
+/// # Errors
+/// Those of the work, or that it cannot be begun.
+pub(crate) fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
 /// Reads all of stdin.
 ///
 /// # Errors

@@ -4,9 +4,11 @@
 //! the tools print their results there; logs and errors go to stderr. Exit code 0 for success, 2 for wrong arguments or
 //! settings, 1 for everything else.
 
+mod admin;
 mod cli;
 mod console;
 mod files;
+mod remote;
 mod serve;
 mod sms;
 mod smsc;

@@ -11,7 +11,6 @@ mod respond;
 mod send;
 mod vault;
 
-use std::future::Future;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -47,15 +46,11 @@ impl Command {
             Self::Vault(command) => command.run(),
             Self::Encrypt(command) => command.run(),
             Self::Decrypt(command) => command.run(),
-            Self::Send(command) => block_on(command.run()),
-            Self::Listen(command) => block_on(command.run()),
-            Self::Respond(command) => block_on(command.run()),
+            Self::Send(command) => console::block_on(command.run()),
+            Self::Listen(command) => console::block_on(command.run()),
+            Self::Respond(command) => console::block_on(command.run()),
         }
     }
-}
-
-fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 /// Checks a deadline, and leaves it as it is written.

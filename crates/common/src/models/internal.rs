@@ -1,8 +1,10 @@
 //! Bodies of the calls between services (`/internal/...`, behind the internal credential).
 
+use std::num::{NonZeroU16, NonZeroU64};
+
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, DeviceId, Generation, RegistrationId, SessionId, UnixMillis};
+use super::{AccountId, DeviceId, Generation, InviteId, RegistrationId, SessionId, UnixMillis};
 use crate::crypto::secret::Secret;
 
 /// Answer of `GET /internal/auth/v1/revocations`: everything that access tokens still alive must be checked against.
@@ -47,6 +49,60 @@ pub struct BindDevice {
     pub account_id: AccountId,
     /// The new device.
     pub device_id: DeviceId,
+}
+
+/// Body of `POST /internal/auth/v1/invites`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct CreateInvite {
+    /// How many accounts may be made with it.
+    #[serde(default = "one_use")]
+    #[cfg_attr(feature = "utoipa", schema(value_type = u16, minimum = 1))]
+    pub count: NonZeroU16,
+    /// Seconds until it expires; a year at most.
+    #[cfg_attr(feature = "utoipa", schema(value_type = u64, minimum = 1))]
+    pub expires_in: NonZeroU64,
+}
+
+fn one_use() -> NonZeroU16 {
+    NonZeroU16::MIN
+}
+
+/// Answer of `POST /internal/auth/v1/invites`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct CreatedInvite {
+    /// Its id, to withdraw it by.
+    pub invite_id: InviteId,
+    /// The code to hand on, shown this once.
+    pub code: String,
+    /// When it can no longer be used.
+    pub expires_at: UnixMillis,
+}
+
+/// Answer of `GET /internal/auth/v1/invites`, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct Invites {
+    /// Those that can still be used.
+    pub invites: Vec<Invite>,
+}
+
+/// An invite, without its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct Invite {
+    /// Its id.
+    pub invite_id: InviteId,
+    /// How many accounts can still be made with it.
+    pub uses_left: i32,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When it can no longer be used.
+    pub expires_at: UnixMillis,
 }
 
 /// A fresh pair of tokens; also the answer of the public session calls.

@@ -13,6 +13,12 @@ pub(crate) enum AuthError {
     /// This server creates no accounts by this way; asking again will not help.
     #[error("this server is closed for registration")]
     RegistrationClosed,
+    /// The invite is missing, unknown, used up or expired: which of them is not told.
+    #[error("a valid invite is needed")]
+    InviteNeeded,
+    /// There is no such invite.
+    #[error("no such invite")]
+    NoInvite,
     /// Somebody else has the name.
     #[error("the username is taken")]
     UsernameTaken,
@@ -28,6 +34,12 @@ pub(crate) enum AuthError {
     /// There is no such account, or it was deleted.
     #[error("no such account")]
     NoAccount,
+    /// Too many wrong guesses at this password or code, whoever made them.
+    #[error("too many wrong attempts; try again later")]
+    TooManyAttempts {
+        /// When the next guess is looked at.
+        retry_after: Duration,
+    },
     /// More logins wait for the password hash than are allowed to.
     #[error("too many logins at once")]
     Busy,
@@ -55,11 +67,14 @@ impl AsProblem for AuthError {
     fn kind(&self) -> ProblemKind {
         match self {
             Self::RegistrationClosed => ProblemKind::Forbidden("registration-closed"),
+            Self::InviteNeeded => ProblemKind::Forbidden("invite-needed"),
+            Self::NoInvite => ProblemKind::NotFound("invite-not-found"),
             Self::UsernameTaken => ProblemKind::Conflict("username-taken"),
             Self::BadCredentials => ProblemKind::Unauthenticated,
             Self::NoSession => ProblemKind::NotFound("session-not-found"),
             Self::BoundElsewhere => ProblemKind::Conflict("session-bound"),
             Self::NoAccount => ProblemKind::NotFound("account-not-found"),
+            Self::TooManyAttempts { .. } => ProblemKind::RateLimited,
             Self::Busy => ProblemKind::Unavailable,
             Self::Internal(_) => ProblemKind::Internal,
             Self::Db(error) => error.kind(),
@@ -68,6 +83,7 @@ impl AsProblem for AuthError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
+            Self::TooManyAttempts { retry_after } => Some(*retry_after),
             Self::Busy => Some(Duration::from_secs(1)),
             Self::Db(error) => error.retry_after(),
             _ => None,

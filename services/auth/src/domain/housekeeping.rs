@@ -1,4 +1,4 @@
-//! What time alone ends: sessions nobody refreshed, revocations nobody needs to remember.
+//! What time alone ends: sessions nobody refreshed, revocations and wrong guesses nobody needs to remember, invites.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::AuthError;
 use crate::app::State;
-use crate::store::{accounts, revocations, sessions};
+use crate::store::{accounts, attempts, invites, revocations, sessions};
 
 /// Sessions removed in one transaction.
 const BATCH: i64 = 500;
@@ -71,6 +71,13 @@ pub(crate) async fn sweep(state: &State) -> Result<(), AuthError> {
             break;
         }
     }
-    state.db.write(move |conn| revocations::prune(conn, now)).await?;
+    state
+        .db
+        .write(move |conn| {
+            revocations::prune(conn, now)?;
+            invites::prune(conn, now)?;
+            attempts::prune(conn, now)
+        })
+        .await?;
     Ok(())
 }

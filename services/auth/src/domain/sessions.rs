@@ -1,4 +1,4 @@
-//! Sessions: a login, its rotating refresh tokens, the device it is bound to, its end.
+//! Sessions: their rotating refresh tokens, the device they are bound to, their end. They begin in [`login`](super::login).
 //!
 //! What must hold: a refresh token works once; one that comes again ends its session for everybody who holds a token
 //! of it; what has ended is written down for the life of an access token and told to every service.
@@ -8,10 +8,10 @@ use common::models::events::{AccountChange, AccountEvent};
 use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
 use db::{DbConn, DbError};
 
-use super::{AuthError, Password, RefreshToken};
+use super::{AuthError, RefreshToken};
 use crate::app::State;
 use crate::store::rows::{RefreshTokenRow, RevocationRow, SessionRow};
-use crate::store::{accounts, outbox, revocations, sessions};
+use crate::store::{outbox, revocations, sessions};
 
 /// What a client gets when it logs in, refreshes, or binds a device.
 pub(crate) struct Issued {
@@ -20,50 +20,6 @@ pub(crate) struct Issued {
     pub(crate) access_token: Secret<String>,
     pub(crate) refresh_token: Secret<String>,
     pub(crate) expires_in: u64,
-}
-
-/// Opens a session with a password.
-///
-/// # Errors
-/// [`AuthError::BadCredentials`], after the same time whichever half was wrong.
-pub(crate) async fn login(
-    state: &State,
-    username: &str,
-    password: Secret<String>,
-) -> Result<Issued, AuthError> {
-    // A name that no account can have is looked for and missed like any other.
-    let name = username.to_ascii_lowercase();
-    let row = state.db.read(move |conn| accounts::by_username(conn, &name)).await?;
-    let (account, stored) = row.map(|row| (row.account_id, row.password_hash)).unzip();
-    let password = Password::try_from(password).map_err(|_| AuthError::BadCredentials)?;
-    let verified = state.hasher.verify(stored, password).await?;
-    let Some(account) = account.filter(|_| verified) else { return Err(AuthError::BadCredentials) };
-
-    let now = state.clock.now();
-    let session = SessionId::new();
-    let token = RefreshToken::generate(account)?;
-    let row = SessionRow {
-        account_id: account,
-        session_id: session,
-        device_id: None,
-        bound_at: None,
-        created_at: now,
-        expires_at: now + state.settings.refresh_ttl,
-    };
-    let fresh = token_row(&token, session);
-    let stored = state
-        .db
-        .write(move |conn| {
-            // The account may have been deleted while the password was hashed.
-            if accounts::by_id(conn, account)?.is_none() {
-                return Ok(false);
-            }
-            sessions::insert(conn, row)?;
-            sessions::insert_token(conn, fresh)?;
-            Ok::<_, DbError>(true)
-        })
-        .await?;
-    if stored { Ok(issued(state, &token, session, None, now)) } else { Err(AuthError::BadCredentials) }
 }
 
 /// What the transaction of a refresh found.
@@ -147,15 +103,24 @@ pub(crate) async fn bind(
     Ok(issued(state, &token, session, Some(device), now))
 }
 
-/// Ends one session. Ending it again is fine.
+/// Lists the sessions of an account that have not expired.
 ///
 /// # Errors
 /// Those of the database.
+pub(crate) async fn list(state: &State, account: AccountId) -> Result<Vec<SessionRow>, AuthError> {
+    let now = state.clock.now();
+    Ok(state.db.read(move |conn| sessions::live(conn, account, now)).await?)
+}
+
+/// Ends one session of an account.
+///
+/// # Errors
+/// [`AuthError::NoSession`] when the account has none of this id (any more).
 pub(crate) async fn log_out(state: &State, account: AccountId, session: SessionId) -> Result<(), AuthError> {
     let (now, until) = (state.clock.now(), state.revoked_until());
     let event = state.db.write(move |conn| revoke(conn, account, session, now, until)).await?;
     state.announce(event.as_slice()).await;
-    Ok(())
+    event.map(drop).ok_or(AuthError::NoSession)
 }
 
 /// Ends all sessions of an account.
@@ -164,18 +129,26 @@ pub(crate) async fn log_out(state: &State, account: AccountId, session: SessionI
 /// Those of the database.
 pub(crate) async fn log_out_everywhere(state: &State, account: AccountId) -> Result<(), AuthError> {
     let (now, until) = (state.clock.now(), state.revoked_until());
-    let events = state
-        .db
-        .write(move |conn| {
-            let mut events = Vec::new();
-            for session in sessions::of_account(conn, account)? {
-                events.extend(revoke(conn, account, session, now, until)?);
-            }
-            Ok::<_, DbError>(events)
-        })
-        .await?;
+    let events = state.db.write(move |conn| end_all(conn, account, None, now, until)).await?;
     state.announce(&events).await;
     Ok(())
+}
+
+/// Ends all sessions of an account but `kept`, and publishes that; gives what to announce after the commit.
+pub(super) fn end_all(
+    conn: &mut DbConn,
+    account: AccountId,
+    kept: Option<SessionId>,
+    now: UnixMillis,
+    until: UnixMillis,
+) -> Result<Vec<AccountEvent>, DbError> {
+    let mut events = Vec::new();
+    for session in sessions::of_account(conn, account)? {
+        if Some(session) != kept {
+            events.extend(revoke(conn, account, session, now, until)?);
+        }
+    }
+    Ok(events)
 }
 
 /// Ends the sessions that were bound to a device before it was removed, at `removed_at`.
@@ -234,7 +207,7 @@ pub(super) fn end(
     Ok(ended)
 }
 
-fn token_row(token: &RefreshToken, session: SessionId) -> RefreshTokenRow {
+pub(super) fn token_row(token: &RefreshToken, session: SessionId) -> RefreshTokenRow {
     RefreshTokenRow {
         account_id: token.account,
         token_hash: token.secret.hashed(),
@@ -243,7 +216,7 @@ fn token_row(token: &RefreshToken, session: SessionId) -> RefreshTokenRow {
     }
 }
 
-fn issued(
+pub(super) fn issued(
     state: &State,
     token: &RefreshToken,
     session: SessionId,

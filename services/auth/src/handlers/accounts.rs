@@ -1,28 +1,34 @@
 //! `/v1/accounts`.
 
-use actix_web::web::Data;
-use actix_web::{HttpResponse, delete, get, post};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, get, post, put};
 use common::models::Problem;
-use web::{Caller, Failure, Json};
+use web::{Caller, ClientAddr, Failure, Json, Rule};
 
-use super::bodies::{Account, DeleteAccount, NewAccount};
+use super::bodies::{Account, ChangePassword, DeleteAccount, FoundAccount, NewAccount};
 use crate::app::State;
-use crate::domain::accounts;
+use crate::domain::{accounts, passwords};
 
 /// Makes an account.
 #[utoipa::path(tag = "accounts", responses(
     (status = 201, body = Account),
     (status = 400, body = Problem, description = "a field breaks its rule"),
-    (status = 403, body = Problem, description = "`registration-closed`"),
+    (status = 403, body = Problem, description = "`registration-closed`, or `invite-needed`: none, or one that cannot be used"),
     (status = 409, body = Problem, description = "`username-taken`"),
     (status = 413, body = Problem),
+    (status = 429, body = Problem, description = "`rate-limited`, by address"),
     (status = 503, body = Problem),
 ))]
 #[post("/v1/accounts")]
-pub(crate) async fn register(state: Data<State>, body: Json<NewAccount>) -> Result<HttpResponse, Failure> {
-    let NewAccount { username, password, email, phone } = body.into_inner();
+pub(crate) async fn register(
+    state: Data<State>,
+    client: ClientAddr,
+    body: Json<NewAccount>,
+) -> Result<HttpResponse, Failure> {
+    state.limits.take(Rule::RegistrationAddress, client.network())?;
+    let NewAccount { username, password, email, phone, invite_code } = body.into_inner();
     let name = username.as_str().to_owned();
-    let new = accounts::NewAccount { username, password, email, phone };
+    let new = accounts::NewAccount { username, password, email, phone, invite_code };
     let account_id = accounts::register(&state, new).await?;
     state.metrics.registrations_total.inc();
     Ok(HttpResponse::Created().json(Account { account_id, username: name, device_id: None }))
@@ -40,12 +46,51 @@ pub(crate) async fn current(state: Data<State>, caller: Caller) -> Result<Json<A
     Ok(Json(Account { account_id: caller.account, username, device_id: caller.device }))
 }
 
+/// Finds the account that has a name, exactly.
+#[utoipa::path(tag = "accounts", responses(
+    (status = 200, body = FoundAccount),
+    (status = 401, body = Problem),
+    (status = 404, body = Problem, description = "`account-not-found`"),
+    (status = 429, body = Problem, description = "`rate-limited`, by account"),
+), security(("session" = [])))]
+#[get("/v1/accounts/by-username/{username}")]
+pub(crate) async fn find(
+    state: Data<State>,
+    caller: Caller,
+    username: Path<String>,
+) -> Result<Json<FoundAccount>, Failure> {
+    state.limits.take(Rule::SearchAccount, caller.account)?;
+    let found = accounts::find(&state, &username).await?;
+    Ok(Json(FoundAccount { account_id: found.account_id, username: found.username }))
+}
+
+/// Changes the caller's password, and ends all other sessions.
+#[utoipa::path(tag = "accounts", request_body = ChangePassword, responses(
+    (status = 204),
+    (status = 400, body = Problem),
+    (status = 401, body = Problem, description = "no session, or a wrong password"),
+    (status = 404, body = Problem, description = "`account-not-found`"),
+    (status = 429, body = Problem, description = "`rate-limited`: too many wrong passwords"),
+    (status = 503, body = Problem),
+), security(("session" = [])))]
+#[put("/v1/accounts/current/password")]
+pub(crate) async fn change_password(
+    state: Data<State>,
+    caller: Caller,
+    body: Json<ChangePassword>,
+) -> Result<HttpResponse, Failure> {
+    let ChangePassword { current_password, new_password } = body.into_inner();
+    passwords::change(&state, caller.account, caller.session, current_password, new_password).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
 /// Deletes the caller's account, with everything that any service holds of it.
 #[utoipa::path(tag = "accounts", request_body = DeleteAccount, responses(
     (status = 204),
     (status = 400, body = Problem),
     (status = 401, body = Problem, description = "no session, or a wrong password"),
     (status = 404, body = Problem, description = "`account-not-found`"),
+    (status = 429, body = Problem, description = "`rate-limited`: too many wrong passwords"),
     (status = 503, body = Problem),
 ), security(("session" = [])))]
 #[delete("/v1/accounts/current")]

@@ -1,12 +1,13 @@
 //! What goes over the wire.
 
 use common::crypto::secret::Secret;
-use common::models::{AccountId, DeviceId, E164, SessionId};
+use common::models::{AccountId, DeviceId, E164, SessionId, UnixMillis};
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::domain::sessions::Issued;
 use crate::domain::{Password, Username};
+use crate::store::rows::SessionRow;
 
 /// Body of a registration.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -23,6 +24,9 @@ pub(crate) struct NewAccount {
     /// Contact data, E.164.
     #[schema(value_type = Option<String>, example = "+255712345678")]
     pub(crate) phone: Option<E164>,
+    /// Needed where registration is by invite.
+    #[schema(value_type = Option<String>, format = "password")]
+    pub(crate) invite_code: Option<Secret<String>>,
 }
 
 /// An account.
@@ -36,6 +40,28 @@ pub(crate) struct Account {
     /// The device of the session that asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) device_id: Option<DeviceId>,
+}
+
+/// An account as others may find it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FoundAccount {
+    /// Its id.
+    pub(crate) account_id: AccountId,
+    /// Its name, folded.
+    pub(crate) username: String,
+}
+
+/// Body of a change of password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ChangePassword {
+    /// The password until now.
+    #[schema(value_type = String, format = "password")]
+    pub(crate) current_password: Password,
+    /// The password from now on, 8 to 1024 bytes.
+    #[schema(value_type = String, format = "password")]
+    pub(crate) new_password: Password,
 }
 
 /// Body of a deletion.
@@ -85,6 +111,43 @@ pub(crate) struct Session {
     pub(crate) refresh_token: Secret<String>,
     /// Seconds until the access token expires.
     pub(crate) expires_in: u64,
+}
+
+/// A session of the caller's account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionInfo {
+    /// The session.
+    pub(crate) session_id: SessionId,
+    /// The device that it is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_id: Option<DeviceId>,
+    /// When it was opened.
+    pub(crate) created_at: UnixMillis,
+    /// When it ends unless it is refreshed.
+    pub(crate) expires_at: UnixMillis,
+    /// Whether it is the one that asks.
+    pub(crate) current: bool,
+}
+
+/// The sessions of an account, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Sessions {
+    /// All that have not ended.
+    pub(crate) sessions: Vec<SessionInfo>,
+}
+
+impl SessionInfo {
+    /// Describes a session to its owner, who asks from `current`.
+    pub(crate) fn new(row: &SessionRow, current: SessionId) -> Self {
+        Self {
+            session_id: row.session_id,
+            device_id: row.device_id,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            current: row.session_id == current,
+        }
+    }
 }
 
 /// The one place where tokens leave: the answer to their owner.

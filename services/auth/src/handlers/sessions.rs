@@ -1,26 +1,33 @@
 //! `/v1/sessions` and the public keys.
 
-use actix_web::web::Data;
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, http::header, post};
 use common::crypto::jws::JwkSet;
-use common::models::Problem;
-use web::{Caller, Failure, Json};
+use common::models::{Problem, SessionId};
+use web::{Caller, ClientAddr, Failure, Json, Rule};
 
-use super::bodies::{Login, Refresh, Session};
+use super::bodies::{Login, Refresh, Session, SessionInfo, Sessions};
 use crate::app::State;
-use crate::domain::sessions;
+use crate::domain::login::log_in;
+use crate::domain::{AuthError, sessions};
 
 /// Opens a session.
 #[utoipa::path(tag = "sessions", responses(
     (status = 201, body = Session),
     (status = 400, body = Problem),
     (status = 401, body = Problem, description = "wrong username or password: which is not told"),
+    (status = 429, body = Problem, description = "`rate-limited`: by address, or too many wrong passwords for this name"),
     (status = 503, body = Problem, description = "too many logins at once"),
 ))]
 #[post("/v1/sessions")]
-pub(crate) async fn login(state: Data<State>, body: Json<Login>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn login(
+    state: Data<State>,
+    client: ClientAddr,
+    body: Json<Login>,
+) -> Result<HttpResponse, Failure> {
+    state.limits.take(Rule::LoginAddress, client.network())?;
     let Login { username, password } = body.into_inner();
-    let issued = sessions::login(&state, &username, password).await;
+    let issued = log_in(&state, &username, password).await;
     let outcome = if issued.is_ok() { "ok" } else { "refused" };
     state.metrics.logins_total.with_label_values(&[outcome]).inc();
     Ok(HttpResponse::Created().json(Session::from(issued?)))
@@ -37,11 +44,42 @@ pub(crate) async fn refresh(state: Data<State>, body: Json<Refresh>) -> Result<J
     Ok(Json(sessions::refresh(&state, body.refresh_token.expose()).await?.into()))
 }
 
+/// Lists the sessions of the caller's account.
+#[utoipa::path(tag = "sessions", responses(
+    (status = 200, body = Sessions),
+    (status = 401, body = Problem),
+), security(("session" = [])))]
+#[get("/v1/sessions")]
+pub(crate) async fn list(state: Data<State>, caller: Caller) -> Result<Json<Sessions>, Failure> {
+    let rows = sessions::list(&state, caller.account).await?;
+    let sessions = rows.iter().map(|row| SessionInfo::new(row, caller.session)).collect();
+    Ok(Json(Sessions { sessions }))
+}
+
 /// Ends the caller's session.
 #[utoipa::path(tag = "sessions", responses((status = 204), (status = 401, body = Problem)), security(("session" = [])))]
 #[delete("/v1/sessions/current")]
 pub(crate) async fn log_out(state: Data<State>, caller: Caller) -> Result<HttpResponse, Failure> {
-    sessions::log_out(&state, caller.account, caller.session).await?;
+    match sessions::log_out(&state, caller.account, caller.session).await {
+        // Somebody else was quicker: it has ended all the same.
+        Ok(()) | Err(AuthError::NoSession) => Ok(HttpResponse::NoContent().finish()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends another session of the caller's account.
+#[utoipa::path(tag = "sessions", responses(
+    (status = 204),
+    (status = 401, body = Problem),
+    (status = 404, body = Problem, description = "`session-not-found`"),
+), security(("session" = [])))]
+#[delete("/v1/sessions/{session}")]
+pub(crate) async fn end(
+    state: Data<State>,
+    caller: Caller,
+    session: Path<SessionId>,
+) -> Result<HttpResponse, Failure> {
+    sessions::log_out(&state, caller.account, *session).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -26,6 +26,22 @@ pub(crate) fn by_id(conn: &mut DbConn, account: AccountId) -> Result<Option<Acco
     Ok(accounts::table.find(account).first(conn).optional()?)
 }
 
+/// Reads an account and keeps it as it is until the transaction ends: what depends on its password, or adds to what
+/// hangs on it, happens before a change of it or after, never beside.
+pub(crate) fn lock(conn: &mut DbConn, account: AccountId) -> Result<Option<AccountRow>, DbError> {
+    let row = accounts::table.find(account);
+    Ok(match conn {
+        DbConn::Pg(c) => row.for_update().first(c).optional()?,
+        DbConn::Sqlite(c) => row.first(c).optional()?,
+    })
+}
+
+/// Replaces the hash of a password.
+pub(crate) fn set_password(conn: &mut DbConn, account: AccountId, hash: &str) -> Result<(), DbError> {
+    diesel::update(accounts::table.find(account)).set(accounts::password_hash.eq(hash)).execute(conn)?;
+    Ok(())
+}
+
 /// Replaces an account and everything that hangs on it by a tombstone. Tells whether there was one.
 pub(crate) fn delete(conn: &mut DbConn, account: AccountId, now: UnixMillis) -> Result<bool, DbError> {
     if diesel::delete(accounts::table.find(account)).execute(conn)? == 0 {

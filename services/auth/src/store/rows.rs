@@ -1,10 +1,10 @@
 //! Rows as they are stored.
 
 use common::crypto::token::HashedToken;
-use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
+use common::models::{AccountId, DeviceId, InviteId, SessionId, UnixMillis};
 use diesel::prelude::*;
 
-use super::schema::{accounts, refresh_tokens, revocations, sessions};
+use super::schema::{accounts, invites, refresh_tokens, revocations, sessions};
 
 /// An account.
 #[derive(Insertable, Queryable)]
@@ -47,4 +47,15 @@ pub(crate) struct RevocationRow {
     pub(crate) account_id: AccountId,
     pub(crate) session_id: SessionId,
     pub(crate) until: UnixMillis,
+}
+
+/// A code that lets somebody in.
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = invites)]
+pub(crate) struct InviteRow {
+    pub(crate) invite_id: InviteId,
+    pub(crate) code_hash: HashedToken,
+    pub(crate) uses_left: i32,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) expires_at: UnixMillis,
 }

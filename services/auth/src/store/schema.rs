@@ -46,9 +46,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    invites (invite_id) {
+        invite_id -> Text,
+        code_hash -> Binary,
+        uses_left -> Integer,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    attempts (subject) {
+        subject -> Binary,
+        full_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
+    attempts,
     deleted_accounts,
+    invites,
     sessions,
     refresh_tokens,
     revocations

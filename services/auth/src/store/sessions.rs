@@ -28,6 +28,16 @@ pub(crate) fn of_account(conn: &mut DbConn, account: AccountId) -> Result<Vec<Se
     Ok(sessions::table.filter(sessions::account_id.eq(account)).select(sessions::session_id).load(conn)?)
 }
 
+/// Reads an account's sessions that have not expired, the newest first.
+pub(crate) fn live(
+    conn: &mut DbConn,
+    account: AccountId,
+    now: UnixMillis,
+) -> Result<Vec<SessionRow>, DbError> {
+    let live = sessions::table.filter(sessions::account_id.eq(account)).filter(sessions::expires_at.gt(now));
+    Ok(live.order((sessions::created_at.desc(), sessions::session_id.desc())).load(conn)?)
+}
+
 /// Ties a session to a device.
 pub(crate) fn bind(
     conn: &mut DbConn,

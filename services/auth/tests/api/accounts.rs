@@ -29,6 +29,29 @@ on_both! {
         assert_eq!(auth.register("alice").await.problem().slug(), "username-taken");
     }
 
+    async fn an_account_is_found_by_its_exact_name_as_often_as_the_limit_says(db: TestDb) {
+        let auth = Auth::start_with(&db, &[
+            ("limits.enabled", "true"),
+            ("limits.search_account.size", "4"),
+        ]).await;
+        let alice = auth.session("alice").await;
+        let bob = auth.session("bob").await;
+        let client = auth.with(&bob);
+        let find = |name: &'static str| {
+            let client = client.clone();
+            async move { client.get(&format!("/v1/accounts/by-username/{name}")).await }
+        };
+
+        let found = find("ALICE").await.expect(200).value();
+        let missed = [find("alic").await, find("alice2").await, find("no%20such%20name").await];
+        let over = find("alice").await;
+
+        assert_eq!(found, json!({"accountId": alice.text("accountId"), "username": "alice"}));
+        assert_eq!(missed.map(|answer| answer.problem().slug().to_owned()), ["account-not-found"; 3]);
+        assert_eq!(over.problem().slug(), "rate-limited");
+        auth.host.http.get("/v1/accounts/by-username/alice").await.assert_status(401);
+    }
+
     async fn a_closed_server_makes_no_accounts(db: TestDb) {
         let auth = Auth::start_with(&db, &[("auth.registration", "closed")]).await;
 

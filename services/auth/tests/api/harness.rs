@@ -8,7 +8,7 @@ use common::models::Clock as _;
 use serde_json::{Value, json};
 use testkit::clock::{FakeClock, START};
 use testkit::database::TestDb;
-use testkit::host::{HostSettings, TestHost};
+use testkit::host::{ADMIN_TOKEN, HostSettings, TestHost};
 use testkit::http::{Answer, TestClient};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -58,6 +58,16 @@ impl Auth {
 
     pub(crate) async fn refresh(&self, token: &str) -> Answer {
         self.host.http.post("/v1/sessions/refresh", &json!({"refreshToken": token})).await
+    }
+
+    /// Logs in again.
+    pub(crate) async fn again(&self, username: &str) -> Session {
+        Session(self.log_in(username, PASSWORD).await.expect(201).value())
+    }
+
+    /// A client that carries the operators' credential.
+    pub(crate) fn operator(&self) -> TestClient {
+        self.host.internal.with_token(ADMIN_TOKEN)
     }
 
     /// A client that carries the session's access token.

@@ -6,4 +6,6 @@ mod bad_input;
 mod contract;
 mod events;
 mod harness;
+mod invites;
+mod passwords;
 mod sessions;

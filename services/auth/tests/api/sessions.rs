@@ -119,6 +119,29 @@ on_both! {
         assert_eq!(revoked["sessions"].as_array().unwrap().len(), 3);
     }
 
+    async fn sessions_are_listed_and_ended_one_by_one_by_their_owner_alone(db: TestDb) {
+        let auth = Auth::start(&db).await;
+        let one = auth.session("alice").await;
+        let two = auth.again("alice").await;
+        let stranger = auth.session("mallory").await;
+        auth.bind(&two, 2).await.assert_status(200);
+        let path = format!("/v1/sessions/{}", two.text("sessionId"));
+
+        let listed = auth.with(&one).get("/v1/sessions").await.expect(200).value();
+        auth.with(&stranger).delete(&path).await.assert_status(404);
+        auth.with(&one).delete(&path).await.assert_status(204);
+        auth.with(&one).delete(&path).await.assert_status(404);
+
+        let listed = listed["sessions"].as_array().unwrap().clone();
+        let of = |session: &Session| listed.iter().find(|one| one["sessionId"] == session.0["sessionId"]).unwrap().clone();
+        assert_eq!(listed.len(), 2);
+        assert_eq!((&of(&one)["current"], &of(&two)["current"]), (&true.into(), &false.into()));
+        assert_eq!(of(&two)["deviceId"], 2);
+        auth.with(&two).get("/v1/accounts/current").await.assert_status(401);
+        auth.refresh(two.text("refreshToken")).await.assert_status(401);
+        auth.with(&one).get("/v1/accounts/current").await.assert_status(200);
+    }
+
     async fn a_revocation_is_forgotten_when_no_token_can_be_alive(db: TestDb) {
         let auth = Auth::start(&db).await;
         let session = auth.session("alice").await;

@@ -62,6 +62,7 @@ pub(super) fn provide(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBu
     store.setting(config, "internal.token", "internal-token", token)?;
     store.setting(config, "internal.admin_token", "admin-token", token)?;
     store.setting(config, "auth.signing_key", "token-signing-key", signing_key)?;
+    store.setting(config, "auth.data_key", "auth-data-key", token)?;
     if !config.is_set("sms_gateway.vault") {
         sms_clients(&mut store, config)?;
     }
@@ -230,7 +231,7 @@ mod tests {
         let (first, made) = provided(data.path(), &[]);
         let (second, made_later) = provided(data.path(), &[]);
 
-        assert_eq!(made.len(), 9, "{made:?}");
+        assert_eq!(made.len(), 10, "{made:?}");
         assert!(made_later.is_empty(), "{made_later:?}");
         assert_eq!(first.allowed_clients, ["test", "demo"]);
         assert_eq!(first.http_keys, second.http_keys);
@@ -268,7 +269,7 @@ mod tests {
             &[("internal.token_file", "/run/token"), ("sms_gateway.vault", "/etc/vault.p12")],
         );
 
-        assert_eq!(made, ["admin-token", "token-signing-key"]);
+        assert_eq!(made, ["admin-token", "token-signing-key", "auth-data-key"]);
         assert_eq!(gateway.vault, Path::new("/etc/vault.p12"));
         assert!(gateway.http_keys.is_empty() && gateway.allowed_clients.is_empty());
     }

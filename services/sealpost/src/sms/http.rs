@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use clap::Args;
 use clients::{Timeouts, http_client};
-use common::models::Problem;
 use common::models::sms::SmsRequest;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -15,6 +14,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::console::{self, Outcome};
+use crate::remote;
 
 /// Longer than the gateway lets a reader of statuses wait.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -91,26 +91,18 @@ impl Gateway {
         let request = request.bearer_auth(self.key.as_str());
         for attempt in 1.. {
             let Some(this_time) = request.try_clone() else { break };
-            let answer = this_time.send().await.map_err(|error| self.unreachable(error))?;
+            let answer = this_time.send().await.map_err(|error| remote::unreachable(&self.base, &error))?;
             let later =
                 matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             if answer.status().is_success() {
                 return Ok(answer);
             }
             if !later || attempt >= ATTEMPTS {
-                return Err(refused(answer).await);
+                return Err(remote::refused("gateway", answer).await);
             }
             tokio::time::sleep(pause(&answer)).await;
         }
         Err("the request cannot be repeated".into())
-    }
-
-    fn unreachable(&self, error: reqwest::Error) -> Box<dyn std::error::Error + Send + Sync> {
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        format!("{}: {cause}", self.base).into()
     }
 }
 
@@ -118,13 +110,4 @@ impl Gateway {
 fn pause(answer: &Response) -> Duration {
     let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     Duration::from_secs(asked.and_then(|text| text.parse().ok()).unwrap_or(1)).min(LONGEST_PAUSE)
-}
-
-async fn refused(answer: Response) -> Box<dyn std::error::Error + Send + Sync> {
-    let status = answer.status();
-    let said = match answer.json::<Problem>().await {
-        Ok(problem) => problem.detail.unwrap_or(problem.title),
-        Err(_) => "not the answer of a gateway".to_owned(),
-    };
-    format!("the gateway answered {}: {said}", status.as_u16()).into()
 }

@@ -1,6 +1,7 @@
 //! `serve`: first and later starts, one user of a data directory, the whole way of an SMS.
 
 mod first_start;
+mod invites;
 mod messages;
 mod settings;
 mod sms;

@@ -9,8 +9,9 @@ use testkit::wait::wait_until;
 use super::{Standalone, begin};
 use crate::program::Place;
 
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "admin-token",
+    "auth-data-key",
     "internal-token",
     "sms-api-key-demo",
     "sms-api-key-test",

@@ -1,0 +1,78 @@
+//! Passwords: shown again before something grave, changed.
+
+use common::models::{AccountId, SessionId};
+use db::DbError;
+
+use super::attempts::{self, Subject};
+use super::{AuthError, Password, sessions};
+use crate::app::State;
+use crate::store::accounts;
+use crate::store::rows::AccountRow;
+
+/// Compares a password with a stored hash, as one guess at `subject`. Without a hash it takes as long, and is wrong.
+///
+/// # Errors
+/// [`AuthError::TooManyAttempts`], [`AuthError::Busy`].
+pub(super) async fn check(
+    state: &State,
+    subject: Subject,
+    stored: Option<String>,
+    password: Password,
+) -> Result<bool, AuthError> {
+    let bucket = state.settings.password_attempts;
+    attempts::spend(state, bucket, subject).await?;
+    let verified = state.hasher.verify(stored, password).await;
+    if !matches!(verified, Ok(false)) {
+        attempts::put_back(state, bucket, subject).await?;
+    }
+    verified
+}
+
+/// Checks the password of somebody who is logged in, and reads the account.
+///
+/// # Errors
+/// [`AuthError::BadCredentials`] for a wrong one, [`AuthError::NoAccount`] when it is gone, those of [`check`].
+pub(super) async fn confirm(
+    state: &State,
+    account: AccountId,
+    password: Password,
+) -> Result<AccountRow, AuthError> {
+    let row = state.db.read(move |conn| accounts::by_id(conn, account)).await?.ok_or(AuthError::NoAccount)?;
+    let subject = Subject::password(state, account);
+    if check(state, subject, Some(row.password_hash.clone()), password).await? {
+        Ok(row)
+    } else {
+        Err(AuthError::BadCredentials)
+    }
+}
+
+/// Replaces the password, and ends all sessions but the one that asks: whoever knew the old one is out.
+///
+/// # Errors
+/// Those of [`confirm`]; [`AuthError::BadCredentials`] also when the password was changed meanwhile.
+pub(crate) async fn change(
+    state: &State,
+    account: AccountId,
+    session: SessionId,
+    current: Password,
+    new: Password,
+) -> Result<(), AuthError> {
+    let confirmed = confirm(state, account, current).await?.password_hash;
+    let hash = state.hasher.hash(new).await?;
+    let (now, until) = (state.clock.now(), state.revoked_until());
+    let events = state
+        .db
+        .write(move |conn| {
+            let same =
+                accounts::lock(conn, account)?.is_some_and(|account| account.password_hash == confirmed);
+            if !same {
+                return Ok(None);
+            }
+            accounts::set_password(conn, account, &hash)?;
+            sessions::end_all(conn, account, Some(session), now, until).map(Some)
+        })
+        .await
+        .map_err(|error: DbError| AuthError::from(error))?;
+    state.announce(&events.ok_or(AuthError::BadCredentials)?).await;
+    Ok(())
+}
