@@ -60,12 +60,31 @@ where
     where
         F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E> + Send + 'static,
     {
+        Self::spawn_where(db, settings, |_| false, work)
+    }
+
+    /// Does what [`Batcher::spawn`] does, and saves the round trips of BEGIN and COMMIT for those batches of which
+    /// `is_single` says that `work` stores them with one statement on PostgreSQL. For them `work` must fail only where
+    /// its statement has failed, and a connection that goes meanwhile is [`DbError::CommitUnknown`].
+    ///
+    /// # Errors
+    /// As [`Batcher::spawn`].
+    pub fn spawn_where<S, F>(
+        db: &Db,
+        settings: BatcherSettings,
+        is_single: S,
+        work: F,
+    ) -> Result<Self, DbError>
+    where
+        S: FnMut(&[J]) -> bool + Send + 'static,
+        F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E> + Send + 'static,
+    {
         let queue = settings.queue.max(1);
         // Jobs are counted apart: a message may hold many.
         let (messages, inbox) = mpsc::channel(queue);
         let (running, finished) = watch::channel(());
         let waiting = Arc::new(AtomicUsize::new(0));
-        let worker = Worker::new(db.clone(), settings, waiting.clone(), work);
+        let worker = Worker::new(db.clone(), settings, waiting.clone(), is_single, work);
         std::thread::Builder::new()
             .name(settings.name.to_owned())
             .spawn(move || {

@@ -29,11 +29,12 @@ struct Waiting<R, E> {
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 
-pub(super) struct Worker<F> {
+pub(super) struct Worker<S, F> {
     db: Db,
     settings: BatcherSettings,
     /// Jobs in the queue; shared with those who fill it.
     queued: Arc<AtomicUsize>,
+    is_single: S,
     work: F,
     session: Option<Session>,
     backoff: Duration,
@@ -41,15 +42,22 @@ pub(super) struct Worker<F> {
     refused: Option<(Instant, DbError)>,
 }
 
-impl<F> Worker<F> {
-    pub(super) fn new(db: Db, settings: BatcherSettings, queued: Arc<AtomicUsize>, work: F) -> Self {
-        Self { db, settings, queued, work, session: None, backoff: FIRST_BACKOFF, refused: None }
+impl<S, F> Worker<S, F> {
+    pub(super) fn new(
+        db: Db,
+        settings: BatcherSettings,
+        queued: Arc<AtomicUsize>,
+        is_single: S,
+        work: F,
+    ) -> Self {
+        Self { db, settings, queued, is_single, work, session: None, backoff: FIRST_BACKOFF, refused: None }
     }
 
     /// Serves until every sender is gone or a [`Message::Stop`] came, then what is still queued.
     pub(super) fn run<J, R, E>(mut self, mut queue: mpsc::Receiver<Message<J, R, E>>)
     where
         E: From<DbError>,
+        S: FnMut(&[J]) -> bool,
         F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E>,
     {
         let max = self.settings.max_batch.max(1);
@@ -95,6 +103,7 @@ impl<F> Worker<F> {
     fn serve<J, R, E>(&mut self, jobs: &[J]) -> Vec<Result<R, E>>
     where
         E: From<DbError>,
+        S: FnMut(&[J]) -> bool,
         F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E>,
     {
         match self.store(jobs) {
@@ -111,6 +120,7 @@ impl<F> Worker<F> {
     fn store_alone<J, R, E>(&mut self, job: &J) -> Result<R, E>
     where
         E: From<DbError>,
+        S: FnMut(&[J]) -> bool,
         F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E>,
     {
         match self.store(std::slice::from_ref(job)) {
@@ -124,6 +134,7 @@ impl<F> Worker<F> {
     fn store<J, R, E>(&mut self, jobs: &[J]) -> Stored<R, E>
     where
         E: From<DbError>,
+        S: FnMut(&[J]) -> bool,
         F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E>,
     {
         let mut again = true;
@@ -132,12 +143,14 @@ impl<F> Worker<F> {
                 Ok(session) => session,
                 Err(error) => return Stored::Unreachable(error),
             };
-            let work = &mut self.work;
+            let (is_single, work) = (&mut self.is_single, &mut self.work);
             let done = catch_unwind(AssertUnwindSafe(|| {
-                session.write(|conn| match work(conn, jobs).map_err(Failure::Work)? {
+                let single = is_single(jobs);
+                let work = |conn: &mut DbConn| match work(conn, jobs).map_err(Failure::Work)? {
                     results if results.len() == jobs.len() => Ok(results),
                     results => Err(Failure::Db(wrong_count(results.len(), jobs.len()))),
-                })
+                };
+                if single { session.write_single(work) } else { session.write(work) }
             }));
             // After a panic the session is in an unknown state and is dropped here.
             let Ok(done) = done else { return Stored::Failed(DbError::other("the batch panicked").into()) };

@@ -32,6 +32,21 @@ async fn stored(db: &Db) -> BTreeSet<i64> {
 }
 
 on_both! {
+    async fn one_bad_job_harms_no_other_of_a_single_statement(test: TestDb) {
+        let db = migrated(&test).await;
+        let batcher: Counters = Batcher::spawn_where(&db, SETTINGS, |_| true, |conn, jobs| {
+            let rows: Vec<_> = jobs.iter().map(|n| (counters::name.eq(format!("job {n}")), counters::n.eq(n))).collect();
+            db::on_backend!(conn, |c| diesel::insert_into(counters::table).values(&rows).execute(c))?;
+            Ok::<_, DbError>(jobs.iter().map(|job| job * 2).collect())
+        })
+        .unwrap();
+
+        let results = batcher.submit_many(vec![1, -1, 2]).await;
+
+        assert!(matches!(results.as_slice(), [Ok(2), Err(_), Ok(4)]), "{results:?}");
+        assert_eq!(stored(&db).await, BTreeSet::from([1, 2]));
+    }
+
     async fn thousands_of_submits_get_their_own_answer_after_the_commit(test: TestDb) {
         let db = migrated(&test).await;
         let batches = Arc::new(AtomicUsize::new(0));
@@ -268,6 +283,47 @@ async fn connection_cut_at_the_commit_is_an_unknown_outcome_and_not_tried_again(
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     batcher.submit(2).await.unwrap();
     assert_eq!(stored(&db).await, BTreeSet::from([2]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connection_cut_in_a_single_statement_is_an_unknown_outcome() {
+    let test = TestDb::postgres().await;
+    let db = migrated(&test).await;
+    let url = test.settings().url.clone();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let batcher: Counters = Batcher::spawn_where(
+        &db,
+        SETTINGS,
+        |_| true,
+        move |conn, jobs| {
+            if counted.fetch_add(1, Ordering::Relaxed) == 1 {
+                terminate_all(&url);
+            }
+            store(conn, jobs)
+        },
+    )
+    .unwrap();
+    batcher.submit(1).await.unwrap();
+
+    assert!(matches!(batcher.submit(2).await, Err(DbError::CommitUnknown(_))));
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    batcher.submit(3).await.unwrap();
+    assert_eq!(stored(&db).await, BTreeSet::from([1, 3]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rested_connection_that_has_gone_is_not_noticed_by_a_single_statement() {
+    let test = TestDb::postgres().await;
+    let db = migrated(&test).await;
+    let batcher: Counters = Batcher::spawn_where(&db, SETTINGS, |_| true, store).unwrap();
+    batcher.submit(1).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    terminate_all(&test.settings().url);
+
+    batcher.submit(2).await.unwrap();
+
+    assert_eq!(stored(&db).await, BTreeSet::from([1, 2]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
