@@ -12,7 +12,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -26,6 +26,8 @@ use crate::{BusError, BusSettings, Fingerprint, Producer, Record};
 const FRAMING_BYTES: usize = 16 * 1024;
 /// How long to wait before the next try when librdkafka's queue is full.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
+/// How long one poll for confirmations lasts, and so at most the life of a client that was replaced.
+const POLL: Duration = Duration::from_secs(2);
 
 pub(super) struct KafkaProducer {
     /// For questions: what all clients share.
@@ -34,7 +36,7 @@ pub(super) struct KafkaProducer {
     limit: usize,
     delivery_timeout: Duration,
     logs: Logs,
-    client: Mutex<ThreadedProducer<Deliveries>>,
+    client: Mutex<Arc<BaseProducer<Deliveries>>>,
 }
 
 impl KafkaProducer {
@@ -56,7 +58,7 @@ impl KafkaProducer {
     }
 
     /// The client in use.
-    pub(super) fn current(&self) -> ThreadedProducer<Deliveries> {
+    pub(super) fn current(&self) -> Arc<BaseProducer<Deliveries>> {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -129,8 +131,21 @@ impl Producer for KafkaProducer {
     }
 }
 
-fn create(config: &ClientConfig, logs: &Logs) -> Result<ThreadedProducer<Deliveries>, BusError> {
-    config.create_with_context(Deliveries(logs.clone())).map_err(|error| client::refused(&error))
+/// Makes a client, and the thread that receives its confirmations until nobody has the client any more.
+///
+/// Not a `ThreadedProducer`: it polls for 100 ms at a time, and the last millisecond of each poll keeps a core busy.
+fn create(config: &ClientConfig, logs: &Logs) -> Result<Arc<BaseProducer<Deliveries>>, BusError> {
+    let client = config.create_with_context(Deliveries(logs.clone()));
+    let client: Arc<BaseProducer<_>> = Arc::new(client.map_err(|error| client::refused(&error))?);
+    let polled = Arc::downgrade(&client);
+    let poll = move || {
+        while let Some(client) = polled.upgrade() {
+            client.poll(POLL);
+        }
+    };
+    let polling = std::thread::Builder::new().name("kafka-producer".into()).spawn(poll);
+    polling.map_err(|error| BusError::unavailable("start the polling thread", error))?;
+    Ok(client)
 }
 
 fn kafka_record<'a>(record: &'a Record, call: &Arc<Call>) -> BaseRecord<'a, [u8], [u8], Arc<Call>> {
