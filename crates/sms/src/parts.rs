@@ -135,8 +135,7 @@ pub fn parts(
     reference: u16,
 ) -> Result<Parts, PartsError> {
     let room = USER_DATA - form.header_octets();
-    let in_default: Option<Vec<Encoded>> = text.chars().map(|c| alphabet.encode(c)).collect();
-    let (coding, texts) = match in_default {
+    let (coding, texts) = match in_default(text, alphabet) {
         Some(characters) => {
             let sizes = Sizes { alone: USER_DATA * 8 / 7, segment: room * 8 / 7 };
             (Coding::Default(alphabet), sizes.cut(&characters, |c| c.width(), |c, out| c.write(out)))
@@ -157,6 +156,15 @@ pub fn parts(
             .collect(),
     };
     Ok(Parts { coding, segments, parts })
+}
+
+/// Encodes each character, or nothing when one of them is not in the alphabet.
+fn in_default(text: &str, alphabet: DefaultAlphabet) -> Option<Vec<Encoded>> {
+    let mut characters = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        characters.push(alphabet.encode(character)?);
+    }
+    Some(characters)
 }
 
 fn payload(octets: Vec<u8>, most: u16) -> Result<Part, PartsError> {
@@ -204,7 +212,7 @@ impl Sizes {
         let whole: usize = characters.iter().map(|&character| width(character)).sum();
         let size = if whole <= self.alone { self.alone } else { self.segment };
         let mut texts = Vec::new();
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(USER_DATA * 8 / 7);
         let mut filled = 0;
         for &character in characters {
             if filled + width(character) > size {
