@@ -88,7 +88,8 @@ pub(crate) fn writers(
     let law = rules.clone();
     // Its one client waits for each step.
     let alone = db::BatcherSettings { name: "sms-dispatch", max_batch: 1, queue: 1 };
-    let dispatch = Batcher::spawn(db, alone, move |conn, steps: &[Step]| {
+    let looks = |steps: &[Step]| steps.iter().all(Step::is_look);
+    let dispatch = Batcher::spawn_where(db, alone, looks, move |conn, steps: &[Step]| {
         steps.iter().map(|step| step.run(conn, &law)).collect()
     })?;
     let (now, law) = (clock.clone(), rules.clone());

@@ -36,6 +36,11 @@ pub(crate) struct Stepped {
 }
 
 impl Step {
+    /// Tells whether it is one statement, which changes nothing.
+    pub(crate) fn is_look(&self) -> bool {
+        matches!(self, Self::Find(_))
+    }
+
     /// Does it.
     pub(crate) fn run(&self, conn: &mut DbConn, rules: &Rules) -> Result<Stepped, StoreError> {
         match self {
