@@ -10,7 +10,7 @@ pub(crate) mod envelopes;
 pub(crate) mod idempotency;
 pub(crate) mod mailboxes;
 pub(crate) mod outbox;
-mod postgres;
+pub(crate) mod plain;
 pub(crate) mod rows;
 mod schema;
 pub(crate) mod sockets;

@@ -1,10 +1,12 @@
 //! Sending to all devices of an account.
 
+use std::sync::Arc;
+
 use common::models::{AccountId, Base64Bytes, DeviceId, EnvelopeId, RegistrationId, UnixMillis};
+use db::DbError;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::batch::Job;
 use super::error::MailboxError;
 use super::ids::{EnvelopeKind, MailboxId};
 use crate::app::State;
@@ -66,6 +68,25 @@ impl Send {
         self
     }
 
+    /// Tells whether a copy is for the device that sends.
+    pub(super) fn names_sender(&self) -> bool {
+        self.is_to_own() && self.copies.iter().any(|copy| copy.device == self.sender.device)
+    }
+
+    /// How many copies it has.
+    pub(crate) fn count(&self) -> i32 {
+        i32::try_from(self.copies.len()).unwrap_or(i32::MAX)
+    }
+
+    /// How many devices the recipient must have for them: the one that sends needs none.
+    pub(crate) fn devices_expected(&self) -> i32 {
+        self.count().saturating_add(i32::from(self.is_to_own()))
+    }
+
+    fn is_to_own(&self) -> bool {
+        self.sender.account == self.recipient
+    }
+
     /// Checks what needs no look at the recipient.
     fn check(&self, limit: usize) -> Result<(), MailboxError> {
         for (place, copy) in self.copies.iter().enumerate() {
@@ -92,6 +113,19 @@ pub(crate) struct SendReceipt {
     pub(crate) server_timestamp: UnixMillis,
     /// What each device gets.
     pub(crate) devices: Vec<CopyReceipt>,
+}
+
+impl SendReceipt {
+    /// Promises each device an envelope.
+    pub(super) fn new(send: &Send, now: UnixMillis) -> Self {
+        let promise = |copy: &Copy| CopyReceipt { device_id: copy.device, guid: EnvelopeId::new() };
+        Self { server_timestamp: now, devices: send.copies.iter().map(promise).collect() }
+    }
+
+    /// The answer as it is kept under an idempotency key.
+    pub(super) fn to_json(&self) -> Result<String, DbError> {
+        serde_json::to_string(self).map_err(DbError::other)
+    }
 }
 
 /// What one device gets.
@@ -124,7 +158,7 @@ pub(crate) async fn send(state: &State, send: Send) -> Result<Sent, MailboxError
     let state = state.clone();
     // A task of its own: a sender that hangs up must not keep a stored envelope from being told of.
     let storing = tokio::spawn(async move {
-        let stored = state.writer.send(Job::Send(Box::new(send))).await;
+        let stored = state.writer.send(Arc::new(send)).await;
         if let Ok(Sent { receipt, replayed: false }) = &stored {
             state.metrics.envelopes_stored_total.inc_by(receipt.devices.len() as u64);
         }
@@ -138,6 +172,6 @@ pub(crate) async fn send(state: &State, send: Send) -> Result<Sent, MailboxError
     });
     match storing.await {
         Ok(stored) => stored,
-        Err(error) => Err(db::DbError::other(error).into()),
+        Err(error) => Err(DbError::other(error).into()),
     }
 }

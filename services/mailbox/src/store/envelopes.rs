@@ -1,13 +1,22 @@
 //! Envelopes, and the counters of the mailboxes that hold them.
 
 use common::models::{AccountId, DeviceId, EnvelopeId, UnixMillis};
-use db::{DbConn, DbError};
+use db::{BatchQuery, BatchSql, DbConn, DbError, Rows};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Text};
 
-use super::postgres::{RemoveThese, RemoveThrough, Store};
 use super::rows::{EnvelopeKey, EnvelopeRow, MailboxRow, NewEnvelope, RemovedRow};
 use super::schema::{envelopes, mailboxes};
 use crate::domain::MailboxId;
+
+enum Store {}
+
+impl BatchSql for Store {
+    const SQL: &'static str = "WITH stored AS (INSERT INTO envelopes ({e.*}) SELECT * FROM {e}) \
+        UPDATE mailboxes AS m SET next_seq = c.next_seq, envelope_count = c.envelopes, byte_count = c.bytes, \
+        full_told = c.full_told FROM {c} WHERE m.account_id = c.account_id AND m.device_id = c.device_id";
+    type Row = ();
+}
 
 /// Stores envelopes, and the counters of the mailboxes that changed.
 pub(crate) fn store(
@@ -18,7 +27,28 @@ pub(crate) fn store(
     match conn {
         _ if changed.is_empty() => {}
         DbConn::Pg(c) => {
-            Store::new(new, changed).execute(c)?;
+            let envelopes = Rows::of(new)
+                .column::<Text, _>("account_id", |row| row.account_id.as_str())
+                .column::<Integer, _>("device_id", |row| row.device_id.as_i32())
+                .column::<BigInt, _>("seq", |row| row.seq)
+                .column::<Text, _>("guid", |row| row.guid.as_str())
+                .column::<Integer, _>("kind", |row| row.kind)
+                .column::<Text, _>("source_account", |row| row.source_account.as_str())
+                .column::<Integer, _>("source_device", |row| row.source_device.as_i32())
+                .column::<BigInt, _>("client_timestamp", |row| row.client_timestamp.as_i64())
+                .column::<BigInt, _>("server_timestamp", |row| row.server_timestamp.as_i64())
+                .column::<Binary, _>("content", |row| row.content)
+                .column::<Integer, _>("content_bytes", |row| row.content_bytes)
+                .column::<Bool, _>("urgent", |row| row.urgent)
+                .column::<BigInt, _>("expires_at", |row| row.expires_at.as_i64());
+            let counters = Rows::of(changed)
+                .column::<Text, _>("account_id", |row| row.account_id.as_str())
+                .column::<Integer, _>("device_id", |row| row.device_id.as_i32())
+                .column::<BigInt, _>("next_seq", |row| row.next_seq)
+                .column::<BigInt, _>("envelopes", |row| row.envelope_count)
+                .column::<BigInt, _>("bytes", |row| row.byte_count)
+                .column::<Bool, _>("full_told", |row| row.full_told);
+            BatchQuery::<Store>::new().rows("e", envelopes).rows("c", counters).execute(c)?;
         }
         DbConn::Sqlite(c) => {
             for envelope in new {
@@ -39,6 +69,15 @@ pub(crate) fn store(
     Ok(())
 }
 
+enum RemoveThrough {}
+
+impl BatchSql for RemoveThrough {
+    const SQL: &'static str = "DELETE FROM envelopes AS e USING {r} WHERE e.account_id = r.account_id \
+        AND e.device_id = r.device_id AND e.seq <= r.through \
+        RETURNING e.account_id, e.device_id, e.content_bytes";
+    type Row = (Text, Integer, Integer);
+}
+
 /// Removes everything up to a `seq` of each mailbox. The mailboxes are locked.
 pub(crate) fn remove_through(
     conn: &mut DbConn,
@@ -48,7 +87,12 @@ pub(crate) fn remove_through(
     match conn {
         _ if ends.is_empty() => {}
         DbConn::Pg(c) => {
-            let removed: Vec<(AccountId, DeviceId, i32)> = RemoveThrough::new(ends).load(c)?;
+            let ends = Rows::of(ends)
+                .column::<Text, _>("account_id", |(id, _)| id.account.as_str())
+                .column::<Integer, _>("device_id", |(id, _)| id.device.as_i32())
+                .column::<BigInt, _>("through", |(_, through)| *through);
+            let remove = BatchQuery::<RemoveThrough>::new().rows("r", ends);
+            let removed: Vec<(AccountId, DeviceId, i32)> = remove.load(c)?;
             rows.extend(removed.into_iter().map(removed_row));
         }
         DbConn::Sqlite(c) => {
@@ -66,13 +110,28 @@ pub(crate) fn remove_through(
     Ok(rows)
 }
 
+enum RemoveThese {}
+
+impl BatchSql for RemoveThese {
+    const SQL: &'static str = "DELETE FROM envelopes AS e USING {r} WHERE e.account_id = r.account_id \
+        AND e.device_id = r.device_id AND e.seq = r.seq AND e.guid = r.guid \
+        RETURNING e.account_id, e.device_id, e.content_bytes";
+    type Row = (Text, Integer, Integer);
+}
+
 /// Removes single envelopes. Their mailboxes are locked.
 pub(crate) fn remove_these(conn: &mut DbConn, keys: &[EnvelopeKey]) -> Result<Vec<RemovedRow>, DbError> {
     let mut rows = Vec::new();
     match conn {
         _ if keys.is_empty() => {}
         DbConn::Pg(c) => {
-            let removed: Vec<(AccountId, DeviceId, i32)> = RemoveThese::new(keys).load(c)?;
+            let keys = Rows::of(keys)
+                .column::<Text, _>("account_id", |key| key.mailbox.account.as_str())
+                .column::<Integer, _>("device_id", |key| key.mailbox.device.as_i32())
+                .column::<BigInt, _>("seq", |key| key.seq)
+                .column::<Text, _>("guid", |key| key.guid.as_str());
+            let remove = BatchQuery::<RemoveThese>::new().rows("r", keys);
+            let removed: Vec<(AccountId, DeviceId, i32)> = remove.load(c)?;
             rows.extend(removed.into_iter().map(removed_row));
         }
         DbConn::Sqlite(c) => {

@@ -1,12 +1,11 @@
 //! Idempotency keys: what a sender's device asked for under a key, and the answer it got.
 
 use common::models::{AccountId, DeviceId, UnixMillis};
-use db::{DbConn, DbError};
+use db::{BatchQuery, BatchSql, DbConn, DbError, Rows};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Binary, Integer, Text};
 use diesel::upsert::excluded;
 
-use super::postgres::{FindKeys, InsertKeys};
 use super::schema::idempotency_keys;
 use crate::domain::MailboxId;
 
@@ -15,12 +14,6 @@ use crate::domain::MailboxId;
 pub(crate) struct KeyName<'a> {
     pub(crate) sender: &'a MailboxId,
     pub(crate) key: &'a str,
-}
-
-impl<'a> KeyName<'a> {
-    pub(super) fn sender_account(&self) -> &'a str {
-        self.sender.account.as_str()
-    }
 }
 
 /// A key to be stored.
@@ -42,6 +35,15 @@ pub(crate) struct KeyRow {
     pub(crate) answer: String,
 }
 
+enum Find {}
+
+impl BatchSql for Find {
+    const SQL: &'static str = "SELECT k.account_id, k.device_id, k.idempotency_key, k.request_hash, k.answer \
+        FROM {w} JOIN idempotency_keys AS k ON k.account_id = w.account_id AND k.device_id = w.device_id \
+        AND k.idempotency_key = w.idempotency_key WHERE k.created_at > {after}";
+    type Row = (Text, Integer, Text, Binary, Text);
+}
+
 /// Finds those of `names` that were stored after `after`.
 pub(crate) fn find(
     conn: &mut DbConn,
@@ -50,7 +52,14 @@ pub(crate) fn find(
 ) -> Result<Vec<KeyRow>, DbError> {
     match conn {
         _ if names.is_empty() => Ok(Vec::new()),
-        DbConn::Pg(c) => Ok(FindKeys::new(names, after.as_i64()).load(c)?),
+        DbConn::Pg(c) => {
+            let names = Rows::of(names)
+                .column::<Text, _>("account_id", |name| name.sender.account.as_str())
+                .column::<Integer, _>("device_id", |name| name.sender.device.as_i32())
+                .column::<Text, _>("idempotency_key", |name| name.key);
+            let find = BatchQuery::<Find>::new().rows("w", names);
+            Ok(find.value::<BigInt, _>("after", after.as_i64()).load(c)?)
+        }
         DbConn::Sqlite(c) => {
             let mut rows = Vec::new();
             for name in names {
@@ -71,6 +80,16 @@ pub(crate) fn find(
     }
 }
 
+enum Insert {}
+
+impl BatchSql for Insert {
+    const SQL: &'static str = "INSERT INTO idempotency_keys ({n.*}, created_at) SELECT n.*, {now} FROM {n} \
+        ORDER BY 1, 2, 3 ON CONFLICT (account_id, device_id, idempotency_key) DO UPDATE SET \
+        request_hash = excluded.request_hash, answer = excluded.answer, created_at = excluded.created_at \
+        WHERE idempotency_keys.created_at <= {expired}";
+    type Row = ();
+}
+
 /// Stores keys in place of those stored at `expired` or before; returns how many. Fewer than given: another process has
 /// stored one of them meanwhile.
 pub(crate) fn insert(
@@ -81,7 +100,16 @@ pub(crate) fn insert(
 ) -> Result<usize, DbError> {
     match conn {
         _ if keys.is_empty() => Ok(0),
-        DbConn::Pg(c) => Ok(InsertKeys::new(keys, now.as_i64(), expired.as_i64()).execute(c)?),
+        DbConn::Pg(c) => {
+            let keys = Rows::of(keys)
+                .column::<Text, _>("account_id", |key| key.name.sender.account.as_str())
+                .column::<Integer, _>("device_id", |key| key.name.sender.device.as_i32())
+                .column::<Text, _>("idempotency_key", |key| key.name.key)
+                .column::<Binary, _>("request_hash", |key| key.hash)
+                .column::<Text, _>("answer", |key| key.answer.as_str());
+            let insert = BatchQuery::<Insert>::new().rows("n", keys).value::<BigInt, _>("now", now.as_i64());
+            Ok(insert.value::<BigInt, _>("expired", expired.as_i64()).execute(c)?)
+        }
         DbConn::Sqlite(c) => {
             let mut stored = 0;
             for key in keys {

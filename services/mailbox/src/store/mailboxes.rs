@@ -2,12 +2,11 @@
 
 use common::models::internal::OpenMailbox;
 use common::models::{AccountId, Generation, UnixMillis};
-use db::{DbConn, DbError, on_backend};
+use db::{BatchQuery, BatchSql, DbConn, DbError, on_backend};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{Array, BigInt, Text};
 
-use super::postgres::LockMailboxes;
-use super::rows::MailboxRow;
+use super::rows::{MailboxColumns, MailboxRow};
 use super::schema::{closed_generations, deleted_accounts, envelopes, idempotency_keys, mailboxes};
 use super::tickets;
 use crate::domain::MailboxId;
@@ -22,10 +21,22 @@ pub(crate) fn take_turn(conn: &mut DbConn, account: AccountId) -> Result<(), DbE
     Ok(())
 }
 
+enum Lock {}
+
+impl BatchSql for Lock {
+    const SQL: &'static str = "SELECT {mailbox} FROM mailboxes WHERE account_id = ANY({accounts}) \
+        ORDER BY account_id, device_id FOR UPDATE";
+    type Row = MailboxColumns;
+}
+
 /// Locks all mailboxes of these accounts, and returns them by account and device.
 pub(crate) fn lock(conn: &mut DbConn, accounts: &[AccountId]) -> Result<Vec<MailboxRow>, DbError> {
     match conn {
-        DbConn::Pg(c) => Ok(LockMailboxes::new(accounts).load(c)?),
+        DbConn::Pg(c) => {
+            let accounts: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
+            let lock = BatchQuery::<Lock>::new().columns_of::<MailboxRow>("mailbox");
+            Ok(lock.value::<Array<Text>, _>("accounts", accounts).load(c)?)
+        }
         DbConn::Sqlite(c) => {
             let mut rows = Vec::new();
             for account in accounts {

@@ -1,6 +1,8 @@
 //! Rows as they are read and written.
 
 use common::models::{AccountId, DeviceId, EnvelopeId, Generation, RegistrationId, UnixMillis};
+use diesel::dsl::SqlTypeOf;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 
 use super::schema::{envelopes, mailboxes};
@@ -18,7 +20,12 @@ pub(crate) struct MailboxRow {
     pub(crate) envelope_count: i64,
     pub(crate) byte_count: i64,
     pub(crate) full_told: bool,
+    /// The process that has its device's websocket.
+    pub(crate) socket_process: Option<String>,
 }
+
+/// The columns of [`MailboxRow`].
+pub(crate) type MailboxColumns = SqlTypeOf<<MailboxRow as Selectable<Pg>>::SelectExpression>;
 
 impl MailboxRow {
     pub(crate) fn id(&self) -> MailboxId {

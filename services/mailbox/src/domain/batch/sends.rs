@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use common::models::events::{MailboxChange, MailboxEvent};
-use common::models::{DeviceId, EnvelopeId, UnixMillis};
+use common::models::{DeviceId, UnixMillis};
 use db::{DbConn, DbError};
 
 use super::table::Table;
@@ -68,12 +68,10 @@ impl<'a> Sends<'a> {
         if let Err(refusal) = self.admit(send, table) {
             return Ok(Err(refusal));
         }
-        let devices =
-            send.copies.iter().map(|copy| CopyReceipt { device_id: copy.device, guid: EnvelopeId::new() });
-        let receipt = SendReceipt { server_timestamp: self.now, devices: devices.collect() };
+        let receipt = SendReceipt::new(send, self.now);
         self.accept(send, &receipt, table);
         if let Some(key) = &send.key {
-            let answer = serde_json::to_string(&receipt).map_err(DbError::other)?;
+            let answer = receipt.to_json()?;
             let name = KeyName { sender: &send.sender, key: &key.text };
             self.keys.push(NewKey { name, hash: key.hash(), answer });
             let known = Known { hash: key.hash().to_vec(), receipt: receipt.clone() };
@@ -127,7 +125,7 @@ impl<'a> Sends<'a> {
             // `admit` has seen it.
             let Some(row) = table.change(id) else { continue };
             let content = copy.content.as_slice();
-            let was_empty = row.envelope_count == 0;
+            let is_unheard = row.envelope_count == 0 && row.socket_process.is_none();
             let seq = row.next_seq;
             row.next_seq += 1;
             row.envelope_count += 1;
@@ -148,7 +146,7 @@ impl<'a> Sends<'a> {
                 urgent: send.urgent,
                 expires_at: self.now + self.rules.settings.ttl,
             });
-            if was_empty && !self.rules.sockets.holds(id) {
+            if is_unheard && !self.rules.sockets.holds(id) {
                 self.tell(id, MailboxChange::MessagesAvailable);
             }
         }
