@@ -3,6 +3,7 @@
 mod error;
 pub(crate) mod fetch;
 pub(crate) mod keys;
+mod merge;
 pub(crate) mod registration;
 pub(crate) mod removal;
 pub(crate) mod sweeper;

@@ -11,6 +11,8 @@ telemetry::metrics! {
         removals_total: IntCounter,
         /// Devices in bundles that were fetched.
         bundles_total: IntCounter,
+        /// Devices left out of bundles since they have lost their last-resort key: anything above 0 is a fault.
+        bundles_withheld_total: IntCounter,
         /// Prekeys given out, by kind: ec, pq, last_resort.
         keys_issued_total: IntCounterVec = &["kind"],
         /// Keys refused, by reason: form, signature.

@@ -3,14 +3,15 @@
 //! Functions take the connection of a transaction that the domain opened, so that several of them are one step.
 
 pub(crate) mod accounts;
+pub(crate) mod bundles;
 pub(crate) mod devices;
 pub(crate) mod issued;
+pub(crate) mod key_set;
+pub(crate) mod last_resort;
 pub(crate) mod one_time;
 pub(crate) mod outbox;
 pub(crate) mod rows;
 mod schema;
-pub(crate) mod settle;
-pub(crate) mod take;
 
 use db::Migrations;
 use db::diesel_migrations::{self, embed_migrations};

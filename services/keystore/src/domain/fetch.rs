@@ -1,12 +1,12 @@
 //! Prekey bundles: what a sender needs to begin a session with devices of an account.
 //!
 //! Requests that arrive together are served by one transaction. What must hold: a one-time key goes to one of them; a
-//! fetcher cannot tell a last-resort key from a one-time key.
+//! fetcher cannot tell a last-resort key from a one-time key; a device without a signed Kyber key is in no bundle.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use common::models::events::{AccountChange, AccountEvent, PreKeyKind};
-use common::models::{AccountId, Base64Bytes, DeviceId, RegistrationId, UnixMillis};
+use common::models::{Base64Bytes, DeviceId, RegistrationId, UnixMillis};
 use db::{DbConn, DbError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,17 +14,11 @@ use utoipa::ToSchema;
 use super::KeystoreError;
 use super::keys::{PreKey, SignedPreKey};
 use crate::app::State;
-use crate::store::rows::{DeviceRow, Life};
-use crate::store::settle::{Settlement, settle};
-use crate::store::take::{Taken, Wanted, remaining, take};
+use crate::store::bundles::{self, BundleRow, Stock};
+use crate::store::rows::Life;
 use crate::store::{devices, outbox};
 
-/// One request: a device, or all of an account.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fetch {
-    pub(crate) account: AccountId,
-    pub(crate) device: Option<DeviceId>,
-}
+pub(crate) use crate::store::bundles::Fetch;
 
 /// What to encrypt to.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,13 +49,20 @@ pub(crate) struct DeviceBundle {
 
 /// A bundle, and what giving it meant.
 pub(crate) struct Served {
-    pub(crate) bundle: Bundle,
-    /// One-time keys that it took.
-    pub(crate) taken: [u64; 2],
-    /// Last-resort keys in it.
-    pub(crate) last_resort: u64,
-    /// The owner is to be told of low water.
-    pub(crate) told: bool,
+    bundle: Bundle,
+    given: Given,
+}
+
+/// What was given out, for the counters.
+#[derive(Default)]
+struct Given {
+    ec: u64,
+    pq: u64,
+    last_resort: u64,
+    /// Devices left out as they have no signed Kyber key.
+    withheld: u64,
+    /// An owner is to be told of low water.
+    told: bool,
 }
 
 /// Fetches a bundle.
@@ -69,21 +70,20 @@ pub(crate) struct Served {
 /// # Errors
 /// [`KeystoreError::NoKeys`] when there is no such device.
 pub(crate) async fn fetch(state: &State, wanted: Fetch) -> Result<Bundle, KeystoreError> {
-    let served = state.fetches.submit(wanted).await?.ok_or(KeystoreError::NoKeys)?;
-    if served.told {
+    let Served { bundle, given } = state.fetches.submit(wanted).await?.ok_or(KeystoreError::NoKeys)?;
+    if given.told {
         state.relay.wake();
     }
     let metrics = &state.metrics;
-    metrics.bundles_total.inc_by(served.bundle.devices.len() as u64);
-    let [ec, pq] = served.taken;
-    for (kind, count) in [("ec", ec), ("pq", pq), ("last_resort", served.last_resort)] {
-        metrics.keys_issued_total.with_label_values(&[kind]).inc_by(count);
+    metrics.bundles_total.inc_by(bundle.devices.len() as u64);
+    metrics.bundles_withheld_total.inc_by(given.withheld);
+    for (kind, count) in [("ec", given.ec), ("pq", given.pq), ("last_resort", given.last_resort)] {
+        if count > 0 {
+            metrics.keys_issued_total.with_label_values(&[kind]).inc_by(count);
+        }
     }
-    Ok(served.bundle)
+    if bundle.devices.is_empty() { Err(KeystoreError::NoKeys) } else { Ok(bundle) }
 }
-
-/// The keys that were taken for one kind of one device.
-type Pool = HashMap<(AccountId, DeviceId, PreKeyKind), Vec<Taken>>;
 
 /// Serves a batch in the transaction of `conn`; one answer per job, `None` where there is nobody.
 pub(crate) fn serve(
@@ -92,142 +92,68 @@ pub(crate) fn serve(
     low_water: u32,
     now: UnixMillis,
 ) -> Result<Vec<Option<Served>>, DbError> {
-    let mut accounts: Vec<AccountId> = jobs.iter().map(|job| job.account).collect();
-    accounts.sort_unstable();
-    accounts.dedup();
-    let mut found = BTreeMap::<AccountId, Vec<(DeviceRow, Base64Bytes)>>::new();
-    for (device, identity) in devices::active_of(conn, &accounts)? {
-        found.entry(device.account_id).or_default().push((device, identity));
+    let mut answers: Vec<Option<Served>> = jobs.iter().map(|_| None).collect();
+    let mut low = Low::new();
+    for row in bundles::take(conn, jobs, now)? {
+        let place = usize::try_from(row.request).map_err(DbError::other)?;
+        let Some((job, answer)) = jobs.get(place).zip(answers.get_mut(place)) else { continue };
+        let life = Life { account: job.account, device: row.device_id, generation: row.generation };
+        for (kind, stock) in [(PreKeyKind::Ec, row.ec_stock), (PreKeyKind::Pq, row.pq_stock)] {
+            if !stock.is_low && stock.left() < i64::from(low_water) {
+                let lowest = low.entry((life, kind)).or_insert(stock);
+                if stock.left() < lowest.left() {
+                    *lowest = stock;
+                }
+            }
+        }
+        add(answer, row);
     }
-    let chosen: Vec<Vec<&(DeviceRow, Base64Bytes)>> = jobs
-        .iter()
-        .map(|job| {
-            let of_account = found.get(&job.account).into_iter().flatten();
-            of_account.filter(|(device, _)| job.device.is_none_or(|id| id == device.device_id)).collect()
-        })
-        .collect();
-
-    let mut pool = take_for(conn, &chosen, now)?;
-    let mut served = BTreeMap::<Life, i64>::new();
-    let mut answers: Vec<Option<Served>> =
-        chosen.iter().map(|devices| answer(devices, &mut pool, &mut served)).collect();
-    let touched: BTreeMap<Life, &DeviceRow> =
-        chosen.iter().flatten().map(|(device, _)| (device.life(), device)).collect();
-    if note(conn, &touched, &served, (low_water, now))? {
+    if tell(conn, &low, now)? {
         // Whoever is answered first wakes the relay.
-        answers.iter_mut().flatten().for_each(|served| served.told = true);
+        answers.iter_mut().flatten().for_each(|served| served.given.told = true);
     }
     Ok(answers)
 }
 
-fn take_for(
-    conn: &mut DbConn,
-    chosen: &[Vec<&(DeviceRow, Base64Bytes)>],
-    now: UnixMillis,
-) -> Result<Pool, DbError> {
-    let mut counts = BTreeMap::<Life, i32>::new();
-    for (device, _) in chosen.iter().flatten() {
-        *counts.entry(device.life()).or_default() += 1;
-    }
-    let wanted: Vec<Wanted> = counts
-        .into_iter()
-        .flat_map(|(life, count)| [PreKeyKind::Ec, PreKeyKind::Pq].map(|kind| Wanted { life, kind, count }))
-        .collect();
-    let mut pool = Pool::new();
-    if !wanted.is_empty() {
-        for key in take(conn, &wanted, now)? {
-            let kind = if key.kind == PreKeyKind::Ec.as_str() { PreKeyKind::Ec } else { PreKeyKind::Pq };
-            pool.entry((key.account_id, key.device_id, kind)).or_default().push(key);
-        }
-    }
-    Ok(pool)
+/// Puts a device into the answer.
+fn add(answer: &mut Option<Served>, row: BundleRow) {
+    let served = answer.get_or_insert_with(|| Served {
+        bundle: Bundle { identity_key: row.identity_key, devices: Vec::new() },
+        given: Given::default(),
+    });
+    let given = &mut served.given;
+    given.ec += u64::from(row.ec.is_some());
+    let Some(pq_pre_key) = row.pq else {
+        given.withheld += 1;
+        return;
+    };
+    given.pq += u64::from(row.pq_stock.taken.is_some());
+    given.last_resort += u64::from(row.pq_stock.taken.is_none());
+    served.bundle.devices.push(DeviceBundle {
+        device_id: row.device_id,
+        registration_id: row.registration_id,
+        signed_pre_key: row.signed_key,
+        pre_key: row.ec,
+        pq_pre_key,
+    });
 }
 
-fn answer(
-    devices: &[&(DeviceRow, Base64Bytes)],
-    pool: &mut Pool,
-    served: &mut BTreeMap<Life, i64>,
-) -> Option<Served> {
-    let (_, identity) = devices.first()?;
-    let (mut taken, mut last_resort) = ([0, 0], 0);
-    let mut bundles = Vec::with_capacity(devices.len());
-    for (device, _) in devices {
-        let mut one = |kind| pool.get_mut(&(device.account_id, device.device_id, kind)).and_then(Vec::pop);
-        let pre_key =
-            one(PreKeyKind::Ec).map(|key| PreKey { key_id: key.key_id, public_key: key.public_key });
-        let pq = one(PreKeyKind::Pq).and_then(|key| {
-            Some(SignedPreKey { key_id: key.key_id, public_key: key.public_key, signature: key.signature? })
-        });
-        taken[0] += u64::from(pre_key.is_some());
-        taken[1] += u64::from(pq.is_some());
-        let pq_pre_key = pq.unwrap_or_else(|| {
-            last_resort += 1;
-            *served.entry(device.life()).or_default() += 1;
-            SignedPreKey {
-                key_id: device.last_resort_id,
-                public_key: device.last_resort_key.clone(),
-                signature: device.last_resort_signature.clone(),
-            }
-        });
-        bundles.push(DeviceBundle {
-            device_id: device.device_id,
-            registration_id: device.registration_id,
-            signed_pre_key: SignedPreKey {
-                key_id: device.signed_key_id,
-                public_key: device.signed_key.clone(),
-                signature: device.signed_signature.clone(),
-            },
-            pre_key,
-            pq_pre_key,
-        });
-    }
-    let bundle = Bundle { identity_key: identity.clone(), devices: bundles };
-    Some(Served { bundle, taken, last_resort, told: false })
-}
+/// Devices whose keys of a kind have fallen below the mark.
+type Low = BTreeMap<(Life, PreKeyKind), Stock>;
 
-/// Notes last-resort keys given, and tells owners whose keys have just fallen below the mark. Tells whether there was
-/// such an owner.
-fn note(
-    conn: &mut DbConn,
-    touched: &BTreeMap<Life, &DeviceRow>,
-    served: &BTreeMap<Life, i64>,
-    (low_water, now): (u32, UnixMillis),
-) -> Result<bool, DbError> {
-    let watched: Vec<Wanted> = touched
-        .iter()
-        .flat_map(|(life, device)| {
-            let kinds = [PreKeyKind::Ec, PreKeyKind::Pq].into_iter().filter(|kind| !device.is_low(*kind));
-            kinds.map(|kind| Wanted { life: *life, kind, count: 0 })
-        })
-        .collect();
-    let left = remaining(conn, &watched, low_water)?;
-    let low: HashMap<(AccountId, DeviceId, PreKeyKind), u32> = watched
-        .iter()
-        .zip(left)
-        .filter(|(_, left)| *left < i64::from(low_water))
-        .map(|(one, left)| ((one.life.account, one.life.device, one.kind), u32::try_from(left).unwrap_or(0)))
-        .collect();
-    let settlements: Vec<Settlement> = touched
-        .keys()
-        .map(|life| Settlement {
-            life: *life,
-            served: served.get(life).copied().unwrap_or(0),
-            ec_low: low.contains_key(&(life.account, life.device, PreKeyKind::Ec)),
-            pq_low: low.contains_key(&(life.account, life.device, PreKeyKind::Pq)),
-        })
-        .filter(|one| one.served > 0 || one.ec_low || one.pq_low)
-        .collect();
-
+/// Tells their owners: of several fetchers that saw low water, one finds that it was not told yet. Tells whether there
+/// was such an owner.
+fn tell(conn: &mut DbConn, low: &Low, now: UnixMillis) -> Result<bool, DbError> {
     let mut events = Vec::new();
-    for marked in settle(conn, &settlements)? {
-        for (kind, newly) in [(PreKeyKind::Ec, marked.ec), (PreKeyKind::Pq, marked.pq)] {
-            let (account_id, device_id) = (marked.account_id, marked.device_id);
-            if let Some(remaining) = low.get(&(account_id, device_id, kind)).filter(|_| newly) {
-                let change = AccountChange::KeysLow { device_id, kind, remaining: *remaining };
-                events.push(AccountEvent { account_id, at: now, change });
-            }
+    for ((life, kind), stock) in low {
+        if devices::mark_low(conn, *life, *kind, stock.next)? {
+            let remaining = u32::try_from(stock.left()).unwrap_or(0);
+            let change = AccountChange::KeysLow { device_id: life.device, kind: *kind, remaining };
+            events.push(AccountEvent { account_id: life.account, at: now, change });
         }
     }
-    outbox::push(conn, &events, now)?;
+    if !events.is_empty() {
+        outbox::push(conn, &events, now)?;
+    }
     Ok(!events.is_empty())
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use common::crypto::keys::{check_ec, check_kyber};
 use common::crypto::xeddsa;
 use common::models::{Base64Bytes, KeyId};
+use diesel::Queryable;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,7 +15,7 @@ use super::KeystoreError;
 const MAX_IN_REQUEST: usize = 100;
 
 /// A Curve25519 one-time prekey.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PreKey {
     /// Chosen by the owner.
@@ -24,7 +25,7 @@ pub(crate) struct PreKey {
 }
 
 /// A prekey that the identity has signed: Curve25519 (33 octets, 0x05) or Kyber-1024 (1569 octets, 0x08).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SignedPreKey {
     /// Chosen by the owner.
@@ -35,9 +36,21 @@ pub(crate) struct SignedPreKey {
     pub(crate) signature: Base64Bytes,
 }
 
+/// What becomes of the one-time keys that wait when others of their kind are uploaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UploadMode {
+    /// They are given first.
+    #[default]
+    Append,
+    /// They are dropped.
+    Replace,
+}
+
 /// What an owner uploads; each part may be missing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Upload {
+    pub(crate) mode: UploadMode,
     pub(crate) pre_keys: Vec<PreKey>,
     pub(crate) signed_pre_key: Option<SignedPreKey>,
     pub(crate) pq_pre_keys: Vec<SignedPreKey>,
@@ -125,7 +138,7 @@ fn judge(identity: &Base64Bytes, upload: &Upload) -> Result<(), KeyFault> {
     use KeyKind::{Identity, PqLastResort, PqPreKey, PreKey, SignedPreKey};
 
     let fault = |reason, kind, key_id| KeyFault { reason, kind, key_id };
-    let Upload { pre_keys, signed_pre_key, pq_pre_keys, pq_last_resort } = upload;
+    let Upload { mode: _, pre_keys, signed_pre_key, pq_pre_keys, pq_last_resort } = upload;
     check_ec(&identity.0).map_err(|_| fault(Form, Identity, None))?;
     if let Some(key) = pre_keys.get(MAX_IN_REQUEST) {
         return Err(fault(Many, PreKey, Some(key.key_id)));

@@ -21,7 +21,7 @@ use super::{KeystoreError, removal, upload};
 use crate::app::State;
 use crate::settings::KeystoreSettings;
 use crate::store::rows::{AccountRow, DeviceRow, DeviceState, Life};
-use crate::store::{accounts, devices, one_time, outbox};
+use crate::store::{accounts, devices, key_set, outbox};
 
 /// What an owner presents.
 #[derive(Clone)]
@@ -121,7 +121,7 @@ fn begin(
 fn take_place(conn: &mut DbConn, old: &DeviceRow, now: UnixMillis) -> Result<AccountEvent, KeystoreError> {
     // The device first: that waits for an upload that is just adding keys.
     devices::delete(conn, old.life())?;
-    one_time::delete_of(conn, old.account_id, old.device_id)?;
+    key_set::delete_of(conn, old.account_id, old.device_id)?;
     let event = removed(old.life(), now);
     outbox::push(conn, std::slice::from_ref(&event), now)?;
     Ok(event)
@@ -162,14 +162,12 @@ fn newborn(new: &NewDevice, device_id: DeviceId, now: UnixMillis) -> DeviceRow {
         signed_key_id: new.signed_pre_key.key_id,
         signed_key: new.signed_pre_key.public_key.clone(),
         signed_signature: new.signed_pre_key.signature.clone(),
-        last_resort_id: new.pq_last_resort.key_id,
-        last_resort_key: new.pq_last_resort.public_key.clone(),
-        last_resort_signature: new.pq_last_resort.signature.clone(),
         last_resort_served: 0,
         ec_low: false,
         pq_low: false,
-        next_position: 1,
         created_at: now,
+        next_ec_position: 1,
+        next_pq_position: 1,
     }
 }
 

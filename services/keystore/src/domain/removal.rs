@@ -9,7 +9,7 @@ use super::KeystoreError;
 use super::registration::removed;
 use crate::app::State;
 use crate::store::rows::{DeviceRow, DeviceState, Life};
-use crate::store::{accounts, devices, issued, one_time, outbox};
+use crate::store::{accounts, devices, key_set, outbox};
 
 /// Lists the devices in use.
 ///
@@ -69,7 +69,7 @@ fn begin(conn: &mut DbConn, device: &DeviceRow, now: UnixMillis) -> Result<Optio
     }
     // The device first: that waits for an upload that is just adding keys.
     devices::close(conn, device.life(), now)?;
-    one_time::delete_of(conn, device.account_id, device.device_id)?;
+    key_set::delete_of(conn, device.account_id, device.device_id)?;
     let others = devices::of_account(conn, device.account_id)?;
     if others.iter().all(|other| other.state == DeviceState::Closing) {
         // The next device is a first one again.
@@ -115,8 +115,7 @@ pub(crate) async fn erase(state: &State, account: AccountId) -> Result<(), Keyst
             // Taken first, so that a registration that is just being stored comes before or finds the tombstone.
             let row = accounts::lock(conn, account)?;
             devices::delete_all(conn, account)?;
-            one_time::delete_all(conn, account)?;
-            issued::delete_all(conn, account)?;
+            key_set::delete_all(conn, account)?;
             accounts::bury(conn, account, row.removed_at.unwrap_or(now))
         })
         .await?;

@@ -1,18 +1,16 @@
 //! Keys that an owner adds to a device, and what is left of them.
 
-use std::collections::HashSet;
-
 use common::models::events::PreKeyKind;
-use common::models::{AccountId, Base64Bytes, DeviceId, KeyId, SessionId};
+use common::models::{AccountId, DeviceId, KeyId, SessionId};
 use db::{DbConn, DbError};
-use ring::digest::{SHA256, digest};
 
 use super::KeystoreError;
-use super::keys::{self, Upload};
+use super::keys::{self, SignedPreKey, Upload, UploadMode};
+use super::merge::{self, Arriving, Held};
 use crate::app::State;
 use crate::settings::KeystoreSettings;
-use crate::store::rows::{DeviceRow, DeviceState, OneTimeKeyRow};
-use crate::store::{accounts, devices, issued, one_time};
+use crate::store::rows::{DeviceRow, DeviceState, LastResortRow, OneTimeKeyRow};
+use crate::store::{accounts, devices, issued, last_resort, one_time};
 
 /// The device that a session speaks for.
 #[derive(Debug, Clone, Copy)]
@@ -93,134 +91,96 @@ fn owned(device: Option<DeviceRow>, owner: Owner) -> Result<DeviceRow, KeystoreE
 
 fn count(conn: &mut DbConn, device: &DeviceRow) -> Result<Counts, DbError> {
     Ok(Counts {
-        ec: one_time::count(conn, device.life(), PreKeyKind::Ec)?,
-        pq: one_time::count(conn, device.life(), PreKeyKind::Pq)?,
+        ec: one_time::count(conn, device.account_id, device.device_id, PreKeyKind::Ec)?,
+        pq: one_time::count(conn, device.account_id, device.device_id, PreKeyKind::Pq)?,
         last_resort_served: device.last_resort_served,
     })
 }
 
-/// A one-time key on its way in.
-struct Fresh {
-    kind: PreKeyKind,
-    key_id: KeyId,
-    public_key: Base64Bytes,
-    signature: Option<Base64Bytes>,
-    hash: Vec<u8>,
-}
-
-/// Stores checked keys: the signed ones in `device`, which the caller has locked and stores afterwards, the one-time
-/// ones behind those that wait already. Returns the ids of keys that had been given out before.
+/// Stores checked keys: the signed one in `device`, which the caller has locked and stores afterwards, the others in
+/// their tables, the one-time ones behind those that wait. Returns the ids of keys that had been given out before.
 pub(super) fn store(
     conn: &mut DbConn,
     device: &mut DeviceRow,
     upload: Upload,
     settings: &KeystoreSettings,
 ) -> Result<Vec<KeyId>, KeystoreError> {
-    let Upload { pre_keys, signed_pre_key, pq_pre_keys, pq_last_resort } = upload;
-    let ec = pre_keys.into_iter().map(|key| Fresh::new(PreKeyKind::Ec, key.key_id, key.public_key, None));
-    let pq = pq_pre_keys
-        .into_iter()
-        .map(|key| Fresh::new(PreKeyKind::Pq, key.key_id, key.public_key, Some(key.signature)));
-    let mut fresh: Vec<Fresh> = ec.chain(pq).collect();
-
-    let mut ids: Vec<KeyId> = fresh.iter().map(|key| key.key_id).collect();
-    ids.push(pq_last_resort.as_ref().map_or(device.last_resort_id, |key| key.key_id));
-    let hashes: Vec<Vec<u8>> = fresh.iter().map(|key| key.hash.clone()).collect();
-    // In this order: a key that is fetched between the two is found by one of them.
-    let known = one_time::known(conn, device.life(), &ids, &hashes)?;
-    let used = issued::among(conn, device.account_id, &hashes)?;
-    let already_used = fresh.iter().filter(|key| used.contains(&key.hash)).map(|key| key.key_id).collect();
-    fresh.retain(|key| !used.contains(&key.hash));
-
+    let Upload { mode, pre_keys, signed_pre_key, pq_pre_keys, pq_last_resort } = upload;
+    let (account, id) = (device.account_id, device.device_id);
+    if mode == UploadMode::Replace {
+        // Before anything is read: a key that is being fetched is remembered by then, one that is not cannot be any more.
+        for (kind, is_empty) in
+            [(PreKeyKind::Ec, pre_keys.is_empty()), (PreKeyKind::Pq, pq_pre_keys.is_empty())]
+        {
+            if !is_empty {
+                one_time::delete(conn, account, id, kind)?;
+            }
+        }
+    }
+    let last_resort = store_last_resort(conn, device, pq_last_resort)?;
     if let Some(key) = signed_pre_key {
         device.signed_key_id = key.key_id;
         device.signed_key = key.public_key;
         device.signed_signature = key.signature;
     }
-    if let Some(key) = pq_last_resort {
-        if device.last_resort_key != key.public_key {
-            device.last_resort_served = 0;
-        }
-        device.last_resort_id = key.key_id;
-        device.last_resort_key = key.public_key;
-        device.last_resort_signature = key.signature;
-    }
-    drop_known(device, &known, &mut fresh)?;
-    insert(conn, device, fresh, settings)?;
-    Ok(already_used)
+
+    let arriving = merge::arriving(pre_keys, pq_pre_keys);
+    let ids: Vec<KeyId> = arriving.iter().map(|key| key.key_id).chain(last_resort).collect();
+    let hashes: Vec<Vec<u8>> = arriving.iter().map(|key| key.hash.clone()).collect();
+    // In this order: a key that is fetched between the two is found by one of them.
+    let waiting = one_time::known(conn, (account, id), &ids, &hashes)?;
+    let used = issued::among(conn, account, &hashes)?;
+    let held = Held { device: id, waiting, used, last_resort };
+    let merged = merge::merge(&held, arriving).map_err(KeystoreError::KeyConflict)?;
+    insert(conn, device, merged.fresh, settings)?;
+    Ok(merged.already_used)
 }
 
-impl Fresh {
-    fn new(kind: PreKeyKind, key_id: KeyId, public_key: Base64Bytes, signature: Option<Base64Bytes>) -> Self {
-        let hash = digest(&SHA256, &public_key.0).as_ref().to_vec();
-        Self { kind, key_id, public_key, signature, hash }
+/// Stores the last-resort key, if there is one to store. Returns the id of the one that the device has then.
+fn store_last_resort(
+    conn: &mut DbConn,
+    device: &mut DeviceRow,
+    uploaded: Option<SignedPreKey>,
+) -> Result<Option<KeyId>, DbError> {
+    let before = last_resort::find(conn, device.account_id, device.device_id)?;
+    let Some(key) = uploaded else { return Ok(before.map(|row| row.key_id)) };
+    if before.is_none_or(|row| row.public_key != key.public_key) {
+        device.last_resort_served = 0;
     }
-}
-
-/// Drops keys that wait already; the same id for two keys, or two ids for one, is a conflict.
-fn drop_known(
-    device: &DeviceRow,
-    known: &[one_time::Known],
-    fresh: &mut Vec<Fresh>,
-) -> Result<(), KeystoreError> {
-    let mut conflicts = Vec::new();
-    let mut there = HashSet::new();
-    for key in fresh.iter() {
-        let here =
-            |known: &&one_time::Known| known.device_id == device.device_id && known.kind == key.kind.as_str();
-        let by_id = known.iter().filter(here).find(|known| known.key_id == key.key_id);
-        let by_key = known.iter().find(|known| known.key_hash == key.hash);
-        match (by_id, by_key) {
-            (None, None) => {}
-            (Some(same), _) if same.key_hash == key.hash => {
-                there.insert(key.hash.clone());
-            }
-            _ => conflicts.push(key.key_id),
-        }
-        if key.kind == PreKeyKind::Pq && key.key_id == device.last_resort_id {
-            conflicts.push(key.key_id);
-        }
-    }
-    let pq = PreKeyKind::Pq.as_str();
-    let shadowed = |known: &one_time::Known| {
-        known.device_id == device.device_id && known.kind == pq && known.key_id == device.last_resort_id
+    let row = LastResortRow {
+        account_id: device.account_id,
+        device_id: device.device_id,
+        key_id: key.key_id,
+        public_key: key.public_key,
+        signature: key.signature,
     };
-    if known.iter().any(shadowed) {
-        conflicts.push(device.last_resort_id);
-    }
-    if !conflicts.is_empty() {
-        conflicts.sort_unstable();
-        conflicts.dedup();
-        return Err(KeystoreError::KeyConflict(conflicts));
-    }
-    fresh.retain(|key| !there.contains(&key.hash));
-    Ok(())
+    last_resort::put(conn, &row)?;
+    Ok(Some(row.key_id))
 }
 
 fn insert(
     conn: &mut DbConn,
     device: &mut DeviceRow,
-    fresh: Vec<Fresh>,
+    fresh: Vec<Arriving>,
     settings: &KeystoreSettings,
 ) -> Result<(), KeystoreError> {
-    let first = device.next_position;
-    let rows: Vec<OneTimeKeyRow> = fresh
-        .into_iter()
-        .zip(first..)
-        .map(|(key, position)| OneTimeKeyRow {
+    let mut rows = Vec::with_capacity(fresh.len());
+    for key in fresh {
+        let next = device.next_position(key.kind);
+        let position = *next;
+        *next += 1;
+        rows.push(OneTimeKeyRow {
             account_id: device.account_id,
             device_id: device.device_id,
-            generation: device.generation,
             kind: key.kind.as_str().to_owned(),
             position,
             key_id: key.key_id,
             public_key: key.public_key,
             signature: key.signature,
             key_hash: key.hash,
-        })
-        .collect();
+        });
+    }
     one_time::insert(conn, &rows)?;
-    device.next_position = first + i64::try_from(rows.len()).unwrap_or_default();
 
     let counts = count(conn, device)?;
     let most = i64::try_from(settings.max_one_time_keys).unwrap_or(i64::MAX);

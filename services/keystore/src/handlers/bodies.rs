@@ -6,7 +6,7 @@ use common::models::{AccountId, Base64Bytes, DeviceId, KeyId, RegistrationId, Se
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::keys::{PreKey, SignedPreKey, Upload};
+use crate::domain::keys::{PreKey, SignedPreKey, Upload, UploadMode};
 
 /// 100 Kyber keys take 225 kB.
 pub(super) const MAX_BODY: usize = 512 * 1024;
@@ -89,12 +89,15 @@ pub(crate) struct Device {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct KeyUpload {
-    /// Added to those that wait.
+    /// Whether one-time keys are added to those that wait, or take their place; a kind without any stays as it is.
+    #[serde(default)]
+    pub(crate) mode: UploadMode,
+    /// Curve25519 one-time keys, 100 at most.
     #[serde(default)]
     pub(crate) pre_keys: Vec<PreKey>,
     /// Takes the place of the current one.
     pub(crate) signed_pre_key: Option<SignedPreKey>,
-    /// Added to those that wait.
+    /// Kyber-1024 one-time keys, 100 at most.
     #[serde(default)]
     pub(crate) pq_pre_keys: Vec<SignedPreKey>,
     /// Takes the place of the current one.
@@ -104,6 +107,7 @@ pub(crate) struct KeyUpload {
 impl From<KeyUpload> for Upload {
     fn from(body: KeyUpload) -> Self {
         Self {
+            mode: body.mode,
             pre_keys: body.pre_keys,
             signed_pre_key: body.signed_pre_key,
             pq_pre_keys: body.pq_pre_keys,

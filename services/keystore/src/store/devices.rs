@@ -1,11 +1,12 @@
 //! Devices.
 
-use common::models::{AccountId, Base64Bytes, DeviceId, UnixMillis};
-use db::{DbConn, DbError, on_backend};
+use common::models::events::PreKeyKind;
+use common::models::{AccountId, DeviceId, UnixMillis};
+use db::{DbConn, DbError};
 use diesel::prelude::*;
 
 use super::rows::{DeviceRow, DeviceState, Life};
-use super::schema::{accounts, devices};
+use super::schema::devices;
 
 /// Stores a device.
 pub(crate) fn insert(conn: &mut DbConn, device: DeviceRow) -> Result<(), DbError> {
@@ -38,21 +39,6 @@ pub(crate) fn lock(
 /// Lists an account's devices in whatever state, by id.
 pub(crate) fn of_account(conn: &mut DbConn, account: AccountId) -> Result<Vec<DeviceRow>, DbError> {
     Ok(devices::table.filter(devices::account_id.eq(account)).order(devices::device_id).load(conn)?)
-}
-
-/// Lists the active devices of several accounts with the identity that they share, by account and id.
-pub(crate) fn active_of(
-    conn: &mut DbConn,
-    wanted: &[AccountId],
-) -> Result<Vec<(DeviceRow, Base64Bytes)>, DbError> {
-    let query = devices::table
-        .inner_join(accounts::table.on(accounts::account_id.eq(devices::account_id)))
-        .filter(devices::account_id.eq_any(wanted))
-        .filter(devices::state.eq(DeviceState::Active))
-        .filter(accounts::identity_key.is_not_null())
-        .order((devices::account_id, devices::device_id))
-        .select((devices::all_columns, accounts::identity_key.assume_not_null()));
-    Ok(on_backend!(conn, |c| query.load(c))?)
 }
 
 /// Marks an opening device as in use. Tells whether this life of it still stands; once more is fine.
@@ -113,14 +99,32 @@ pub(crate) fn update_keys(conn: &mut DbConn, device: &DeviceRow) -> Result<(), D
             devices::signed_key_id.eq(device.signed_key_id),
             devices::signed_key.eq(&device.signed_key),
             devices::signed_signature.eq(&device.signed_signature),
-            devices::last_resort_id.eq(device.last_resort_id),
-            devices::last_resort_key.eq(&device.last_resort_key),
-            devices::last_resort_signature.eq(&device.last_resort_signature),
             devices::last_resort_served.eq(device.last_resort_served),
             devices::ec_low.eq(device.ec_low),
             devices::pq_low.eq(device.pq_low),
-            devices::next_position.eq(device.next_position),
+            devices::next_ec_position.eq(device.next_ec_position),
+            devices::next_pq_position.eq(device.next_pq_position),
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// Notes that the owner is told that keys of a kind run out. Tells whether nobody had noted it, and no keys have come
+/// since `next` was the position of the next one.
+pub(crate) fn mark_low(conn: &mut DbConn, life: Life, kind: PreKeyKind, next: i64) -> Result<bool, DbError> {
+    let device =
+        devices::table.find((life.account, life.device)).filter(devices::generation.eq(life.generation));
+    let marked = match kind {
+        PreKeyKind::Ec => {
+            let unmarked =
+                device.filter(devices::ec_low.eq(false)).filter(devices::next_ec_position.eq(next));
+            diesel::update(unmarked).set(devices::ec_low.eq(true)).execute(conn)?
+        }
+        PreKeyKind::Pq => {
+            let unmarked =
+                device.filter(devices::pq_low.eq(false)).filter(devices::next_pq_position.eq(next));
+            diesel::update(unmarked).set(devices::pq_low.eq(true)).execute(conn)?
+        }
+    };
+    Ok(marked == 1)
 }

@@ -35,9 +35,3 @@ pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis, limit: i64) -> Result
     }
     Ok(old.len())
 }
-
-/// Forgets all of an account.
-pub(crate) fn delete_all(conn: &mut DbConn, account: AccountId) -> Result<(), DbError> {
-    diesel::delete(issued_keys::table.filter(issued_keys::account_id.eq(account))).execute(conn)?;
-    Ok(())
-}

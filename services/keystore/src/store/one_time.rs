@@ -5,7 +5,7 @@ use common::models::{AccountId, DeviceId, KeyId};
 use db::{DbConn, DbError, on_backend};
 use diesel::prelude::*;
 
-use super::rows::{Life, OneTimeKeyRow};
+use super::rows::OneTimeKeyRow;
 use super::schema::one_time_keys as keys;
 
 /// A stored key, as far as an upload has to know it.
@@ -20,20 +20,19 @@ pub(crate) struct Known {
 /// Lists the keys that have one of these ids on this device, or one of these hashes anywhere in the account.
 pub(crate) fn known(
     conn: &mut DbConn,
-    life: Life,
+    (account, device): (AccountId, DeviceId),
     ids: &[KeyId],
     hashes: &[Vec<u8>],
 ) -> Result<Vec<Known>, DbError> {
     let columns = (keys::device_id, keys::kind, keys::key_id, keys::key_hash);
     let mut found: Vec<Known> = keys::table
-        .filter(keys::account_id.eq(life.account))
-        .filter(keys::device_id.eq(life.device))
-        .filter(keys::generation.eq(life.generation))
+        .filter(keys::account_id.eq(account))
+        .filter(keys::device_id.eq(device))
         .filter(keys::key_id.eq_any(ids))
         .select(columns)
         .load(conn)?;
     let same: Vec<Known> = keys::table
-        .filter(keys::account_id.eq(life.account))
+        .filter(keys::account_id.eq(account))
         .filter(keys::key_hash.eq_any(hashes))
         .select(columns)
         .load(conn)?;
@@ -50,24 +49,30 @@ pub(crate) fn insert(conn: &mut DbConn, rows: &[OneTimeKeyRow]) -> Result<(), Db
 }
 
 /// Counts the keys of one kind that a device has.
-pub(crate) fn count(conn: &mut DbConn, life: Life, kind: PreKeyKind) -> Result<i64, DbError> {
+pub(crate) fn count(
+    conn: &mut DbConn,
+    account: AccountId,
+    device: DeviceId,
+    kind: PreKeyKind,
+) -> Result<i64, DbError> {
     let of_kind = keys::table
-        .filter(keys::account_id.eq(life.account))
-        .filter(keys::device_id.eq(life.device))
-        .filter(keys::generation.eq(life.generation))
+        .filter(keys::account_id.eq(account))
+        .filter(keys::device_id.eq(device))
         .filter(keys::kind.eq(kind.as_str()));
     Ok(of_kind.count().get_result(conn)?)
 }
 
-/// Removes the keys of a device, of all its lives.
-pub(crate) fn delete_of(conn: &mut DbConn, account: AccountId, device: DeviceId) -> Result<(), DbError> {
-    let of_device = keys::table.filter(keys::account_id.eq(account)).filter(keys::device_id.eq(device));
-    diesel::delete(of_device).execute(conn)?;
-    Ok(())
-}
-
-/// Removes all keys of an account.
-pub(crate) fn delete_all(conn: &mut DbConn, account: AccountId) -> Result<(), DbError> {
-    diesel::delete(keys::table.filter(keys::account_id.eq(account))).execute(conn)?;
+/// Removes the keys of one kind that a device has. Whoever is just taking one comes first.
+pub(crate) fn delete(
+    conn: &mut DbConn,
+    account: AccountId,
+    device: DeviceId,
+    kind: PreKeyKind,
+) -> Result<(), DbError> {
+    let of_kind = keys::table
+        .filter(keys::account_id.eq(account))
+        .filter(keys::device_id.eq(device))
+        .filter(keys::kind.eq(kind.as_str()));
+    diesel::delete(of_kind).execute(conn)?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 
-use super::schema::{accounts, devices, one_time_keys};
+use super::schema::{accounts, devices, last_resort_keys, one_time_keys};
 
 /// Where a device is in its life. Only an active one is in bundles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
@@ -99,14 +99,16 @@ pub(crate) struct DeviceRow {
     pub(crate) signed_key_id: KeyId,
     pub(crate) signed_key: Base64Bytes,
     pub(crate) signed_signature: Base64Bytes,
-    pub(crate) last_resort_id: KeyId,
-    pub(crate) last_resort_key: Base64Bytes,
-    pub(crate) last_resort_signature: Base64Bytes,
     pub(crate) last_resort_served: i64,
+    /// Its owner has been told that Curve25519 keys run out.
     pub(crate) ec_low: bool,
+    /// The same of Kyber keys.
     pub(crate) pq_low: bool,
-    pub(crate) next_position: i64,
     pub(crate) created_at: UnixMillis,
+    /// The position of the next Curve25519 key. There are no gaps before it, so that the oldest key tells how many wait.
+    pub(crate) next_ec_position: i64,
+    /// The same of Kyber keys.
+    pub(crate) next_pq_position: i64,
 }
 
 impl DeviceRow {
@@ -115,11 +117,11 @@ impl DeviceRow {
         Life { account: self.account_id, device: self.device_id, generation: self.generation }
     }
 
-    /// Whether its owner has been told that keys of this kind run out.
-    pub(crate) fn is_low(&self, kind: PreKeyKind) -> bool {
+    /// The position of the next key of a kind.
+    pub(crate) fn next_position(&mut self, kind: PreKeyKind) -> &mut i64 {
         match kind {
-            PreKeyKind::Ec => self.ec_low,
-            PreKeyKind::Pq => self.pq_low,
+            PreKeyKind::Ec => &mut self.next_ec_position,
+            PreKeyKind::Pq => &mut self.next_pq_position,
         }
     }
 }
@@ -132,13 +134,23 @@ pub(crate) struct Life {
     pub(crate) generation: Generation,
 }
 
+/// The Kyber key that a device's fetchers get when the one-time keys have run out.
+#[derive(AsChangeset, Clone, Insertable, Queryable)]
+#[diesel(table_name = last_resort_keys, primary_key(account_id, device_id))]
+pub(crate) struct LastResortRow {
+    pub(crate) account_id: AccountId,
+    pub(crate) device_id: DeviceId,
+    pub(crate) key_id: KeyId,
+    pub(crate) public_key: Base64Bytes,
+    pub(crate) signature: Base64Bytes,
+}
+
 /// A one-time key that nobody has fetched.
 #[derive(Insertable, Queryable)]
 #[diesel(table_name = one_time_keys, treat_none_as_default_value = false)]
 pub(crate) struct OneTimeKeyRow {
     pub(crate) account_id: AccountId,
     pub(crate) device_id: DeviceId,
-    pub(crate) generation: Generation,
     pub(crate) kind: String,
     pub(crate) position: i64,
     pub(crate) key_id: KeyId,

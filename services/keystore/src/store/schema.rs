@@ -22,22 +22,29 @@ diesel::table! {
         signed_key_id -> Integer,
         signed_key -> Binary,
         signed_signature -> Binary,
-        last_resort_id -> Integer,
-        last_resort_key -> Binary,
-        last_resort_signature -> Binary,
         last_resort_served -> BigInt,
         ec_low -> Bool,
         pq_low -> Bool,
-        next_position -> BigInt,
         created_at -> BigInt,
+        next_ec_position -> BigInt,
+        next_pq_position -> BigInt,
     }
 }
 
 diesel::table! {
-    one_time_keys (account_id, device_id, generation, kind, position) {
+    last_resort_keys (account_id, device_id) {
         account_id -> Text,
         device_id -> Integer,
-        generation -> Text,
+        key_id -> Integer,
+        public_key -> Binary,
+        signature -> Binary,
+    }
+}
+
+diesel::table! {
+    one_time_keys (account_id, device_id, kind, position) {
+        account_id -> Text,
+        device_id -> Integer,
         kind -> Text,
         position -> BigInt,
         key_id -> Integer,
@@ -55,4 +62,10 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(accounts, devices, one_time_keys, issued_keys);
+diesel::allow_tables_to_appear_in_same_query!(
+    accounts,
+    devices,
+    last_resort_keys,
+    one_time_keys,
+    issued_keys
+);
