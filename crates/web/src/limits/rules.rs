@@ -114,6 +114,10 @@ rules! {
     BundleTarget = bundle_target { size: 6, refill: mins(10) }
     /// Fetches of key bundles, by caller, whatever the targets.
     BundleCaller = bundle_caller { size: 200, refill: secs(18) }
+    /// Fetches of one target's key bundles, by target, whoever the callers are.
+    BundleOwner = bundle_owner { size: 200, refill: secs(18) }
+    /// Comparisons of identity keys, up to 1000 at once, by caller.
+    IdentityCheckCaller = identity_check_caller { size: 100, refill: secs(6) }
 }
 
 #[cfg(test)]
