@@ -10,7 +10,7 @@ use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use db::{Batcher, BatcherSettings, Db, DbError, Migrations};
 use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox};
-use web::{RoutesFn, Service, Task};
+use web::{Limits, RoutesFn, Service, Task};
 
 use crate::domain::fetch::{self, Fetch, Served};
 use crate::domain::keys::KeyFaultReason;
@@ -33,6 +33,7 @@ pub(crate) struct State {
     pub(crate) relay: Relay,
     pub(crate) auth: AuthClient,
     pub(crate) mailbox: MailboxClient,
+    pub(crate) limits: Limits,
     pub(crate) fetches: Batcher<Fetch, Option<Served>, DbError>,
     nudger: Nudger,
 }
@@ -102,6 +103,7 @@ impl service::App for App {
             clock: platform.clock.clone(),
             auth: platform.auth.clone(),
             mailbox: platform.mailbox.clone(),
+            limits: platform.limits.clone(),
             nudger: platform.nudger.clone(),
             relay,
             db: db.clone(),

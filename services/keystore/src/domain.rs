@@ -1,8 +1,11 @@
-//! The verbs of this service: register, list, remove; upload, count, fetch; sweep, erase. No HTTP, no SQL text.
+//! The verbs of this service: register, list, rename, remove; upload, count, fetch, compare; sweep, erase. No HTTP, no SQL
+//! text.
 
+pub(crate) mod consistency;
 mod error;
 pub(crate) mod fetch;
 pub(crate) mod keys;
+pub(crate) mod listing;
 mod merge;
 pub(crate) mod registration;
 pub(crate) mod removal;

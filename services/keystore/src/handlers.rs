@@ -1,5 +1,6 @@
 //! HTTP in, HTTP out: extract, call the domain, answer.
 
 mod bodies;
+mod checks;
 pub(crate) mod devices;
 pub(crate) mod keys;

@@ -9,8 +9,12 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
     config
         .service(devices::register)
         .service(devices::list)
+        .service(devices::rename)
         .service(devices::remove)
         .service(keys::upload)
         .service(keys::counts)
+        .service(keys::reset)
+        .service(keys::check)
+        .service(keys::check_identities)
         .service(keys::fetch);
 }

@@ -7,6 +7,7 @@ use common::models::KeyId;
 use common::models::problem::{AsProblem, ProblemKind};
 use db::DbError;
 use serde_json::{Map, Value, json};
+use web::RateLimited;
 
 use super::keys::KeyFault;
 
@@ -43,6 +44,15 @@ pub(crate) enum KeystoreError {
     /// The account has no device to whom one could write.
     #[error("no device with keys")]
     NoKeys,
+    /// The caller's device has other keys than the caller believes.
+    #[error("the keys of the device are others")]
+    KeysDiffer,
+    /// More identities than a request may compare.
+    #[error("a request may compare {0} identities")]
+    TooManyIdentities(usize),
+    /// Too many fetches, by this caller or of this target.
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
     /// The system failed us: no thread.
     #[error("internal failure: {0}")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -67,6 +77,9 @@ impl AsProblem for KeystoreError {
             Self::NoAccount => ProblemKind::NotFound("account-not-found"),
             Self::NoDevice => ProblemKind::NotFound("device-not-found"),
             Self::NoKeys => ProblemKind::NotFound("keys-not-found"),
+            Self::KeysDiffer => ProblemKind::Conflict("keys-differ"),
+            Self::TooManyIdentities(_) => ProblemKind::Unprocessable("too-many-identities"),
+            Self::RateLimited(error) => error.kind(),
             Self::Internal(_) => ProblemKind::Internal,
             Self::Client(error) => error.kind(),
             Self::Db(error) => error.kind(),
@@ -92,6 +105,7 @@ impl AsProblem for KeystoreError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
+            Self::RateLimited(error) => error.retry_after(),
             Self::Client(error) => error.retry_after(),
             Self::Db(error) => error.retry_after(),
             _ => None,

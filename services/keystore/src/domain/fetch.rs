@@ -10,6 +10,7 @@ use common::models::{Base64Bytes, DeviceId, RegistrationId, UnixMillis};
 use db::{DbConn, DbError};
 use serde::Serialize;
 use utoipa::ToSchema;
+use web::{Caller, RateLimited, Rule};
 
 use super::KeystoreError;
 use super::keys::{PreKey, SignedPreKey};
@@ -65,11 +66,24 @@ struct Given {
     told: bool,
 }
 
-/// Fetches a bundle.
+/// Takes what a fetch costs from the buckets of its caller and its target. `*` has buckets of its own, and one for each
+/// pair: of a device nobody gets more than both allow.
 ///
 /// # Errors
-/// [`KeystoreError::NoKeys`] when there is no such device.
-pub(crate) async fn fetch(state: &State, wanted: Fetch) -> Result<Bundle, KeystoreError> {
+/// [`KeystoreError::RateLimited`].
+fn charge(state: &State, caller: &Caller, wanted: Fetch) -> Result<(), RateLimited> {
+    let target = (wanted.account, wanted.device);
+    state.limits.take(Rule::BundleCaller, caller.account)?;
+    state.limits.take(Rule::BundleTarget, ((caller.account, caller.device), target))?;
+    state.limits.take(Rule::BundleOwner, target)
+}
+
+/// Fetches a bundle for a caller, one's own devices included.
+///
+/// # Errors
+/// [`KeystoreError::NoKeys`] when there is no such device; [`KeystoreError::RateLimited`] before anything is taken.
+pub(crate) async fn fetch(state: &State, caller: &Caller, wanted: Fetch) -> Result<Bundle, KeystoreError> {
+    charge(state, caller, wanted)?;
     let Served { bundle, given } = state.fetches.submit(wanted).await?.ok_or(KeystoreError::NoKeys)?;
     if given.told {
         state.relay.wake();

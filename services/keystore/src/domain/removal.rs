@@ -11,16 +11,6 @@ use crate::app::State;
 use crate::store::rows::{DeviceRow, DeviceState, Life};
 use crate::store::{accounts, devices, key_set, outbox};
 
-/// Lists the devices in use.
-///
-/// # Errors
-/// Those of the database.
-pub(crate) async fn list(state: &State, account: AccountId) -> Result<Vec<DeviceRow>, KeystoreError> {
-    let mut all = state.db.read(move |conn| devices::of_account(conn, account)).await?;
-    all.retain(|device| device.state == DeviceState::Active);
-    Ok(all)
-}
-
 /// Removes a device of the account. One whose removal is under way may be removed again.
 ///
 /// # Errors

@@ -82,8 +82,25 @@ pub(crate) async fn counts(state: &State, owner: Owner) -> Result<Counts, Keysto
         .await
 }
 
+/// Drops the one-time keys that wait at the caller's device: for a client that has lost their private halves.
+///
+/// # Errors
+/// [`KeystoreError::NoDevice`].
+pub(crate) async fn reset(state: &State, owner: Owner) -> Result<(), KeystoreError> {
+    state
+        .db
+        .write(move |conn| {
+            owned(devices::lock(conn, owner.account, owner.device)?, owner)?;
+            for kind in [PreKeyKind::Ec, PreKeyKind::Pq] {
+                one_time::delete(conn, owner.account, owner.device, kind)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
 /// The device, if it is in use and still the session's.
-fn owned(device: Option<DeviceRow>, owner: Owner) -> Result<DeviceRow, KeystoreError> {
+pub(super) fn owned(device: Option<DeviceRow>, owner: Owner) -> Result<DeviceRow, KeystoreError> {
     device
         .filter(|device| device.state == DeviceState::Active && device.session_id == owner.session)
         .ok_or(KeystoreError::NoDevice)

@@ -38,6 +38,15 @@ pub(crate) struct NewDevice {
     pub(crate) replace_device_id: Option<DeviceId>,
 }
 
+/// Body of a renaming.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewName {
+    /// What the device is called from now on, 225 bytes at most; null for nothing.
+    #[schema(value_type = Option<String>)]
+    pub(crate) name: Option<DeviceName>,
+}
+
 /// The name of a device.
 #[derive(Debug)]
 pub(crate) struct DeviceName(pub(crate) String);

@@ -1,14 +1,14 @@
 //! `/v1/devices`.
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, delete, get, post};
+use actix_web::{HttpResponse, delete, get, post, put};
 use common::models::{DeviceId, Problem};
 use web::{Caller, Failure, Json};
 
-use super::bodies::{Device, MAX_BODY, NewDevice, RegisteredDevice};
+use super::bodies::{Device, MAX_BODY, NewDevice, NewName, RegisteredDevice};
 use crate::app::State;
 use crate::domain::keys::Upload;
-use crate::domain::{registration, removal};
+use crate::domain::{listing, registration, removal};
 
 /// Registers a device, and binds the caller's session to it. May be repeated in the same session.
 #[utoipa::path(tag = "devices", request_body = NewDevice, responses(
@@ -61,7 +61,7 @@ pub(crate) async fn register(
 ), security(("session" = [])))]
 #[get("/v1/devices")]
 pub(crate) async fn list(state: Data<State>, caller: Caller) -> Result<Json<Vec<Device>>, Failure> {
-    let devices = removal::list(&state, caller.account).await?;
+    let devices = listing::list(&state, caller.account).await?;
     let device = |row: crate::store::rows::DeviceRow| Device {
         device_id: row.device_id,
         registration_id: row.registration_id,
@@ -69,6 +69,27 @@ pub(crate) async fn list(state: Data<State>, caller: Caller) -> Result<Json<Vec<
         created_at: row.created_at,
     };
     Ok(Json(devices.into_iter().map(device).collect()))
+}
+
+/// Names a device of the caller's account.
+#[utoipa::path(tag = "devices", params(("device" = DeviceId, Path)), request_body = NewName, responses(
+    (status = 204),
+    (status = 400, body = Problem),
+    (status = 401, body = Problem),
+    (status = 404, body = Problem, description = "`device-not-found`"),
+    (status = 413, body = Problem),
+    (status = 503, body = Problem),
+), security(("session" = [])))]
+#[put("/v1/devices/{device}/name")]
+pub(crate) async fn rename(
+    state: Data<State>,
+    caller: Caller,
+    device: Path<DeviceId>,
+    body: Json<NewName>,
+) -> Result<HttpResponse, Failure> {
+    let name = body.into_inner().name.map(|name| name.0);
+    listing::rename(&state, caller.account, *device, name).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Removes a device of the caller's account, with its keys and messages. Its tokens are refused from now on.

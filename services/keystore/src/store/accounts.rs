@@ -27,6 +27,18 @@ pub(crate) fn identity(conn: &mut DbConn, account: AccountId) -> Result<Option<B
     Ok(found.flatten())
 }
 
+/// Reads the identities of those accounts that have one.
+pub(crate) fn identities(
+    conn: &mut DbConn,
+    of: &[AccountId],
+) -> Result<Vec<(AccountId, Base64Bytes)>, DbError> {
+    Ok(accounts::table
+        .filter(accounts::account_id.eq_any(of))
+        .filter(accounts::identity_key.is_not_null())
+        .select((accounts::account_id, accounts::identity_key.assume_not_null()))
+        .load(conn)?)
+}
+
 /// Sets the identity; `None` when the last device goes.
 pub(crate) fn set_identity(
     conn: &mut DbConn,

@@ -41,6 +41,17 @@ pub(crate) fn of_account(conn: &mut DbConn, account: AccountId) -> Result<Vec<De
     Ok(devices::table.filter(devices::account_id.eq(account)).order(devices::device_id).load(conn)?)
 }
 
+/// Names an active device; tells whether there is one.
+pub(crate) fn rename(
+    conn: &mut DbConn,
+    account: AccountId,
+    device: DeviceId,
+    name: Option<&str>,
+) -> Result<bool, DbError> {
+    let active = devices::table.find((account, device)).filter(devices::state.eq(DeviceState::Active));
+    Ok(diesel::update(active).set(devices::name.eq(name)).execute(conn)? == 1)
+}
+
 /// Marks an opening device as in use. Tells whether this life of it still stands; once more is fine.
 pub(crate) fn activate(conn: &mut DbConn, life: Life, now: UnixMillis) -> Result<bool, DbError> {
     let standing = devices::table

@@ -128,6 +128,10 @@ on_both! {
             nobody.put("/v1/keys", &json!({})).await,
             nobody.post("/v1/devices", &json!({})).await,
             nobody.delete("/v1/devices/1").await,
+            nobody.put("/v1/devices/1/name", &json!({"name": null})).await,
+            nobody.delete("/v1/keys/onetime").await,
+            nobody.post("/v1/keys/check", &json!({})).await,
+            nobody.post("/v1/keys/identity-check", &json!({})).await,
         ] {
             assert_eq!(answer.expect(401).problem().slug(), "unauthenticated");
         }

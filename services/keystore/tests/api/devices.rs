@@ -26,6 +26,26 @@ on_both! {
         assert_ne!(stranger.client.get("/v1/devices").await.expect(200).value(), expected);
     }
 
+    async fn a_device_is_renamed_by_its_account_alone(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let (alice, bob) = (keystore.person().await, keystore.person().await);
+        let laptop = keystore.device(alice.account, &alice.identity).await;
+        let name = |name: Option<&str>| json!({"name": name});
+        let names = async || {
+            let listed = alice.client.get("/v1/devices").await.expect(200).value();
+            [listed[0]["name"].clone(), listed[1]["name"].clone()]
+        };
+
+        alice.client.put("/v1/devices/2/name", &name(Some("laptop"))).await.assert_status(204);
+        bob.client.put("/v1/devices/2/name", &name(Some("mine"))).await.assert_status(404);
+
+        assert_eq!(names().await, [json!(null), json!("laptop")]);
+        laptop.client.put("/v1/devices/2/name", &name(None)).await.assert_status(204);
+        assert_eq!(names().await, [json!(null), json!(null)]);
+        let long = name(Some(&"x".repeat(226)));
+        alice.client.put("/v1/devices/1/name", &long).await.assert_status(400);
+    }
+
     async fn a_removed_device_is_gone_everywhere(db: TestDb) {
         let keystore = Keystore::start(&db).await;
         let (account, identity) = (AccountId::new(), Identity::new());

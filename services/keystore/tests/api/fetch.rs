@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use common::models::AccountId;
+use db::{Db, DbError};
+use diesel::RunQueryDsl;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use testkit::database::TestDb;
 use testkit::on_both;
 use testkit::signal::{DeviceRegistration, Identity, PreKey, SignedPreKey};
 
@@ -87,6 +88,32 @@ on_both! {
         assert_each_given_once(&device, &registration, &given).await;
     }
 
+    async fn keys_replaced_by_themselves_while_they_are_fetched_are_given_once(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let (device, registration) = rich(&keystore).await;
+        let (ec, pq) = (&registration.pre_keys, &registration.pq_pre_keys);
+        let same = json!({"mode": "replace", "preKeys": ec, "pqPreKeys": pq});
+        let replacing = async {
+            for _ in 0..5 {
+                device.client.put("/v1/keys", &same).await.assert_status(200);
+            }
+        };
+
+        let instances = [&keystore];
+        let (given, ()) = tokio::join!(drain(&instances, &device), replacing);
+
+        // While they are being replaced there are none to give: fewer than all may have been.
+        let ids = |field: &str| -> Vec<i64> {
+            let keys = given.iter().filter_map(|one| one[field]["keyId"].as_i64());
+            keys.filter(|id| *id != registration.pq_last_resort_pre_key.key_id).collect()
+        };
+        for (kind, ids) in [ids("preKey"), ids("pqPreKey")].into_iter().enumerate() {
+            assert!(!ids.is_empty());
+            assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{ids:?}");
+            assert_eq!(device.counts().await[kind], i64::try_from(KEYS - ids.len()).unwrap());
+        }
+    }
+
     async fn one_device_is_fetched_without_touching_the_others(db: TestDb) {
         let keystore = Keystore::start(&db).await;
         let (account, identity) = (AccountId::new(), Identity::new());
@@ -121,6 +148,52 @@ on_both! {
         assert_eq!(keys(&first["devices"][0]["pqPreKey"]), keys(&last["devices"][0]["pqPreKey"]));
     }
 
+    async fn a_device_without_a_signed_kyber_key_is_in_no_bundle(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let identity = Identity::new();
+        let bare = DeviceRegistration::new(&identity).with_keys(&identity, 1, 0);
+        let broken = keystore.device_with(AccountId::new(), &identity, &bare).await;
+        let sound = keystore.device(broken.account, &identity).await;
+        let tables = Db::new(db.settings(), "keystore").unwrap();
+        let losing = format!(
+            "DELETE FROM last_resort_keys WHERE account_id = '{}' AND device_id = 1",
+            broken.account
+        );
+        tables.write(move |conn| Ok::<_, DbError>(diesel::sql_query(losing).execute(conn)?)).await.unwrap();
+
+        let one = keystore.bundle(broken.account, "1").await.expect(404);
+        let all = keystore.bundle(broken.account, "*").await.expect(200).value();
+
+        assert_eq!(one.problem().slug(), "keys-not-found");
+        assert_eq!(all["devices"].as_array().unwrap().len(), 1);
+        assert_eq!(all["devices"][0]["deviceId"], json!(sound.id));
+        let metrics = keystore.host.internal.get("/metrics").await.text();
+        assert!(metrics.contains("sealpost_keystore_bundles_withheld_total{service=\"keystore\"} 2"), "{metrics}");
+    }
+
+    async fn of_one_account_all_devices_and_single_ones_are_fetched_at_once(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let (account, identity) = (AccountId::new(), Identity::new());
+        let registration = || DeviceRegistration::new(&identity).with_keys(&identity, KEYS, 0);
+        for _ in 0..3 {
+            keystore.device_with(account, &identity, &registration()).await;
+        }
+
+        let targets = ["*", "1", "2", "*", "3", "1", "*", "2"];
+        let bundles = targets.iter().cycle().take(FETCHERS).map(|target| keystore.bundle(account, target));
+        let bundles = join_all(bundles).await;
+
+        let mut given = HashSet::new();
+        for (bundle, target) in bundles.into_iter().zip(targets.iter().cycle()) {
+            let bundle = bundle.expect(200).value();
+            let devices = bundle["devices"].as_array().unwrap();
+            assert_eq!(devices.len(), if *target == "*" { 3 } else { 1 });
+            for device in devices {
+                assert!(given.insert(device["preKey"]["publicKey"].to_string()), "given twice");
+            }
+        }
+    }
+
     async fn there_is_no_bundle_of_nobody(db: TestDb) {
         let keystore = Keystore::start(&db).await;
         let device = keystore.person().await;
@@ -131,16 +204,14 @@ on_both! {
         keystore.host.http.get(&format!("/v1/keys/{}/1", device.account)).await.assert_status(401);
         assert_eq!(device.counts().await, [3, 3, 0]);
     }
-}
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_instances_on_one_database_give_each_key_once() {
-    let db = TestDb::postgres().await;
-    let one = Keystore::start(&db).await;
-    let other = one.another(&db).await;
-    let (device, registration) = rich(&one).await;
+    async fn two_instances_on_one_database_give_each_key_once(db: TestDb) {
+        let one = Keystore::start(&db).await;
+        let other = one.another(&db).await;
+        let (device, registration) = rich(&one).await;
 
-    let given = drain(&[&one, &other], &device).await;
+        let given = drain(&[&one, &other], &device).await;
 
-    assert_each_given_once(&device, &registration, &given).await;
+        assert_each_given_once(&device, &registration, &given).await;
+    }
 }

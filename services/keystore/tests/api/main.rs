@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod bad_input;
+mod checks;
 mod contract;
 mod crashes;
 mod devices;
@@ -9,6 +10,7 @@ mod events;
 mod fetch;
 mod harness;
 mod killed;
+mod limits;
 mod peers;
 mod registration;
 mod upload;

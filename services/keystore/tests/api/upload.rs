@@ -34,6 +34,59 @@ on_both! {
         assert_eq!(seen, [1, 2, 3, 1001, 1002]);
     }
 
+    async fn replaced_keys_are_gone_and_those_of_the_other_kind_stay(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let (first, second) = (pre_keys(1, 2), pre_keys(1, 4));
+        put(&device, json!({"mode": "replace", "preKeys": first})).await;
+
+        let replaced = put(&device, json!({"mode": "replace", "preKeys": second})).await;
+
+        assert_eq!(replaced, json!({"count": 4, "pqCount": 3, "alreadyUsed": []}));
+        for expected in [json!(second[0]), json!(second[1]), json!(second[2]), json!(second[3]), Value::Null] {
+            let bundle = keystore.bundle(device.account, "1").await.expect(200).value();
+            assert_eq!(bundle["devices"][0]["preKey"], expected);
+        }
+    }
+
+    async fn replacing_brings_no_key_back_that_was_given_out(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let keys = pre_keys(10, 3);
+        put(&device, json!({"mode": "replace", "preKeys": keys})).await;
+        let given = keystore.bundle(device.account, "1").await.expect(200).value();
+
+        let again = put(&device, json!({"mode": "replace", "preKeys": keys})).await;
+
+        assert_eq!(given["devices"][0]["preKey"], json!(keys[0]));
+        assert_eq!(again, json!({"count": 2, "pqCount": 2, "alreadyUsed": [10]}));
+    }
+
+    async fn a_conflict_leaves_what_was_to_be_replaced(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let sibling = keystore.device(device.account, &device.identity).await;
+        let keys = pre_keys(10, 3);
+        put(&sibling, json!({"preKeys": keys})).await;
+
+        let body = json!({"mode": "replace", "preKeys": keys});
+        let conflict = device.client.put("/v1/keys", &body).await.expect(409).problem();
+
+        assert_eq!(conflict.extensions["conflictingKeyIds"], json!([10, 11, 12]));
+        assert_eq!(device.counts().await, [3, 3, 0]);
+    }
+
+    async fn a_client_that_lost_its_keys_drops_those_that_wait(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+
+        device.client.delete("/v1/keys/onetime").await.assert_status(204);
+
+        assert_eq!(device.counts().await, [0, 0, 0]);
+        let uploaded = put(&device, json!({"preKeys": pre_keys(1, 2)})).await;
+        assert_eq!(uploaded, json!({"count": 2, "pqCount": 0, "alreadyUsed": []}));
+    }
+
     async fn the_same_key_again_changes_nothing(db: TestDb) {
         let keystore = Keystore::start(&db).await;
         let device = keystore.person().await;
