@@ -10,6 +10,7 @@ mod events;
 mod fetch;
 mod harness;
 mod killed;
+mod killed_under_load;
 mod limits;
 mod peers;
 mod registration;
