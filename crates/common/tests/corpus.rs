@@ -1,4 +1,4 @@
-//! The corpora of the fuzz targets `payload`, `envelope` and `vault`, on the stable compiler.
+//! The corpora of the fuzz targets `payload`, `envelope`, `keys` and `vault`, on the stable compiler.
 #![expect(
     clippy::expect_used,
     unreachable_pub,
@@ -7,6 +7,8 @@
 
 #[path = "../../../fuzz/src/envelope.rs"]
 mod envelope;
+#[path = "../../../fuzz/src/keys.rs"]
+mod keys;
 #[path = "../../../fuzz/src/payload.rs"]
 mod payload;
 #[path = "../../../fuzz/replay.rs"]
@@ -22,6 +24,11 @@ fn every_file_of_the_payload_corpus_holds() {
 #[test]
 fn every_file_of_the_envelope_corpus_holds() {
     replay::replay("envelope", envelope::check);
+}
+
+#[test]
+fn every_file_of_the_keys_corpus_holds() {
+    replay::replay("keys", keys::check);
 }
 
 #[test]

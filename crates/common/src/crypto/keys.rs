@@ -82,7 +82,47 @@ fn typed(key: &[u8], length: usize, prefix: u8) -> Result<&[u8], KeyError> {
 
 #[cfg(test)]
 mod tests {
+    use curve25519_dalek::montgomery::MontgomeryPoint;
+    use curve25519_dalek::scalar::Scalar;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_has_one_spelling_and_is_worth_agreeing_on(
+            prefix in prop_oneof![Just(EC_PREFIX), any::<u8>()],
+            rest in prop_oneof![4 => vec(any::<u8>(), EC_LEN - 1), 1 => vec(any::<u8>(), 0..40)],
+        ) {
+            let key = [&[prefix], &rest[..]].concat();
+
+            if let Ok(coordinate) = check_ec(&key) {
+                prop_assert_eq!(key, [&[EC_PREFIX], &coordinate[..]].concat());
+                // Times 8 a point of small order is gone, and what comes back is reduced: as it was, if canonical.
+                let point = MontgomeryPoint(coordinate);
+                prop_assert_ne!((point * Scalar::from(8_u8)).to_bytes(), [0; 32]);
+                prop_assert_eq!((point * Scalar::ONE).to_bytes(), coordinate);
+            }
+        }
+
+        #[test]
+        fn every_agreement_key_is_accepted(secret: [u8; 32]) {
+            let public = MontgomeryPoint::mul_base_clamped(secret).to_bytes();
+
+            prop_assert_eq!(check_ec(&[&[EC_PREFIX], &public[..]].concat()), Ok(public));
+        }
+
+        #[test]
+        fn kyber_keys_are_told_by_length_and_type(
+            prefix in prop_oneof![Just(KYBER_PREFIX), any::<u8>()],
+            length in prop_oneof![Just(KYBER_LEN - 1), 0..2000_usize],
+        ) {
+            let key = [vec![prefix], vec![7; length]].concat();
+
+            prop_assert_eq!(check_kyber(&key).is_ok(), prefix == KYBER_PREFIX && key.len() == KYBER_LEN);
+        }
+    }
 
     fn ec(low: u8, fill: u8, high: u8) -> Vec<u8> {
         let mut key = vec![fill; EC_LEN];
