@@ -7,6 +7,7 @@ mod crash;
 mod garbage;
 mod harness;
 mod journey;
+mod low_keys;
 mod outages;
 mod peers;
 mod people;
