@@ -7,6 +7,8 @@ use crate::handlers::{devices, keys};
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
     config
+        // The most frequent one first: patterns are tried one after the other, at a microsecond each.
+        .service(keys::fetch)
         .service(devices::register)
         .service(devices::list)
         .service(devices::rename)
@@ -15,6 +17,5 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(keys::counts)
         .service(keys::reset)
         .service(keys::check)
-        .service(keys::check_identities)
-        .service(keys::fetch);
+        .service(keys::check_identities);
 }
