@@ -11,7 +11,8 @@ pub(crate) mod login;
 pub(crate) mod passwords;
 pub(crate) mod sessions;
 mod tokens;
+pub(crate) mod totp;
 
 pub(crate) use credentials::{Password, Username};
 pub(crate) use error::AuthError;
-pub(crate) use tokens::{RefreshToken, TokenIssuer};
+pub(crate) use tokens::{AccountToken, TokenIssuer};

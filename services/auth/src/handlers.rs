@@ -5,3 +5,4 @@ mod bodies;
 pub(crate) mod internal;
 pub(crate) mod invites;
 pub(crate) mod sessions;
+pub(crate) mod totp;

@@ -7,7 +7,7 @@ telemetry::metrics! {
     pub(crate) struct Metrics("sealpost_auth_") {
         /// Accounts made.
         registrations_total: IntCounter,
-        /// Logins by outcome: ok, refused.
+        /// Logins by outcome: ok, challenged (the second factor is waited for), refused.
         logins_total: IntCounterVec = &["outcome"],
         /// Guesses at passwords and codes that were not looked at, since too many wrong ones came before.
         attempts_refused_total: IntCounter,

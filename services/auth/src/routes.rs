@@ -2,7 +2,7 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::{accounts, internal, invites, sessions};
+use crate::handlers::{accounts, internal, invites, sessions, totp};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
@@ -11,8 +11,13 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(accounts::current)
         .service(accounts::find)
         .service(accounts::change_password)
+        .service(totp::enrol)
+        .service(totp::confirm)
+        .service(totp::renew_recovery_codes)
+        .service(totp::disable)
         .service(accounts::delete)
-        .service(sessions::login)
+        .service(sessions::log_in)
+        .service(sessions::complete)
         .service(sessions::refresh)
         .service(sessions::list)
         .service(sessions::log_out)

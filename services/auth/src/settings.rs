@@ -25,6 +25,13 @@ pub struct AuthSettings {
     pub data_key: Secret<String>,
     /// Wrong passwords of an account that may come at once, and after how long one more may.
     pub password_attempts: Bucket,
+    /// Wrong codes of an account's second factor, likewise.
+    pub totp_attempts: Bucket,
+    /// Who issues second factors, as authenticators show it.
+    pub totp_issuer: String,
+    /// How long a login waits for its second factor.
+    #[serde(with = "humantime_serde")]
+    pub challenge_ttl: Duration,
     /// Password hashes computed at once; each takes 19 MiB and one core for tens of milliseconds.
     pub hashing_slots: usize,
     /// Logins that may wait for a slot; more are answered 503.
@@ -40,6 +47,9 @@ impl Default for AuthSettings {
             signing_key: Secret::default(),
             data_key: Secret::default(),
             password_attempts: Bucket { size: 10, refill: Duration::from_secs(3 * 60) },
+            totp_attempts: Bucket { size: 5, refill: Duration::from_secs(5 * 60) },
+            totp_issuer: "Sealpost".to_owned(),
+            challenge_ttl: Duration::from_secs(5 * 60),
             hashing_slots: 1,
             hashing_queue: 64,
         }

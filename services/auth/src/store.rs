@@ -10,6 +10,7 @@ pub(crate) mod revocations;
 pub(crate) mod rows;
 mod schema;
 pub(crate) mod sessions;
+pub(crate) mod totp;
 
 use db::Migrations;
 use db::diesel_migrations::{self, embed_migrations};

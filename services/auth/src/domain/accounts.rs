@@ -11,7 +11,7 @@ use super::{AuthError, Password, Username, passwords};
 use crate::app::State;
 use crate::settings::Registration;
 use crate::store::rows::AccountRow;
-use crate::store::{accounts, invites, outbox, sessions};
+use crate::store::{accounts, invites, outbox, sessions, totp};
 
 /// What a person gives to have an account. E-mail and phone are contact data; they identify nobody before they are
 /// verified.
@@ -79,13 +79,23 @@ pub(crate) async fn find(state: &State, username: &str) -> Result<AccountRow, Au
     found.ok_or(AuthError::NoAccount)
 }
 
-/// Reads an account's name.
+/// An account as its owner sees it.
+pub(crate) struct Profile {
+    pub(crate) username: String,
+    pub(crate) totp: bool,
+}
+
+/// Reads an account for its owner.
 ///
 /// # Errors
 /// [`AuthError::NoAccount`].
-pub(crate) async fn username(state: &State, account: AccountId) -> Result<String, AuthError> {
-    let row = state.db.read(move |conn| accounts::by_id(conn, account)).await?;
-    row.map(|row| row.username).ok_or(AuthError::NoAccount)
+pub(crate) async fn profile(state: &State, account: AccountId) -> Result<Profile, AuthError> {
+    let found = state
+        .db
+        .read(move |conn| Ok::<_, DbError>((accounts::by_id(conn, account)?, totp::find(conn, account)?)))
+        .await?;
+    let (Some(row), totp) = found else { return Err(AuthError::NoAccount) };
+    Ok(Profile { username: row.username, totp: totp.is_some_and(|totp| totp.confirmed_at.is_some()) })
 }
 
 /// Tells whether the account exists; a deleted one does not.
@@ -93,7 +103,8 @@ pub(crate) async fn username(state: &State, account: AccountId) -> Result<String
 /// # Errors
 /// [`AuthError::NoAccount`].
 pub(crate) async fn must_exist(state: &State, account: AccountId) -> Result<(), AuthError> {
-    username(state, account).await.map(drop)
+    let found = state.db.read(move |conn| accounts::by_id(conn, account)).await?;
+    found.map(drop).ok_or(AuthError::NoAccount)
 }
 
 /// Deletes an account after its owner has shown the password once more: its sessions end, and every service that
@@ -104,7 +115,7 @@ pub(crate) async fn must_exist(state: &State, account: AccountId) -> Result<(), 
 /// is gone already.
 pub(crate) async fn delete(state: &State, account: AccountId, password: Password) -> Result<(), AuthError> {
     passwords::confirm(state, account, password).await?;
-    let guesses = Subject::password(state, account);
+    let guesses = [Subject::password(state, account), Subject::code(state, account)];
     let now = state.clock.now();
     let until = now + state.issuer.ttl();
     let event = AccountEvent { account_id: account, at: now, change: AccountChange::Deleted };
@@ -117,7 +128,9 @@ pub(crate) async fn delete(state: &State, account: AccountId, password: Password
                 super::sessions::end(conn, account, session, until)?;
             }
             let deleted = accounts::delete(conn, account, now)?;
-            guesses.forget(conn)?;
+            for subject in guesses {
+                subject.forget(conn)?;
+            }
             if deleted {
                 outbox::push(conn, &[event], now)?;
             }

@@ -22,6 +22,11 @@ impl Subject {
         Self(state.data_key.mac("attempts of an account's password", &[account.as_str().as_bytes()]))
     }
 
+    /// The second factor of an account.
+    pub(crate) fn code(state: &State, account: AccountId) -> Self {
+        Self(state.data_key.mac("attempts of an account's second factor", &[account.as_str().as_bytes()]))
+    }
+
     /// The password of a name that nobody has: it must look like any other.
     pub(crate) fn unknown(state: &State, name: &str) -> Self {
         Self(state.data_key.mac("attempts of an unknown name", &[name.as_bytes()]))

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use common::crypto::data_key::NotOurs;
 use common::crypto::password::PasswordError;
+use common::crypto::secret::Secret;
 use common::crypto::token::NoRandomness;
 use common::models::problem::{AsProblem, ProblemKind};
 use db::DbError;
+use serde_json::{Map, Value};
 
 /// A verb of this service failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,21 @@ pub(crate) enum AuthError {
     /// Wrong name, wrong password, unknown or used token: which of them is not told.
     #[error("these credentials are not valid")]
     BadCredentials,
+    /// The password was right, and a code of the second factor is needed as well.
+    #[error("a code of the second factor is needed")]
+    TotpRequired {
+        /// What the second call has to show beside the code.
+        challenge: Secret<String>,
+    },
+    /// No code of the second factor, or one that was used: which of them is not told.
+    #[error("this code is not valid")]
+    WrongCode,
+    /// The account has a second factor already.
+    #[error("the second factor is active already")]
+    TotpActive,
+    /// The account has no second factor (that this could be about).
+    #[error("there is no second factor")]
+    TotpNotBegun,
     /// The session or its account is gone: a late call finds none.
     #[error("no such session")]
     NoSession,
@@ -63,6 +81,12 @@ impl From<PasswordError> for AuthError {
     }
 }
 
+impl From<NotOurs> for AuthError {
+    fn from(error: NotOurs) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
 impl AsProblem for AuthError {
     fn kind(&self) -> ProblemKind {
         match self {
@@ -71,6 +95,10 @@ impl AsProblem for AuthError {
             Self::NoInvite => ProblemKind::NotFound("invite-not-found"),
             Self::UsernameTaken => ProblemKind::Conflict("username-taken"),
             Self::BadCredentials => ProblemKind::Unauthenticated,
+            Self::TotpRequired { .. } => ProblemKind::StepUp("totp-required"),
+            Self::WrongCode => ProblemKind::StepUp("wrong-code"),
+            Self::TotpActive => ProblemKind::Conflict("totp-active"),
+            Self::TotpNotBegun => ProblemKind::NotFound("totp-not-found"),
             Self::NoSession => ProblemKind::NotFound("session-not-found"),
             Self::BoundElsewhere => ProblemKind::Conflict("session-bound"),
             Self::NoAccount => ProblemKind::NotFound("account-not-found"),
@@ -79,6 +107,15 @@ impl AsProblem for AuthError {
             Self::Internal(_) => ProblemKind::Internal,
             Self::Db(error) => error.kind(),
         }
+    }
+
+    /// The challenge goes to whoever has just shown the password, and nowhere else.
+    fn extensions(&self) -> Map<String, Value> {
+        let mut members = Map::new();
+        if let Self::TotpRequired { challenge } = self {
+            members.insert("challenge".to_owned(), challenge.expose().as_str().into());
+        }
+        members
     }
 
     fn retry_after(&self) -> Option<Duration> {

@@ -1,21 +1,20 @@
-//! Login: a name and a password become a session.
+//! Login: a name and a password become a session, by way of the second factor where there is one.
 
 use common::crypto::secret::Secret;
-use common::models::SessionId;
-use db::DbError;
+use common::models::{AccountId, SessionId, UnixMillis};
 
 use super::attempts::Subject;
 use super::sessions::{Issued, issued, token_row};
-use super::{AuthError, Password, RefreshToken, passwords};
+use super::{AccountToken, AuthError, Password, passwords};
 use crate::app::State;
-use crate::store::rows::{AccountRow, SessionRow};
-use crate::store::{accounts, sessions};
+use crate::store::rows::{AccountRow, ChallengeRow, RefreshTokenRow, SessionRow};
+use crate::store::{accounts, sessions, totp};
 
 /// Opens a session with a password.
 ///
 /// # Errors
 /// [`AuthError::BadCredentials`], after the same work whichever half was wrong; [`AuthError::TooManyAttempts`] after
-/// as many wrong ones, whether or not the name exists.
+/// as many wrong ones, whether or not the name exists; [`AuthError::TotpRequired`] with what [`complete`] takes.
 pub(crate) async fn log_in(
     state: &State,
     username: &str,
@@ -38,32 +37,108 @@ pub(crate) async fn log_in(
     }
 }
 
-/// Makes the session of an account whose password has been verified.
+/// Opens the session of an account whose password has been verified, or has it wait for the second factor.
 async fn open(state: &State, verified: AccountRow) -> Result<Issued, AuthError> {
-    let (account, now) = (verified.account_id, state.clock.now());
-    let session = SessionId::new();
-    let token = RefreshToken::generate(account)?;
-    let row = SessionRow {
+    let account = verified.account_id;
+    let opening = Opening::prepare(state, account)?;
+    let waiting = AccountToken::generate(account)?;
+    let challenge = ChallengeRow {
         account_id: account,
-        session_id: session,
-        device_id: None,
-        bound_at: None,
-        created_at: now,
-        expires_at: now + state.settings.refresh_ttl,
+        token_hash: waiting.secret.hashed(),
+        expires_at: state.clock.now() + state.settings.challenge_ttl,
     };
-    let fresh = token_row(&token, session);
-    let stored = state
+    let (row, token) = opening.rows();
+    let outcome = state
         .db
         .write(move |conn| {
             // Deleted while the password was hashed, or changed: then this one opens nothing any more.
             let same = accounts::lock(conn, account)?
                 .is_some_and(|account| account.password_hash == verified.password_hash);
-            if same {
-                sessions::insert(conn, row)?;
-                sessions::insert_token(conn, fresh)?;
+            if !same {
+                return Err(AuthError::BadCredentials);
             }
-            Ok::<_, DbError>(same)
+            if totp::find(conn, account)?.is_some_and(|totp| totp.confirmed_at.is_some()) {
+                totp::insert_challenge(conn, challenge)?;
+                return Ok(Verified::Waits);
+            }
+            sessions::insert(conn, row)?;
+            sessions::insert_token(conn, token)?;
+            Ok(Verified::Opened)
         })
         .await?;
-    if stored { Ok(issued(state, &token, session, None, now)) } else { Err(AuthError::BadCredentials) }
+    match outcome {
+        Verified::Opened => Ok(opening.issued(state)),
+        Verified::Waits => Err(AuthError::TotpRequired { challenge: waiting.to_text() }),
+    }
+}
+
+/// What a right password has led to.
+enum Verified {
+    Opened,
+    Waits,
+}
+
+/// Completes a login that waits, with a code of the second factor or a recovery code.
+///
+/// # Errors
+/// [`AuthError::BadCredentials`] when no such login waits; [`AuthError::WrongCode`], after which it still does;
+/// [`AuthError::TooManyAttempts`].
+pub(crate) async fn complete(state: &State, challenge: &str, code: &str) -> Result<Issued, AuthError> {
+    let challenge = AccountToken::parse(challenge)?;
+    let (account, hash, now) = (challenge.account, challenge.secret.hashed(), state.clock.now());
+    // Without a login that waits nobody gets to guess: the counter is for those who have the password.
+    if !state.db.read(move |conn| totp::has_challenge(conn, account, hash, now)).await? {
+        return Err(AuthError::BadCredentials);
+    }
+    let opening = Opening::prepare(state, account)?;
+    let (row, token) = opening.rows();
+    let completed = super::totp::answer(state, account, code, move |conn| {
+        if !totp::take_challenge(conn, account, hash, now)? {
+            return Err(AuthError::BadCredentials);
+        }
+        sessions::insert(conn, row)?;
+        Ok(sessions::insert_token(conn, token)?)
+    });
+    match completed.await {
+        Ok(()) => Ok(opening.issued(state)),
+        // Turned off or deleted meanwhile: the login begins anew then, if at all.
+        Err(AuthError::TotpNotBegun | AuthError::NoAccount) => Err(AuthError::BadCredentials),
+        Err(error) => Err(error),
+    }
+}
+
+/// A session that is about to be opened.
+struct Opening {
+    session: SessionId,
+    token: AccountToken,
+    opened_at: UnixMillis,
+    expires_at: UnixMillis,
+}
+
+impl Opening {
+    fn prepare(state: &State, account: AccountId) -> Result<Self, AuthError> {
+        let now = state.clock.now();
+        Ok(Self {
+            session: SessionId::new(),
+            token: AccountToken::generate(account)?,
+            opened_at: now,
+            expires_at: now + state.settings.refresh_ttl,
+        })
+    }
+
+    fn rows(&self) -> (SessionRow, RefreshTokenRow) {
+        let row = SessionRow {
+            account_id: self.token.account,
+            session_id: self.session,
+            device_id: None,
+            bound_at: None,
+            created_at: self.opened_at,
+            expires_at: self.expires_at,
+        };
+        (row, token_row(&self.token, self.session))
+    }
+
+    fn issued(&self, state: &State) -> Issued {
+        issued(state, &self.token, self.session, None, self.opened_at)
+    }
 }

@@ -6,8 +6,8 @@ use db::DbError;
 use super::attempts::{self, Subject};
 use super::{AuthError, Password, sessions};
 use crate::app::State;
-use crate::store::accounts;
 use crate::store::rows::AccountRow;
+use crate::store::{accounts, totp};
 
 /// Compares a password with a stored hash, as one guess at `subject`. Without a hash it takes as long, and is wrong.
 ///
@@ -69,6 +69,7 @@ pub(crate) async fn change(
                 return Ok(None);
             }
             accounts::set_password(conn, account, &hash)?;
+            totp::delete_challenges(conn, account)?;
             sessions::end_all(conn, account, Some(session), now, until).map(Some)
         })
         .await

@@ -8,7 +8,7 @@ use common::models::events::{AccountChange, AccountEvent};
 use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
 use db::{DbConn, DbError};
 
-use super::{AuthError, RefreshToken};
+use super::{AccountToken, AuthError};
 use crate::app::State;
 use crate::store::rows::{RefreshTokenRow, RevocationRow, SessionRow};
 use crate::store::{outbox, revocations, sessions};
@@ -34,8 +34,8 @@ enum Refreshed {
 /// # Errors
 /// [`AuthError::BadCredentials`] for an unknown, used or expired token.
 pub(crate) async fn refresh(state: &State, token: &str) -> Result<Issued, AuthError> {
-    let old = RefreshToken::parse(token)?;
-    let fresh = RefreshToken::generate(old.account)?;
+    let old = AccountToken::parse(token)?;
+    let fresh = AccountToken::generate(old.account)?;
     let (now, refresh_ttl, until) = (state.clock.now(), state.settings.refresh_ttl, state.revoked_until());
     let (account, hash, new_secret) = (old.account, old.secret.hashed(), fresh.clone());
     let refreshed = state
@@ -81,7 +81,7 @@ pub(crate) async fn bind(
     device: DeviceId,
 ) -> Result<Issued, AuthError> {
     let now = state.clock.now();
-    let token = RefreshToken::generate(account)?;
+    let token = AccountToken::generate(account)?;
     let fresh = token_row(&token, session);
     state
         .db
@@ -207,7 +207,7 @@ pub(super) fn end(
     Ok(ended)
 }
 
-pub(super) fn token_row(token: &RefreshToken, session: SessionId) -> RefreshTokenRow {
+pub(super) fn token_row(token: &AccountToken, session: SessionId) -> RefreshTokenRow {
     RefreshTokenRow {
         account_id: token.account,
         token_hash: token.secret.hashed(),
@@ -218,7 +218,7 @@ pub(super) fn token_row(token: &RefreshToken, session: SessionId) -> RefreshToke
 
 pub(super) fn issued(
     state: &State,
-    token: &RefreshToken,
+    token: &AccountToken,
     session: SessionId,
     device: Option<DeviceId>,
     now: UnixMillis,

@@ -1,4 +1,4 @@
-//! What a client carries: access tokens, which every service verifies by itself, and refresh tokens, which only we know.
+//! What a client carries: access tokens, which every service verifies by itself, and tokens that only we know.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,14 +45,15 @@ impl TokenIssuer {
     }
 }
 
-/// A refresh token: the account it belongs to, so that one shard of the tables can answer for it, and 32 random bytes.
+/// A token that is looked up: the account it belongs to, so that one shard of the tables can answer for it, and 32
+/// random bytes. For refreshes, and for logins that wait for a second factor.
 #[derive(Debug, Clone)]
-pub(crate) struct RefreshToken {
+pub(crate) struct AccountToken {
     pub(crate) account: AccountId,
     pub(crate) secret: PlainToken,
 }
 
-impl RefreshToken {
+impl AccountToken {
     pub(crate) fn generate(account: AccountId) -> Result<Self, NoRandomness> {
         Ok(Self { account, secret: PlainToken::generate()? })
     }
@@ -76,10 +77,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refresh_token_comes_back_as_it_went() {
-        let token = RefreshToken::generate(AccountId::new()).unwrap();
+    fn a_token_comes_back_as_it_went() {
+        let token = AccountToken::generate(AccountId::new()).unwrap();
 
-        let again = RefreshToken::parse(token.to_text().expose()).unwrap();
+        let again = AccountToken::parse(token.to_text().expose()).unwrap();
 
         assert_eq!((again.account, again.secret.hashed()), (token.account, token.secret.hashed()));
         assert!(!format!("{token:?}").contains(token.secret.expose()));
@@ -88,7 +89,7 @@ mod tests {
     #[test]
     fn other_text_is_a_bad_credential() {
         for text in ["", ".", "abc", "00000000-0000-4000-8000-000000000000.abc"] {
-            assert!(matches!(RefreshToken::parse(text), Err(AuthError::BadCredentials)), "{text}");
+            assert!(matches!(AccountToken::parse(text), Err(AuthError::BadCredentials)), "{text}");
         }
     }
 }

@@ -7,6 +7,7 @@ use web::{Caller, ClientAddr, Failure, Json, Rule};
 
 use super::bodies::{Account, ChangePassword, DeleteAccount, FoundAccount, NewAccount};
 use crate::app::State;
+use crate::domain::accounts::Profile;
 use crate::domain::{accounts, passwords};
 
 /// Makes an account.
@@ -27,11 +28,11 @@ pub(crate) async fn register(
 ) -> Result<HttpResponse, Failure> {
     state.limits.take(Rule::RegistrationAddress, client.network())?;
     let NewAccount { username, password, email, phone, invite_code } = body.into_inner();
-    let name = username.as_str().to_owned();
+    let profile = Profile { username: username.as_str().to_owned(), totp: false };
     let new = accounts::NewAccount { username, password, email, phone, invite_code };
     let account_id = accounts::register(&state, new).await?;
     state.metrics.registrations_total.inc();
-    Ok(HttpResponse::Created().json(Account { account_id, username: name, device_id: None }))
+    Ok(HttpResponse::Created().json(Account::new(account_id, None, profile)))
 }
 
 /// Reads the caller's account.
@@ -42,8 +43,8 @@ pub(crate) async fn register(
 ), security(("session" = [])))]
 #[get("/v1/accounts/current")]
 pub(crate) async fn current(state: Data<State>, caller: Caller) -> Result<Json<Account>, Failure> {
-    let username = accounts::username(&state, caller.account).await?;
-    Ok(Json(Account { account_id: caller.account, username, device_id: caller.device }))
+    let profile = accounts::profile(&state, caller.account).await?;
+    Ok(Json(Account::new(caller.account, caller.device, profile)))
 }
 
 /// Finds the account that has a name, exactly.

@@ -1,10 +1,14 @@
 //! What goes over the wire.
 
+mod totp;
+
 use common::crypto::secret::Secret;
 use common::models::{AccountId, DeviceId, E164, SessionId, UnixMillis};
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
+pub(crate) use self::totp::{ChangeTotp, CompleteLogin, ConfirmTotp, EnrolTotp, RecoveryCodes, TotpSecret};
+use crate::domain::accounts::Profile;
 use crate::domain::sessions::Issued;
 use crate::domain::{Password, Username};
 use crate::store::rows::SessionRow;
@@ -40,6 +44,15 @@ pub(crate) struct Account {
     /// The device of the session that asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) device_id: Option<DeviceId>,
+    /// Whether logins need a second factor.
+    pub(crate) totp: bool,
+}
+
+impl Account {
+    /// Describes an account to its owner.
+    pub(crate) fn new(account_id: AccountId, device_id: Option<DeviceId>, profile: Profile) -> Self {
+        Self { account_id, username: profile.username, device_id, totp: profile.totp }
+    }
 }
 
 /// An account as others may find it.

@@ -6,31 +6,58 @@ use common::crypto::jws::JwkSet;
 use common::models::{Problem, SessionId};
 use web::{Caller, ClientAddr, Failure, Json, Rule};
 
-use super::bodies::{Login, Refresh, Session, SessionInfo, Sessions};
+use super::bodies::{CompleteLogin, Login, Refresh, Session, SessionInfo, Sessions};
 use crate::app::State;
-use crate::domain::login::log_in;
-use crate::domain::{AuthError, sessions};
+use crate::domain::sessions::Issued;
+use crate::domain::{AuthError, login, sessions};
 
 /// Opens a session.
 #[utoipa::path(tag = "sessions", responses(
     (status = 201, body = Session),
     (status = 400, body = Problem),
-    (status = 401, body = Problem, description = "wrong username or password: which is not told"),
+    (status = 401, body = Problem, description = "wrong username or password: which is not told; or `totp-required`, with \
+        the `challenge` to complete"),
     (status = 429, body = Problem, description = "`rate-limited`: by address, or too many wrong passwords for this name"),
     (status = 503, body = Problem, description = "too many logins at once"),
 ))]
 #[post("/v1/sessions")]
-pub(crate) async fn login(
+pub(crate) async fn log_in(
     state: Data<State>,
     client: ClientAddr,
     body: Json<Login>,
 ) -> Result<HttpResponse, Failure> {
     state.limits.take(Rule::LoginAddress, client.network())?;
     let Login { username, password } = body.into_inner();
-    let issued = log_in(&state, &username, password).await;
-    let outcome = if issued.is_ok() { "ok" } else { "refused" };
-    state.metrics.logins_total.with_label_values(&[outcome]).inc();
+    let issued = login::log_in(&state, &username, password).await;
+    state.metrics.logins_total.with_label_values(&[outcome(&issued)]).inc();
     Ok(HttpResponse::Created().json(Session::from(issued?)))
+}
+
+/// Completes a login that needs a second factor.
+#[utoipa::path(tag = "sessions", request_body = CompleteLogin, responses(
+    (status = 201, body = Session),
+    (status = 400, body = Problem),
+    (status = 401, body = Problem, description = "`wrong-code`; or the challenge is unknown, used or expired"),
+    (status = 429, body = Problem, description = "`rate-limited`: by address, or too many wrong codes"),
+))]
+#[post("/v1/sessions/challenge")]
+pub(crate) async fn complete(
+    state: Data<State>,
+    client: ClientAddr,
+    body: Json<CompleteLogin>,
+) -> Result<HttpResponse, Failure> {
+    state.limits.take(Rule::LoginAddress, client.network())?;
+    let issued = login::complete(&state, body.challenge.expose(), body.code.expose()).await;
+    state.metrics.logins_total.with_label_values(&[outcome(&issued)]).inc();
+    Ok(HttpResponse::Created().json(Session::from(issued?)))
+}
+
+fn outcome(issued: &Result<Issued, AuthError>) -> &'static str {
+    match issued {
+        Ok(_) => "ok",
+        Err(AuthError::TotpRequired { .. }) => "challenged",
+        Err(_) => "refused",
+    }
 }
 
 /// Exchanges a refresh token for a new pair. A token that was used before ends its session.

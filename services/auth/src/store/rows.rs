@@ -4,7 +4,7 @@ use common::crypto::token::HashedToken;
 use common::models::{AccountId, DeviceId, InviteId, SessionId, UnixMillis};
 use diesel::prelude::*;
 
-use super::schema::{accounts, invites, refresh_tokens, revocations, sessions};
+use super::schema::{accounts, challenges, invites, refresh_tokens, revocations, sessions, totp};
 
 /// An account.
 #[derive(Insertable, Queryable)]
@@ -57,5 +57,25 @@ pub(crate) struct InviteRow {
     pub(crate) code_hash: HashedToken,
     pub(crate) uses_left: i32,
     pub(crate) created_at: UnixMillis,
+    pub(crate) expires_at: UnixMillis,
+}
+
+/// A second factor; it counts once it is confirmed.
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = totp)]
+pub(crate) struct TotpRow {
+    pub(crate) account_id: AccountId,
+    /// Sealed under the data key.
+    pub(crate) secret: Vec<u8>,
+    pub(crate) confirmed_at: Option<UnixMillis>,
+    pub(crate) last_step: i64,
+}
+
+/// A login whose password was right, and which waits for the second factor.
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = challenges)]
+pub(crate) struct ChallengeRow {
+    pub(crate) account_id: AccountId,
+    pub(crate) token_hash: HashedToken,
     pub(crate) expires_at: UnixMillis,
 }

@@ -63,12 +63,39 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    totp (account_id) {
+        account_id -> Text,
+        secret -> Binary,
+        confirmed_at -> Nullable<BigInt>,
+        last_step -> BigInt,
+    }
+}
+
+diesel::table! {
+    recovery_codes (account_id, code_hash) {
+        account_id -> Text,
+        code_hash -> Binary,
+    }
+}
+
+diesel::table! {
+    challenges (account_id, token_hash) {
+        account_id -> Text,
+        token_hash -> Binary,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     attempts,
+    challenges,
     deleted_accounts,
     invites,
-    sessions,
+    recovery_codes,
     refresh_tokens,
-    revocations
+    revocations,
+    sessions,
+    totp
 );

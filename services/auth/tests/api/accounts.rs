@@ -15,7 +15,7 @@ on_both! {
 
         assert_eq!(made["username"], "alice", "names are folded");
         assert_eq!(made["accountId"].as_str().unwrap().len(), 36);
-        assert_eq!(read, json!({"accountId": session.text("accountId"), "username": "bob"}));
+        assert_eq!(read, json!({"accountId": session.text("accountId"), "username": "bob", "totp": false}));
     }
 
     async fn a_name_has_one_owner_also_when_many_ask_at_once(db: TestDb) {

@@ -9,3 +9,4 @@ mod harness;
 mod invites;
 mod passwords;
 mod sessions;
+mod totp;
