@@ -10,6 +10,8 @@ use super::events::PreKeyKind;
 
 /// Path of the server's request that pushes one envelope (`PUT`).
 pub const MESSAGE: &str = "/v1/message";
+/// Path of the server's request that passes on an envelope which was not stored (`PUT`); it needs no answer.
+pub const ONLINE_MESSAGE: &str = "/v1/message/online";
 /// Path of the server's request that says: the backlog has been sent (`PUT`, body [`QueueEmpty`]).
 pub const QUEUE_EMPTY: &str = "/v1/queue/empty";
 /// Path of the server's request that asks for more prekeys (`PUT`, body [`KeysLow`]).
@@ -73,7 +75,7 @@ pub enum ClientFrame {
 #[serde(tag = "type", rename_all = "lowercase")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub enum ServerFrame {
-    /// Pushes something: [`MESSAGE`], [`QUEUE_EMPTY`], [`KEYS_LOW`].
+    /// Pushes something: [`MESSAGE`], [`ONLINE_MESSAGE`], [`QUEUE_EMPTY`], [`KEYS_LOW`].
     Request(WsRequest),
     /// Answers a client's request.
     Response(WsResponse),
