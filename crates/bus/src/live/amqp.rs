@@ -11,7 +11,7 @@ mod session;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -29,6 +29,8 @@ use crate::BusError;
 
 /// Events that wait for the connection; more are dropped, and the drop is made known.
 const QUEUE: usize = 4096;
+/// Bytes of payload that wait for the connection; most events have none, some carry a message.
+const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LAST_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -69,19 +71,41 @@ struct Shared {
     /// Something of ours may not have reached the others, and they do not know yet.
     gap: AtomicBool,
     dropped: AtomicU64,
+    /// Bytes of payload in the queue.
+    waiting: AtomicUsize,
 }
 
-impl AmqpTransport {
-    fn start(uri: AMQPUri, hub: Arc<Hub>, runtime: &Handle) -> Self {
-        let (outgoing, frames) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared {
+impl Shared {
+    fn new(hub: Arc<Hub>) -> Self {
+        Self {
             hub,
             origin: frame::new_origin(),
             interest: Notify::new(),
             connected: AtomicBool::new(false),
             gap: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
-        });
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes room in the queue for a payload; tells whether there is any.
+    fn reserve(&self, bytes: usize) -> bool {
+        let fits = self.waiting.fetch_add(bytes, Ordering::AcqRel) + bytes <= QUEUE_BYTES;
+        if !fits {
+            self.release(bytes);
+        }
+        fits
+    }
+
+    fn release(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
+impl AmqpTransport {
+    fn start(uri: AMQPUri, hub: Arc<Hub>, runtime: &Handle) -> Self {
+        let (outgoing, frames) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared::new(hub));
         let stop = CancellationToken::new();
         let connecting = keep_connected(uri, shared.clone(), frames);
         let stopped = stop.clone();
@@ -97,7 +121,12 @@ impl AmqpTransport {
 
 impl LiveTransport for AmqpTransport {
     fn publish(&self, route: Route, event: &LiveEvent) {
-        if self.outgoing.try_send(Frame::Event(route, event.clone())).is_err() {
+        let bytes = event.payload.len();
+        let reserved = self.shared.reserve(bytes);
+        if !reserved || self.outgoing.try_send(Frame::Event(route, event.clone())).is_err() {
+            if reserved {
+                self.shared.release(bytes);
+            }
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             self.shared.gap.store(true, Ordering::Release);
         }
@@ -131,5 +160,29 @@ async fn keep_connected(uri: AMQPUri, shared: Arc<Shared>, mut frames: mpsc::Rec
         }
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LAST_BACKOFF);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_broker_is_bounded_in_bytes() {
+        const PAYLOAD: usize = 100 * 1024;
+        let (outgoing, mut frames) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared::new(Hub::new()));
+        let stop = CancellationToken::new().drop_guard();
+        let transport = AmqpTransport { shared: Arc::clone(&shared), outgoing, _stop: stop };
+        let event = LiveEvent::new("key", "kind", vec![0; PAYLOAD]);
+
+        (0..1000).for_each(|_| transport.publish(Route::All, &event));
+
+        let waiting = std::iter::from_fn(|| frames.try_recv().ok()).count();
+        assert_eq!(waiting, QUEUE_BYTES / PAYLOAD);
+        assert!(shared.gap.load(Ordering::Acquire), "the drop is made known");
+        shared.release(PAYLOAD);
+        transport.publish(Route::All, &event);
+        assert!(frames.try_recv().is_ok(), "there is room again");
     }
 }

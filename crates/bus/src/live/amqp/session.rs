@@ -93,6 +93,9 @@ impl Session {
                     }
                 }
                 Some(frame) = frames.recv(), if self.unconfirmed.len() < UNCONFIRMED => {
+                    if let Frame::Event(_, event) = &frame {
+                        self.shared.release(event.payload.len());
+                    }
                     self.publish(&frame).await?;
                     if frames.is_empty() {
                         self.tell_gap().await?;
