@@ -44,7 +44,7 @@ pub(crate) struct Options {
     /// Seconds of one measurement [default: 5; with --quick 2]
     #[arg(long)]
     seconds: Option<u64>,
-    /// Idle websockets, as far as the limit of open files allows [default: 2000; with --quick 1000]
+    /// Idle websockets, as far as the limit of open files allows [default: 10000; with --quick 1000]
     #[arg(long)]
     sockets: Option<usize>,
     /// Uploads of 100 Curve25519 one-time keys by each device, 1 to 3 [default: 3; with --quick 1]
@@ -117,7 +117,7 @@ pub(crate) async fn run(run: &Run, options: Options) -> Result<(), BenchError> {
         content: options.content.max(1),
         rounds: default(options.rounds, 5, 2).max(1),
         time: Duration::from_secs(options.seconds.unwrap_or(if run.quick { 2 } else { 5 }).max(1)),
-        sockets: default(options.sockets, 2000, 1000),
+        sockets: default(options.sockets, 10_000, 1000),
         uploads: default(options.key_uploads.map(usize::from), 3, 1),
     };
     progress("starting PostgreSQL, which syncs");

@@ -10,7 +10,7 @@ use super::{World, mailboxes, pid};
 use crate::error::BenchError;
 use crate::http::{Connection, address};
 use crate::machine::open_files;
-use crate::report::{Table, mebibytes, progress};
+use crate::report::{Table, mebibytes, progress, whole};
 use crate::usage::memory;
 
 /// Files that are open beside the sockets, here and in the service.
@@ -56,7 +56,7 @@ pub(super) async fn measure(world: &mut World) -> Result<(), BenchError> {
         if count < wanted { format!(" ({wanted} wanted, limited by open files)") } else { String::new() };
     let mut table = Table::new(
         format!("Idle websockets: {count}{cut}, each with an empty mailbox"),
-        &["resident", "before MiB", "after MiB", "peak MiB", "KiB each"],
+        &["resident", "before MiB", "after MiB", "peak MiB", "bytes each"],
     );
     let grown = after.resident.saturating_sub(before.resident) as f64;
     table.row([
@@ -64,7 +64,7 @@ pub(super) async fn measure(world: &mut World) -> Result<(), BenchError> {
         mebibytes(before.resident),
         mebibytes(after.resident),
         mebibytes(after.peak),
-        format!("{:.1}", grown / 1024.0 / rest.len().max(1) as f64),
+        whole(grown / rest.len().max(1) as f64),
     ]);
     table.print();
     Ok(())
