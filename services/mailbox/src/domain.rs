@@ -1,4 +1,4 @@
-//! The verbs of this service: open, close, connect, send, fetch, ack, expire. No HTTP, no SQL text.
+//! The verbs of this service: open, close, connect, send, pass on, fetch, ack, expire. No HTTP, no SQL text.
 
 mod batch;
 mod device_set;
@@ -6,6 +6,7 @@ mod error;
 pub(crate) mod housekeeping;
 mod ids;
 pub(crate) mod lives;
+pub(crate) mod online;
 mod presence;
 pub(crate) mod processes;
 pub(crate) mod receive;

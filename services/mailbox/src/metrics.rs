@@ -5,7 +5,7 @@ use telemetry::prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 telemetry::metrics! {
     /// What mailbox reports.
     pub(crate) struct Metrics("sealpost_mailbox_") {
-        /// Sends by outcome: stored, replayed, mismatch, full, refused (any other 4xx), failed.
+        /// Sends by outcome: stored, online (passed on, not stored), replayed, mismatch, full, refused (any other 4xx), failed.
         sends_total: IntCounterVec = &["outcome"],
         /// Envelopes stored.
         envelopes_stored_total: IntCounter,
@@ -13,7 +13,7 @@ telemetry::metrics! {
         envelopes_acked_total: IntCounter,
         /// Envelopes removed because nobody fetched them in time.
         envelopes_expired_total: IntCounter,
-        /// Envelopes handed out, by way: poll, socket. More than were stored: some came again.
+        /// Envelopes handed out, by way: poll, socket (more than were stored: some came again), online (never stored).
         envelopes_delivered_total: IntCounterVec = &["way"],
         /// Sends and acks that shared one transaction.
         batch_jobs: Histogram = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],

@@ -27,6 +27,9 @@ pub struct MailboxSettings {
     /// How long it is remembered that a device or an account is gone, so that nothing late opens it again.
     #[serde(with = "humantime_serde")]
     pub tombstone_ttl: Duration,
+    /// Age from which an envelope for connected devices only is dropped on its way.
+    #[serde(with = "humantime_serde")]
+    pub online_ttl: Duration,
     /// How long a ticket for a websocket can be used.
     #[serde(with = "humantime_serde")]
     pub ticket_ttl: Duration,
@@ -75,6 +78,7 @@ impl Default for MailboxSettings {
             ttl: 30 * DAY,
             idempotency_ttl: DAY,
             tombstone_ttl: 90 * DAY,
+            online_ttl: Duration::from_secs(10),
             ticket_ttl: Duration::from_secs(30),
             window: 256,
             window_bytes: 4 * 1024 * 1024,
@@ -131,6 +135,7 @@ impl MailboxSettings {
             (self.ttl, "ttl"),
             (self.idempotency_ttl, "idempotency_ttl"),
             (self.tombstone_ttl, "tombstone_ttl"),
+            (self.online_ttl, "online_ttl"),
             (self.ticket_ttl, "ticket_ttl"),
             (self.recheck, "recheck"),
             (self.recheck_away, "recheck_away"),

@@ -15,6 +15,7 @@ use super::hints::{self, Hint};
 use super::session::{Input, Output, Session, Window};
 use super::sockets::{Seat, Sign};
 use crate::app::State;
+use crate::domain::online::OnlineEnvelope;
 use crate::domain::receive::{self, Ack, Page};
 use crate::domain::{MailboxError, MailboxId, Snapshot};
 use crate::store::envelopes::PageRequest;
@@ -140,7 +141,7 @@ impl<'a> Connection<'a> {
                     None => return None,
                     Some(message) => Ok(Some(read(&message))),
                 },
-                notice = live.recv() => Ok(hints::read(&notice).and_then(|hint| self.heard(hint, seat))),
+                notice = live.recv() => Ok(hints::read(&notice).and_then(|hint| self.heard(hint, seat, socket))),
                 () = watch.revoked() => Ok(Some(Input::Revoked)),
                 sign = seat.sign() => Ok(Some(match sign {
                     Sign::Displaced => Input::Displaced,
@@ -156,13 +157,26 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn heard(&self, hint: Hint, seat: &Seat) -> Option<Input> {
+    fn heard(&self, hint: Hint, seat: &Seat, socket: &mut Socket) -> Option<Input> {
         match hint {
             Hint::Stored => Some(Input::Notified),
             Hint::KeysLow(keys) => Some(Input::KeysLow(keys)),
             Hint::Closed(generation) => (generation == self.snapshot.generation).then_some(Input::Revoked),
+            Hint::Online(envelope) => self.passes(&envelope, socket).then(|| Input::Online(envelope)),
             Hint::Claimed(claim) => seat.gives_way_to(claim).then_some(Input::Displaced),
         }
+    }
+
+    /// Whether an envelope that is not stored is passed on: if it is fresh, and the client reads as fast as we write. It
+    /// never takes the room of one that is.
+    fn passes(&self, envelope: &OnlineEnvelope, socket: &mut Socket) -> bool {
+        socket.flush();
+        let fresh = envelope.server_timestamp + self.state.settings.online_ttl > self.state.clock.now();
+        let passes = fresh && socket.queued_bytes() == 0;
+        if passes {
+            self.state.metrics.envelopes_delivered_total.with_label_values(&["online"]).inc();
+        }
+        passes
     }
 
     fn fetched(&mut self, page: Result<Page, MailboxError>, seat: &Seat) -> Result<Input, CloseCode> {

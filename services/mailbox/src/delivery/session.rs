@@ -12,6 +12,7 @@ use common::models::ws::{self, ClientFrame, KeysLow, QueueEmpty, ServerFrame, Ws
 use serde::Serialize;
 use web::ws::CloseCode;
 
+use crate::domain::online::OnlineEnvelope;
 use crate::domain::receive::Envelope;
 use crate::store::envelopes::PageRequest;
 
@@ -51,6 +52,8 @@ pub(crate) enum Input {
     Notified,
     /// Prekeys run out.
     KeysLow(KeysLow),
+    /// An envelope that is not stored, and not kept.
+    Online(Box<OnlineEnvelope>),
     /// The same device connected elsewhere.
     Displaced,
     /// The session, the device or the account ended.
@@ -128,6 +131,7 @@ impl Session {
             Input::Stored { envelopes, more } => self.stored(envelopes, more, &mut outputs),
             Input::Notified => self.behind = true,
             Input::KeysLow(keys) => self.request(ws::KEYS_LOW, &keys, &mut outputs),
+            Input::Online(envelope) => self.request(ws::ONLINE_MESSAGE, &envelope, &mut outputs),
             Input::Displaced => self.end(CloseCode::REPLACED, &mut outputs),
             Input::Revoked => self.end(CloseCode::REVOKED, &mut outputs),
         }

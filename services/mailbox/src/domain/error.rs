@@ -33,9 +33,6 @@ pub(crate) enum MailboxError {
     /// A kind of envelope that clients may not send.
     #[error("envelopes of type {number} cannot be sent")]
     KindRefused { number: i64 },
-    /// This server stores every envelope; one that must not be stored is refused.
-    #[error("envelopes for connected devices only are not supported")]
-    OnlineUnsupported,
     /// The key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -82,7 +79,6 @@ impl AsProblem for MailboxError {
             Self::EmptyContent { .. } => ProblemKind::Unprocessable("empty-content"),
             Self::ContentTooLarge { .. } => ProblemKind::TooLarge,
             Self::KindRefused { .. } => ProblemKind::Unprocessable("envelope-type-refused"),
-            Self::OnlineUnsupported => ProblemKind::Unprocessable("online-unsupported"),
             Self::KeyReused => ProblemKind::Unprocessable("idempotency-key-reused"),
             Self::AckBeyondLast { .. } => ProblemKind::Unprocessable("ack-beyond-last"),
             Self::GenerationClosed => ProblemKind::Conflict("generation-closed"),

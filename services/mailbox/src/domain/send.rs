@@ -88,7 +88,7 @@ impl Send {
     }
 
     /// Checks what needs no look at the recipient.
-    fn check(&self, limit: usize) -> Result<(), MailboxError> {
+    pub(super) fn check(&self, limit: usize) -> Result<(), MailboxError> {
         for (place, copy) in self.copies.iter().enumerate() {
             let device = copy.device;
             if self.copies.iter().take(place).any(|other| other.device == device) {

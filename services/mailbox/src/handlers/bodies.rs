@@ -4,6 +4,8 @@ use common::models::{Base64Bytes, DeviceId, EnvelopeId, RegistrationId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::domain::SendReceipt;
+use crate::domain::online::OnlineReceipt;
 use crate::domain::receive::{Envelope, Page};
 
 /// One message to all devices of an account.
@@ -12,7 +14,7 @@ use crate::domain::receive::{Envelope, Page};
 pub(crate) struct SendRequest {
     /// One envelope for each device; the sender's own device excepted.
     pub(crate) messages: Vec<OutgoingEnvelope>,
-    /// Only for devices that are connected, never stored: not supported yet, true is refused.
+    /// Only for devices that are connected now, never stored: a typing indicator.
     #[serde(default)]
     pub(crate) online: bool,
     /// Whether the recipient should be woken for it.
@@ -39,6 +41,17 @@ pub(crate) struct OutgoingEnvelope {
     pub(crate) kind: i64,
     /// The ciphertext, base64.
     pub(crate) content: Base64Bytes,
+}
+
+/// What became of a send.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the description alone: each is answered as it is")]
+pub(crate) enum SendAnswer {
+    /// Every copy is on disk.
+    Stored(SendReceipt),
+    /// Passed on to the devices that are connected.
+    Online(OnlineReceipt),
 }
 
 /// How a websocket is opened.

@@ -8,11 +8,11 @@ use common::models::{AccountId, Problem, UnixMillis};
 use tokio::time::{Instant, timeout_at};
 use web::{DeviceCaller, Failure, Json, Shutdown};
 
-use super::bodies::{AckRequest, FetchAnswer, FetchQuery, OutgoingEnvelope, SendRequest};
+use super::bodies::{AckRequest, FetchAnswer, FetchQuery, OutgoingEnvelope, SendAnswer, SendRequest};
 use crate::app::State;
 use crate::delivery::hints::{self, Hint};
 use crate::domain::receive::{self, Ack};
-use crate::domain::{Copy, EnvelopeKind, MailboxError, MailboxId, Send, SendReceipt, send};
+use crate::domain::{Copy, EnvelopeKind, MailboxError, MailboxId, Send, online, send};
 use crate::store::envelopes::PageRequest;
 
 /// Bytes of the body of a send: a few contents of the largest size.
@@ -29,7 +29,8 @@ const MAX_PAGE: usize = 100;
 const MAX_WAIT: u64 = 30;
 const MAX_GUIDS: usize = 1000;
 
-/// Sends one message to all devices of an account. 200 means that every copy is on disk.
+/// Sends one message to all devices of an account. 200 means that every copy is on disk; for one with `online`, that it
+/// was passed on to those devices that are connected, and the key is not used.
 #[utoipa::path(tag = "messages", request_body = SendRequest,
     params(
         ("account" = AccountId, Path, description = "the recipient"),
@@ -37,7 +38,7 @@ const MAX_GUIDS: usize = 1000;
             request again within a day gets the first answer, with `Idempotent-Replay: true`"),
     ),
     responses(
-        (status = 200, body = SendReceipt),
+        (status = 200, body = SendAnswer),
         (status = 400, body = Problem),
         (status = 401, body = Problem),
         (status = 403, body = Problem, description = "`device-required`"),
@@ -46,7 +47,7 @@ const MAX_GUIDS: usize = 1000;
         (status = 410, body = Problem, description = "`stale-devices`, with the same three lists"),
         (status = 413, body = Problem, description = "a content or the body is too large"),
         (status = 422, body = Problem, description = "`duplicate-device`, `empty-content`, `envelope-type-refused`, \
-            `online-unsupported`, `idempotency-key-reused`"),
+            `idempotency-key-reused`"),
         (status = 503, body = Problem),
         (status = 507, body = Problem, description = "`mailbox-full`, with fullDevices; nothing was stored"),
     ), security(("session" = [])))]
@@ -60,7 +61,20 @@ pub(crate) async fn put_message(
 ) -> Result<HttpResponse, Failure> {
     let key = idempotency_key(&request)?;
     let outcome = &state.metrics.sends_total;
-    let sent = match read_send(caller, *account, body.into_inner())? {
+    let body = body.into_inner();
+    let online = body.online;
+    let sending = read_send(caller, *account, body)?;
+    if online {
+        // Nothing is stored, so no key is needed to do it once.
+        let passed_on = match sending {
+            Ok(sending) => online::pass_on(&state, sending).await,
+            Err(refusal) => Err(refusal),
+        };
+        let receipt = passed_on.inspect_err(|error| outcome.with_label_values(&[error.outcome()]).inc())?;
+        outcome.with_label_values(&["online"]).inc();
+        return Ok(HttpResponse::Ok().json(receipt));
+    }
+    let sent = match sending {
         Ok(sending) => {
             let sending = match key {
                 Some(key) => sending.with_key(key),
@@ -87,9 +101,6 @@ fn read_send(
 ) -> Result<Result<Send, MailboxError>, Failure> {
     if !(0..=MAX_TIMESTAMP).contains(&body.timestamp) {
         return Err(Failure::invalid("/timestamp", format!("expected 0 to {MAX_TIMESTAMP}")));
-    }
-    if body.online {
-        return Ok(Err(MailboxError::OnlineUnsupported));
     }
     let copies: Result<Vec<Copy>, MailboxError> = body.messages.into_iter().map(copy).collect();
     Ok(copies.map(|copies| Send {

@@ -1,6 +1,6 @@
 //! Whose websocket is where: the claims on mailboxes, and the processes that made them.
 
-use common::models::{AccountId, DeviceId, UnixMillis};
+use common::models::{AccountId, DeviceId, RegistrationId, UnixMillis};
 use db::{BatchQuery, BatchSql, DbConn, DbError, Rows, on_backend};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -136,6 +136,15 @@ pub(crate) fn find(conn: &mut DbConn, ids: &[MailboxId]) -> Result<Vec<SocketRow
             Ok(rows)
         }
     }
+}
+
+/// The devices of an account with their registration ids, without locks.
+pub(crate) fn devices(
+    conn: &mut DbConn,
+    account: AccountId,
+) -> Result<Vec<(DeviceId, RegistrationId)>, DbError> {
+    let mine = mailboxes::table.filter(mailboxes::account_id.eq(account)).order(mailboxes::device_id);
+    Ok(mine.select((mailboxes::device_id, mailboxes::registration_id)).load(conn)?)
 }
 
 /// Reads who holds the socket of one mailbox.

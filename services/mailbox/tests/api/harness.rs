@@ -88,7 +88,12 @@ impl TestApp {
 
     /// Another process on the same database, with the same keys.
     pub(crate) async fn sibling(&self, db: &TestDb, more: &[(&str, &str)]) -> Self {
-        Self::start_keyed(db, more, self.clock.clone(), Arc::clone(&self.key)).await
+        self.sibling_at(db, more, self.clock.clone()).await
+    }
+
+    /// The same, with a clock of its own.
+    pub(crate) async fn sibling_at(&self, db: &TestDb, more: &[(&str, &str)], clock: SharedClock) -> Self {
+        Self::start_keyed(db, more, clock, Arc::clone(&self.key)).await
     }
 
     async fn start_keyed(

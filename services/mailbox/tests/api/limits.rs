@@ -40,7 +40,7 @@ testkit::on_both! {
             ("/timestamp", json!(-1), 400, "invalid-request"),
             ("/timestamp", json!(8_640_000_000_000_001_i64), 400, "invalid-request"),
             ("/urgent", json!("yes"), 400, "invalid-request"),
-            ("/online", json!(true), 422, "online-unsupported"),
+            ("/online", json!("yes"), 400, "invalid-request"),
             ("/surprise", json!(1), 400, "invalid-request"),
             ("/messages", json!({}), 400, "invalid-request"),
             ("/messages/1/destinationDeviceId", json!(0), 400, "invalid-request"),

@@ -11,6 +11,7 @@ mod limits;
 mod lives;
 mod messages;
 mod migrations;
+mod online;
 mod openapi;
 mod pods;
 mod socket;

@@ -21,6 +21,18 @@ fn envelope(seq: i64) -> Envelope {
     }
 }
 
+fn online() -> OnlineEnvelope {
+    OnlineEnvelope {
+        guid: EnvelopeId::new(),
+        kind: 1,
+        source_account: AccountId::new(),
+        source_device: DeviceId::new(1).unwrap(),
+        timestamp: UnixMillis(0),
+        server_timestamp: UnixMillis(0),
+        content: Base64Bytes(vec![7; 10]),
+    }
+}
+
 fn stored(seqs: impl IntoIterator<Item = i64>, more: bool) -> Input {
     Input::Stored { envelopes: seqs.into_iter().map(envelope).collect(), more }
 }
@@ -39,6 +51,7 @@ fn said(outputs: &[Output]) -> Vec<String> {
                 ws::MESSAGE => format!("message {}", body["seq"]),
                 ws::QUEUE_EMPTY => format!("empty {}", body["lastSeq"]),
                 ws::KEYS_LOW => "keys".to_owned(),
+                ws::ONLINE_MESSAGE => "online".to_owned(),
                 path => path.to_owned(),
             }
         }
@@ -89,7 +102,7 @@ fn every_phase_answers_every_input() {
     let keys = KeysLow { kind: PreKeyKind::Ec, remaining: 1 };
     type Case = (Input, [&'static [&'static str]; 3]);
     // In the backlog of 9 with 1 and 2 sent, live with 1 and 2 sent, and draining after that.
-    let cases: [Case; 11] = [
+    let cases: [Case; 12] = [
         (answer_with(1, 200), [&["ack 1"], &["ack 1"], &["ack 1"]]),
         (answer_with(1, 404), [&[], &[], &[]]),
         (answer_with(77, 200), [&[], &[], &[]]),
@@ -98,6 +111,7 @@ fn every_phase_answers_every_input() {
         (Input::Malformed, [&["close 1007"], &["close 1007"], &[]]),
         (Input::Notified, [&["fetch 2"], &["fetch 2"], &[]]),
         (Input::KeysLow(keys), [&["keys"], &["keys"], &[]]),
+        (Input::Online(Box::new(online())), [&["online"], &["online"], &[]]),
         (Input::Displaced, [&["close 4409"], &["close 4409"], &[]]),
         (Input::Revoked, [&["close 4401"], &["close 4401"], &[]]),
         // Not asked for.
