@@ -228,3 +228,5 @@ fn answer(request: &WsRequest) -> Output {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;

@@ -1,13 +1,12 @@
 use common::models::events::PreKeyKind;
 use common::models::{AccountId, Base64Bytes, DeviceId, UnixMillis};
-use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 
-const WINDOW: Window = Window { envelopes: 8, bytes: 1000 };
+pub(super) const WINDOW: Window = Window { envelopes: 8, bytes: 1000 };
 
-fn envelope(seq: i64) -> Envelope {
+pub(super) fn envelope(seq: i64) -> Envelope {
     Envelope {
         guid: EnvelopeId::new(),
         seq,
@@ -37,7 +36,7 @@ fn stored(seqs: impl IntoIterator<Item = i64>, more: bool) -> Input {
     Input::Stored { envelopes: seqs.into_iter().map(envelope).collect(), more }
 }
 
-fn answer_with(id: u64, status: u16) -> Input {
+pub(super) fn answer_with(id: u64, status: u16) -> Input {
     Input::Frame(ClientFrame::Response(WsResponse { id, status, body: None }))
 }
 
@@ -171,145 +170,4 @@ fn bytes_hold_a_session_back_as_well_as_envelopes() {
     assert_eq!((first.limit, first.bytes), (8, 20));
     assert_eq!(said(&outputs), ["ack 1", "fetch 2"]);
     assert_eq!(outputs[1], Output::Fetch(PageRequest { after: 2, limit: 7, bytes: 10 }));
-}
-
-/// What may happen next in a random walk.
-#[derive(Debug, Clone)]
-enum Event {
-    Arrives,
-    PageIsRead,
-    /// The client answers the n-th of what it got.
-    Answers(usize, bool),
-    AnswersNonsense(u64),
-    Hint,
-    Expires(usize),
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        3 => Just(Event::Arrives),
-        4 => Just(Event::PageIsRead),
-        4 => (0..6_usize, proptest::bool::weighted(0.8)).prop_map(|(n, ok)| Event::Answers(n, ok)),
-        1 => (0..60_u64).prop_map(Event::AnswersNonsense),
-        1 => Just(Event::Hint),
-        1 => (0..4_usize).prop_map(Event::Expires),
-    ]
-}
-
-/// The mailbox and the client around a session, and what must hold for what they see.
-struct World {
-    mailbox: Vec<Envelope>,
-    next_seq: i64,
-    asked: Option<PageRequest>,
-    /// Requests that the client has not answered.
-    open: Vec<(u64, i64)>,
-    sent: Vec<i64>,
-    backlog: i64,
-    empty_told: usize,
-}
-
-impl World {
-    fn see(&mut self, outputs: Vec<Output>, answered: Option<(u64, bool)>) {
-        for output in outputs {
-            match output {
-                Output::Fetch(request) => {
-                    assert!(self.asked.is_none(), "one page at a time");
-                    assert!(self.open.len() + request.limit <= WINDOW.envelopes, "beyond the window");
-                    self.asked = Some(request);
-                }
-                Output::Ack { seq, .. } => {
-                    assert_eq!(answered.map(|(_, ok)| ok), Some(true), "acked without an answer");
-                    assert!(self.sent.contains(&seq), "acked what was not sent");
-                    self.mailbox.retain(|envelope| envelope.seq != seq);
-                }
-                Output::Send(ServerFrame::Request(request)) if request.path == ws::MESSAGE => {
-                    let seq = request.body.unwrap()["seq"].as_i64().unwrap();
-                    assert!(self.sent.last().is_none_or(|last| *last < seq), "out of order, or twice");
-                    self.sent.push(seq);
-                    self.open.push((request.id, seq));
-                    assert!(self.open.len() <= WINDOW.envelopes, "beyond the window");
-                }
-                Output::Send(ServerFrame::Request(request)) if request.path == ws::QUEUE_EMPTY => {
-                    self.empty_told += 1;
-                    assert!(
-                        self.open.iter().all(|(_, seq)| *seq > self.backlog),
-                        "told before the last answer"
-                    );
-                    let unsent =
-                        self.mailbox.iter().any(|e| e.seq <= self.backlog && !self.sent.contains(&e.seq));
-                    assert!(!unsent, "told before the last envelope");
-                }
-                other => panic!("unexpected: {other:?}"),
-            }
-        }
-    }
-
-    fn page(&self, request: PageRequest) -> Input {
-        let after: Vec<_> = self.mailbox.iter().filter(|envelope| envelope.seq > request.after).collect();
-        let envelopes = after.iter().take(request.limit).map(|envelope| (*envelope).clone()).collect();
-        Input::Stored { envelopes, more: after.len() > request.limit }
-    }
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_the_promises_hold(backlog in 0..20_i64, events in proptest::collection::vec(event(), 0..200)) {
-        let mailbox: Vec<_> = (1..=backlog).map(envelope).collect();
-        let mut world = World {
-            mailbox, next_seq: backlog + 1, asked: None, open: Vec::new(), sent: Vec::new(), backlog, empty_told: 0,
-        };
-        let (mut session, outputs) = Session::begin(backlog, WINDOW);
-        world.see(outputs, None);
-        for event in events {
-            let mut answered = None;
-            let input = match event {
-                Event::Arrives => {
-                    world.mailbox.push(envelope(world.next_seq));
-                    world.next_seq += 1;
-                    Input::Notified
-                }
-                Event::Hint => Input::Notified,
-                Event::Expires(n) => {
-                    if n < world.mailbox.len() {
-                        world.mailbox.remove(n);
-                    }
-                    continue;
-                }
-                Event::PageIsRead => match world.asked.take() {
-                    Some(request) => world.page(request),
-                    None => continue,
-                },
-                Event::Answers(n, ok) => {
-                    if n >= world.open.len() {
-                        continue;
-                    }
-                    let (id, _) = world.open.remove(n);
-                    answered = Some((id, ok));
-                    answer_with(id, if ok { 200 } else { 500 })
-                }
-                Event::AnswersNonsense(id) => {
-                    if world.open.iter().any(|(open, _)| *open == id) {
-                        continue;
-                    }
-                    answer_with(id, 200)
-                }
-            };
-            world.see(session.step(input), answered);
-        }
-
-        // A client that goes on answering gets everything, and is told once that it has caught up.
-        for _ in 0..1000 {
-            if let Some(request) = world.asked.take() {
-                let page = world.page(request);
-                world.see(session.step(page), None);
-            } else if let Some((id, _)) = world.open.pop() {
-                world.see(session.step(answer_with(id, 200)), Some((id, true)));
-            } else {
-                break;
-            }
-        }
-        prop_assert_eq!(world.empty_told, 1);
-        let unsent: Vec<_> = world.mailbox.iter().filter(|e| !world.sent.contains(&e.seq)).map(|e| e.seq).collect();
-        prop_assert!(unsent.is_empty(), "never sent: {:?}", unsent);
-    }
 }
