@@ -4,6 +4,7 @@
 //! compiler.
 
 pub mod envelope;
+pub mod frame;
 pub mod keys;
 pub mod payload;
 pub mod pdu;

@@ -24,7 +24,7 @@ pub(crate) use self::tracker::Sockets;
 use self::wheel::Wheel;
 pub use self::{
     close::CloseCode,
-    frame::{Frame, Message},
+    frame::{Fault, Frame, Incoming, Message, Reader},
     socket::{End, SendError, Socket, SocketLimits},
 };
 use crate::Failure;

@@ -63,19 +63,25 @@ pub enum Message {
 }
 
 /// What one step of decoding found.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Incoming {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A whole message.
     Message(Message),
+    /// A ping and what it carries, which the pong gives back (RFC 6455 §5.5.2).
     Ping(Bytes),
+    /// An answer to a ping.
     Pong,
+    /// The peer closes, with the code it gave.
     Close(Option<u16>),
 }
 
 /// Why the connection cannot go on, as the code and the reason of the close frame.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) code: CloseCode,
-    pub(super) reason: &'static str,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The code.
+    pub code: CloseCode,
+    /// The reason; says nothing of what came.
+    pub reason: &'static str,
 }
 
 const fn fault(code: CloseCode, reason: &'static str) -> Fault {
@@ -88,20 +94,22 @@ struct Fragments {
     data: BytesMut,
 }
 
-/// Joins bytes into messages; holds nothing while the peer is between messages.
+/// Joins a client's bytes (RFC 6455 §5.2) into messages; holds nothing while the peer is between messages.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub struct Reader {
     buffer: BytesMut,
     fragments: Option<Box<Fragments>>,
     max_bytes: usize,
 }
 
 impl Reader {
-    pub(super) fn new(buffer: BytesMut, max_bytes: usize) -> Self {
+    /// Begins with the bytes that are there already; `max_bytes` is the largest message.
+    pub fn new(buffer: BytesMut, max_bytes: usize) -> Self {
         Self { buffer, fragments: None, max_bytes }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Takes bytes in.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -112,7 +120,10 @@ impl Reader {
     }
 
     /// Takes the next item out of the bytes pushed so far, `None` when more bytes are needed.
-    pub(super) fn next(&mut self) -> Result<Option<Incoming>, Fault> {
+    ///
+    /// # Errors
+    /// [`Fault`]: nothing that follows can be read.
+    pub fn read(&mut self) -> Result<Option<Incoming>, Fault> {
         loop {
             if self.buffer.is_empty() {
                 // Gives the memory back: an idle socket keeps no buffer.

@@ -215,7 +215,7 @@ impl Socket {
                 // A read buffer full of small frames must not keep the worker's other sockets waiting.
                 let Poll::Ready(coop) = poll_proceed(context) else { return Poll::Pending };
                 coop.made_progress();
-                match self.reader.next() {
+                match self.reader.read() {
                     Ok(Some(Incoming::Message(message))) if self.state == State::Open => {
                         return Poll::Ready(Some(message));
                     }

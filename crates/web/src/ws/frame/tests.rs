@@ -30,7 +30,7 @@ fn fragments_with_a_ping_between_make_one_message() {
     // One byte at a time, as the worst of networks would deliver it.
     for byte in bytes {
         reader.push(&[byte]);
-        found.extend(reader.next().unwrap());
+        found.extend(reader.read().unwrap());
     }
 
     assert_eq!(
@@ -45,14 +45,14 @@ fn a_length_over_the_limit_is_refused_before_its_bytes_arrive() {
     let mut huge = vec![0x82, 0xff];
     huge.extend_from_slice(&(1u64 << 62).to_be_bytes());
 
-    assert_eq!(reader(&huge).next().unwrap_err().code, CloseCode::TOO_BIG);
+    assert_eq!(reader(&huge).read().unwrap_err().code, CloseCode::TOO_BIG);
 }
 
 #[test]
 fn fragments_together_stay_under_the_limit() {
     let bytes = [masked(0x02, &[0; 900]), masked(0x00, &[0; 101])].concat();
 
-    assert_eq!(reader(&bytes).next().unwrap_err().code, CloseCode::TOO_BIG);
+    assert_eq!(reader(&bytes).read().unwrap_err().code, CloseCode::TOO_BIG);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn broken_frames_are_answered_with_the_right_code() {
         (vec![0x81, 0x01, b'a'], CloseCode::PROTOCOL),
     ];
     for (bytes, code) in cases {
-        assert_eq!(reader(&bytes).next().unwrap_err().code, code, "{bytes:02x?}");
+        assert_eq!(reader(&bytes).read().unwrap_err().code, code, "{bytes:02x?}");
     }
 }
 
@@ -83,7 +83,7 @@ fn a_close_reason_is_cut_at_a_character() {
 fn read_all(reader: &mut Reader) -> (Vec<Message>, Option<Fault>) {
     let mut messages = Vec::new();
     loop {
-        match reader.next() {
+        match reader.read() {
             Ok(Some(Incoming::Message(message))) => messages.push(message),
             Ok(Some(_)) => {}
             Ok(None) => return (messages, None),
