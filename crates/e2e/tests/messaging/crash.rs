@@ -48,14 +48,24 @@ async fn a_killed_standalone_loses_and_doubles_nothing() {
 
 /// A mailbox as a process of its own; auth and keystore stay in this one.
 async fn split(db: &TestDb) -> (Program, TestHost, Front) {
-    let settings = ProgramSettings {
-        name: "sealpost-mailbox",
-        more: &[("limits.enabled", "false")],
-        ..ProgramSettings::default()
-    };
-    let mut mailbox = Program::prepare(settings).unwrap();
+    let mut mailbox = prepare(&[]);
     let others = Apps::of::<auth::App>().and::<keystore::App>();
     let others = launch(others, db, &[("internal.mailbox_url", &mailbox.internal_url)]).await;
+    start(&mut mailbox, db, &others).await;
+    others.started().await;
+    let front = Front::of(&others.url, &others.url, &mailbox.url);
+    (mailbox, others, front)
+}
+
+/// A mailbox that does not run yet.
+pub(crate) fn prepare(more: &[(&str, &str)]) -> Program {
+    let more = [&[("limits.enabled", "false")], more].concat();
+    let settings = ProgramSettings { name: "sealpost-mailbox", more: &more, ..ProgramSettings::default() };
+    Program::prepare(settings).unwrap()
+}
+
+/// Starts a mailbox beside the other two services.
+pub(crate) async fn start(mailbox: &mut Program, db: &TestDb, others: &TestHost) {
     mailbox.set("internal.auth_url", &others.internal_url);
     mailbox.set("internal.keystore_url", &others.internal_url);
     mailbox.set("internal.jwks_url", &format!("{}/.well-known/jwks.json", others.url));
@@ -63,9 +73,6 @@ async fn split(db: &TestDb) -> (Program, TestHost, Front) {
         mailbox.set("database.url", &db.settings().url);
     }
     mailbox.restart().await.unwrap();
-    others.started().await;
-    let front = Front::of(&others.url, &others.url, &mailbox.url);
-    (mailbox, others, front)
 }
 
 /// Senders and a receiver at work, while `server` is killed at points of their progress that `seed` chooses.
@@ -76,8 +83,9 @@ async fn survive(server: &mut Program, front: &Front, seed: u64) {
     let (progress, total) = (Progress::default(), SENDERS * EACH);
 
     let sending = send_all(&senders, &bob, EACH, &progress);
-    let receiving = receive(&bob, total, Seeded::new(seed));
-    let killing = kill_at_random(server, total, &progress, Seeded::new(seed + 1));
+    let (servers, mut killed) = ([&*front.mailbox_url], [server]);
+    let receiving = receive(&bob, &servers, total, Seeded::new(seed));
+    let killing = kill_at_random(&mut killed, total, &progress, Seeded::new(seed + 1));
     let (accepted, mut received, ()) = tokio::join!(sending, receiving, killing);
 
     assert_eq!(accepted.len(), total);
@@ -91,8 +99,14 @@ async fn survive(server: &mut Program, front: &Front, seed: u64) {
     wait_until("an empty mailbox", || async { bob.waiting().await.is_empty() }).await;
 }
 
-/// Kills the server while requests are under way: each time that some number of them has been accepted.
-async fn kill_at_random(server: &mut Program, total: usize, progress: &Progress, mut luck: Seeded) {
+/// Kills the servers in turn while requests are under way: each time that some number of them has been accepted.
+pub(crate) async fn kill_at_random(
+    servers: &mut [&mut Program],
+    total: usize,
+    progress: &Progress,
+    mut luck: Seeded,
+) {
+    let count = servers.len() as u64;
     let slice = total as u64 / (KILLS + 1);
     for kill in 0..KILLS {
         let point = (kill * slice + slice / 2 + luck.below(slice)) as usize;
@@ -100,6 +114,6 @@ async fn kill_at_random(server: &mut Program, total: usize, progress: &Progress,
             (progress.accepted.load(Ordering::SeqCst) >= point).then_some(())
         })
         .await;
-        server.restart().await.unwrap();
+        servers[(kill % count) as usize].restart().await.unwrap();
     }
 }

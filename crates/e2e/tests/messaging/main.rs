@@ -11,5 +11,6 @@ mod low_keys;
 mod outages;
 mod peers;
 mod people;
+mod pods;
 mod secrecy;
 mod traffic;

@@ -104,6 +104,11 @@ pub(crate) struct Device {
 }
 
 impl Device {
+    /// The same device, as a client of other processes.
+    pub(crate) fn at(&self, front: &Front) -> Self {
+        Self { front: front.clone(), ..self.clone() }
+    }
+
     pub(crate) fn mailbox(&self) -> TestClient {
         self.front.mailbox.with_token(&self.token)
     }

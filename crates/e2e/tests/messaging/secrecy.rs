@@ -94,6 +94,15 @@ async fn failures(front: &Front) {
     front.keystore.with_token(&forged).get("/v1/keys").await.assert_status(401);
     assert!(MessageSocket::try_connect(&front.mailbox_url, &forged).await.is_err());
 
+    let ticket = device.mailbox().post("/v1/websocket/ticket", &json!({})).await.expect(201).value();
+    let ticket = ticket["ticket"].as_str().unwrap();
+    front.secrets.keep(ticket);
+    front.secrets.keep(ticket.rsplit('.').next().unwrap());
+    // No handshake of a websocket, and then no ticket any more.
+    for status in [400, 401] {
+        front.mailbox.get(&format!("/v1/websocket?ticket={ticket}")).await.assert_status(status);
+    }
+
     let torn = "torn content of a message that never was";
     front.secrets.keep(torn);
     let mailbox = alice.mailbox();

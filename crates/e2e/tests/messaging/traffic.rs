@@ -102,14 +102,15 @@ pub(crate) struct Received {
 }
 
 /// Reads until `count` different envelopes have come and been acked; now and then hangs up before an ack, and comes
-/// back whenever the connection is lost.
+/// back whenever the connection is lost, each time to the next of `servers`.
 ///
 /// Fails as soon as an envelope comes out of order, with a gap, or again with another guid or content.
-pub(crate) async fn receive(device: &Device, count: usize, mut luck: Seeded) -> Received {
+pub(crate) async fn receive(device: &Device, servers: &[&str], count: usize, mut luck: Seeded) -> Received {
     let mut received = Received::default();
+    let mut servers = servers.iter().cycle();
     while received.envelopes.len() < count {
-        let Ok(mut socket) = MessageSocket::try_connect(&device.front.mailbox_url, &device.token).await
-        else {
+        let server = servers.next().expect("a server");
+        let Ok(mut socket) = MessageSocket::try_connect(server, &device.token).await else {
             sleep(RETRY).await;
             continue;
         };
