@@ -1,6 +1,8 @@
 //! HTTP in, HTTP out: extract, call the domain, answer.
 
+pub(crate) mod batch;
 mod bodies;
 pub(crate) mod internal;
 pub(crate) mod messages;
+mod sending;
 pub(crate) mod websocket;

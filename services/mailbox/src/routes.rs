@@ -2,11 +2,12 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::{internal, messages, websocket};
+use crate::handlers::{batch, internal, messages, websocket};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
     config
+        .service(batch::post_batch)
         .service(messages::put_message)
         .service(messages::get_messages)
         .service(messages::ack)

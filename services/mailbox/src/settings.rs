@@ -57,6 +57,8 @@ pub struct MailboxSettings {
     /// Silence after which a websocket is given up.
     #[serde(with = "humantime_serde")]
     pub idle: Duration,
+    /// Recipients of one batch of sends at most.
+    pub batch_recipients: usize,
     /// Sends and acks in one transaction at most.
     pub batch: usize,
     /// Sends and acks that may wait for their transaction; more are answered 503.
@@ -89,6 +91,7 @@ impl Default for MailboxSettings {
             claim_queue: 65_536,
             ping: Duration::from_secs(30),
             idle: Duration::from_secs(90),
+            batch_recipients: 100,
             batch: 64,
             queue: 1024,
             sweep_every: Duration::from_secs(60),
@@ -124,6 +127,7 @@ impl MailboxSettings {
             (self.window_bytes as u64, "window_bytes"),
             (self.claim_batch as u64, "claim_batch"),
             (self.claim_queue as u64, "claim_queue"),
+            (self.batch_recipients as u64, "batch_recipients"),
             (self.batch as u64, "batch"),
             (self.queue as u64, "queue"),
             (u64::from(self.sweep_batch), "sweep_batch"),

@@ -1,12 +1,14 @@
 //! Bodies and queries of requests, and bodies of answers.
 
-use common::models::{Base64Bytes, DeviceId, EnvelopeId, RegistrationId};
+use common::models::problem::AsProblem;
+use common::models::{AccountId, Base64Bytes, DeviceId, EnvelopeId, Problem, RegistrationId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::domain::SendReceipt;
+use super::sending::Done;
 use crate::domain::online::OnlineReceipt;
 use crate::domain::receive::{Envelope, Page};
+use crate::domain::{MailboxError, SendReceipt};
 
 /// One message to all devices of an account.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -46,12 +48,88 @@ pub(crate) struct OutgoingEnvelope {
 /// What became of a send.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "for the description alone: each is answered as it is")]
 pub(crate) enum SendAnswer {
     /// Every copy is on disk.
     Stored(SendReceipt),
     /// Passed on to the devices that are connected.
     Online(OnlineReceipt),
+}
+
+/// One message to several accounts, encrypted for each of their devices.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct BatchRequest {
+    /// The recipients, each once.
+    #[schema(min_items = 1, max_items = 100)]
+    pub(crate) sends: Vec<BatchSend>,
+    /// As in a send to one account.
+    #[serde(default)]
+    pub(crate) online: bool,
+    /// As in a send to one account.
+    #[serde(default = "yes")]
+    pub(crate) urgent: bool,
+    /// As in a send to one account.
+    pub(crate) timestamp: i64,
+}
+
+/// What one account gets.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct BatchSend {
+    /// The recipient.
+    pub(crate) account: AccountId,
+    /// One envelope for each device; the sender's own device excepted.
+    pub(crate) messages: Vec<OutgoingEnvelope>,
+}
+
+/// What became of the sends of a batch, in their order.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchAnswer {
+    /// One for each recipient.
+    pub(crate) results: Vec<BatchResult>,
+}
+
+/// What became of the send to one account: what `PUT /v1/messages/{account}` would have answered.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchResult {
+    /// The recipient.
+    account: AccountId,
+    /// The status.
+    status: u16,
+    /// With status 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<SendAnswer>,
+    /// The same request was stored before; nothing was stored now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replayed: bool,
+    /// With any other status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Problem>,
+}
+
+impl BatchResult {
+    pub(super) fn of(account: AccountId, sent: Result<Done, MailboxError>) -> Self {
+        match sent {
+            Ok(Done { answer, replayed }) => {
+                Self { account, status: 200, receipt: Some(answer), replayed, problem: None }
+            }
+            Err(error) => {
+                let problem = Problem::of(&error);
+                if error.kind().is_fault() {
+                    tracing::warn!(%error, status = problem.status, "one send of a batch failed");
+                }
+                Self {
+                    account,
+                    status: problem.status,
+                    receipt: None,
+                    replayed: false,
+                    problem: Some(problem),
+                }
+            }
+        }
+    }
 }
 
 /// How a websocket is opened.

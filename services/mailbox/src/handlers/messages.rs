@@ -4,25 +4,17 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get, post, put};
-use common::models::{AccountId, Problem, UnixMillis};
+use common::models::{AccountId, Problem};
 use tokio::time::{Instant, timeout_at};
 use web::{DeviceCaller, Failure, Json, Shutdown};
 
-use super::bodies::{AckRequest, FetchAnswer, FetchQuery, OutgoingEnvelope, SendAnswer, SendRequest};
+use super::bodies::{AckRequest, FetchAnswer, FetchQuery, SendAnswer, SendRequest};
+use super::sending::{self, SEND_LIMIT, Terms, own_mailbox};
 use crate::app::State;
 use crate::delivery::hints::{self, Hint};
+use crate::domain::MailboxError;
 use crate::domain::receive::{self, Ack};
-use crate::domain::{Copy, EnvelopeKind, MailboxError, MailboxId, Send, online, send};
 use crate::store::envelopes::PageRequest;
-
-/// Bytes of the body of a send: a few contents of the largest size.
-const SEND_LIMIT: usize = 4 * 1024 * 1024;
-
-/// The last millisecond that ECMAScript's dates have.
-const MAX_TIMESTAMP: i64 = 8_640_000_000_000_000;
-
-/// Longest idempotency key.
-const MAX_KEY: usize = 128;
 
 /// Most envelopes of one page, seconds of one wait, and ids of one ack.
 const MAX_PAGE: usize = 100;
@@ -59,80 +51,15 @@ pub(crate) async fn put_message(
     request: HttpRequest,
     body: Json<SendRequest, SEND_LIMIT>,
 ) -> Result<HttpResponse, Failure> {
-    let key = idempotency_key(&request)?;
-    let outcome = &state.metrics.sends_total;
-    let body = body.into_inner();
-    let online = body.online;
-    let sending = read_send(caller, *account, body)?;
-    if online {
-        // Nothing is stored, so no key is needed to do it once.
-        let passed_on = match sending {
-            Ok(sending) => online::pass_on(&state, sending).await,
-            Err(refusal) => Err(refusal),
-        };
-        let receipt = passed_on.inspect_err(|error| outcome.with_label_values(&[error.outcome()]).inc())?;
-        outcome.with_label_values(&["online"]).inc();
-        return Ok(HttpResponse::Ok().json(receipt));
-    }
-    let sent = match sending {
-        Ok(sending) => {
-            let sending = match key {
-                Some(key) => sending.with_key(key),
-                None => sending,
-            };
-            send(&state, sending).await
-        }
-        Err(refusal) => Err(refusal),
-    };
-    let sent = sent.inspect_err(|error| outcome.with_label_values(&[error.outcome()]).inc())?;
-    outcome.with_label_values(&[if sent.replayed { "replayed" } else { "stored" }]).inc();
+    let key = sending::idempotency_key(&request)?;
+    let SendRequest { messages, online, urgent, timestamp } = body.into_inner();
+    let terms = Terms::read(caller, online, urgent, timestamp)?;
+    let done = sending::carry_out(&state, &terms, *account, messages, key).await?;
     let mut answer = HttpResponse::Ok();
-    if sent.replayed {
+    if done.replayed {
         answer.insert_header(("Idempotent-Replay", "true"));
     }
-    Ok(answer.json(sent.receipt))
-}
-
-/// Reads a send; the outer error is one of syntax, the inner one of our rules.
-fn read_send(
-    caller: DeviceCaller,
-    recipient: AccountId,
-    body: SendRequest,
-) -> Result<Result<Send, MailboxError>, Failure> {
-    if !(0..=MAX_TIMESTAMP).contains(&body.timestamp) {
-        return Err(Failure::invalid("/timestamp", format!("expected 0 to {MAX_TIMESTAMP}")));
-    }
-    let copies: Result<Vec<Copy>, MailboxError> = body.messages.into_iter().map(copy).collect();
-    Ok(copies.map(|copies| Send {
-        sender: own_mailbox(caller),
-        recipient,
-        copies,
-        timestamp: UnixMillis(body.timestamp),
-        urgent: body.urgent,
-        key: None,
-    }))
-}
-
-fn copy(envelope: OutgoingEnvelope) -> Result<Copy, MailboxError> {
-    let number = envelope.kind;
-    Ok(Copy {
-        device: envelope.destination_device_id,
-        registration: envelope.destination_registration_id,
-        kind: EnvelopeKind::from_number(number).ok_or(MailboxError::KindRefused { number })?,
-        content: envelope.content,
-    })
-}
-
-fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
-    let mut values = request.headers().get_all("idempotency-key");
-    let Some(value) = values.next() else { return Ok(None) };
-    let key = value.to_str().unwrap_or_default();
-    let fits = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|octet| octet.is_ascii_graphic());
-    if !fits || values.next().is_some() {
-        let rule = format!("expected one key of 1 to {MAX_KEY} visible ASCII characters");
-        return Err(Failure::invalid("Idempotency-Key", rule));
-    }
-    Ok(Some(key.to_owned()))
+    Ok(answer.json(done.answer))
 }
 
 /// Fetches the envelopes of the caller's device, oldest first, and leaves them where they are until they are acked.
@@ -223,8 +150,4 @@ pub(crate) async fn ack(
     };
     receive::ack(&state, own_mailbox(caller), ack).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-fn own_mailbox(caller: DeviceCaller) -> MailboxId {
-    MailboxId { account: caller.caller.account, device: caller.device }
 }

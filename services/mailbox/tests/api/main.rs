@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(missing_docs, reason = "diesel's table! generates undocumented items")]
 
+mod batch;
 mod concurrency;
 mod events;
 mod harness;
