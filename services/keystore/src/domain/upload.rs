@@ -54,6 +54,8 @@ pub(crate) async fn upload(state: &State, owner: Owner, upload: Upload) -> Resul
     let uploaded = state
         .db
         .write(move |conn| {
+            // The same key may be on its way to another device of the account: one of the two finds the other's.
+            accounts::lock(conn, owner.account)?;
             let mut device = owned(devices::lock(conn, owner.account, owner.device)?, owner)?;
             // The identity is fixed for a life of the device, and with it what was just verified.
             if device.generation != before {

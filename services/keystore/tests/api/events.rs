@@ -45,6 +45,27 @@ on_both! {
         assert_eq!(published(keystore.host, "keystore", &db, data.path()).await, [event]);
     }
 
+    async fn a_session_that_ended_has_no_say_and_its_device_stays(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let (account, identity) = (AccountId::new(), Identity::new());
+        let login = keystore.log_in(account);
+        let answer = login.register(&DeviceRegistration::new(&identity)).await.expect(201);
+        let device = keystore.device_of(&login, &identity, &answer);
+        let change = AccountChange::SessionRevoked { session_id: login.session };
+        let event = AccountEvent { account_id: account, at: START, change };
+
+        keystore.host.internal.post("/internal/keystore/v1/nudge", &event).await.assert_status(204);
+
+        device.client.put("/v1/keys", &json!({"preKeys": pre_keys(100, 5)})).await.assert_status(401);
+        device.client.delete("/v1/devices/1").await.assert_status(401);
+        login.register(&DeviceRegistration::new(&identity)).await.assert_status(401);
+        keystore.bundle(account, "1").await.assert_status(200);
+        let later = keystore.log_in(account);
+        let replacing = DeviceRegistration::new(&identity).replacing(device.id);
+        later.register(&replacing).await.assert_status(201);
+        assert_eq!(keystore.device_ids(account).await, [1]);
+    }
+
     async fn a_deleted_account_leaves_nothing_and_gets_no_device_any_more(db: TestDb) {
         let keystore = Keystore::start(&db).await;
         let (device, other) = (keystore.person().await, keystore.person().await);

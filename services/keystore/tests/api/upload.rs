@@ -76,6 +76,22 @@ on_both! {
         assert_eq!(device.counts().await, [3, 3, 0]);
     }
 
+    async fn of_two_devices_that_bring_the_same_keys_at_once_one_has_them(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let first = keystore.person().await;
+        let second = keystore.device(first.account, &first.identity).await;
+        for round in 1..=5 {
+            let body = json!({"preKeys": pre_keys(round * 100, 20)});
+
+            let (one, other) = tokio::join!(first.client.put("/v1/keys", &body), second.client.put("/v1/keys", &body));
+
+            let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 409]);
+        }
+        assert_eq!(first.counts().await[0] + second.counts().await[0], 3 + 3 + 5 * 20);
+    }
+
     async fn a_client_that_lost_its_keys_drops_those_that_wait(db: TestDb) {
         let keystore = Keystore::start(&db).await;
         let device = keystore.person().await;
