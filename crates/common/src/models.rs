@@ -18,7 +18,7 @@ pub mod ws;
 
 pub use bytes::Base64Bytes;
 pub use devices::{DeviceId, KeyId, OutOfRange, RegistrationId};
-pub use ids::{AccountId, EnvelopeId, Generation, InvalidId, InviteId, SessionId};
+pub use ids::{AccountId, EnvelopeId, Generation, InvalidId, InviteId, MailId, SessionId, VerificationId};
 pub use phone::E164;
 pub use problem::{AsProblem, FieldError, Problem, ProblemKind};
 pub use time::{Clock, SharedClock, SystemClock, UnixMillis};

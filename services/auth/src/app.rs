@@ -15,13 +15,17 @@ use db::{Db, Migrations};
 use service::{
     AccountEvents, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError, handle_account_events, publish_outbox,
 };
+use tokio::sync::Notify;
 use web::{Limits, RoutesFn, Service, Task};
 
 use crate::domain::hasher::Hasher;
+use crate::domain::phone::{JobFault, Jobs};
 use crate::domain::{AuthError, TokenIssuer, housekeeping, sessions};
+use crate::mailer::{self, Transport, TransportFault};
 use crate::metrics::Metrics;
 use crate::routes;
-use crate::settings::AuthSettings;
+use crate::settings::{AuthSettings, Registration};
+use crate::statuses;
 use crate::store::MIGRATIONS;
 
 /// What the verbs work with. Clones are cheap.
@@ -37,6 +41,10 @@ pub(crate) struct State {
     pub(crate) relay: Relay,
     pub(crate) limits: Limits,
     pub(crate) data_key: DataKey,
+    /// Makes the SMS that carry codes; none when this server sends none.
+    pub(crate) sms: Option<Arc<Jobs>>,
+    /// Wakes the mailer of this pod.
+    pub(crate) mail_wanted: Arc<Notify>,
     nudger: Nudger,
 }
 
@@ -93,7 +101,7 @@ impl service::App for App {
     }
 
     fn build(settings: AuthSettings, platform: &Platform) -> Result<Service, StartError> {
-        let Keys { signing, data } = keys(&settings)?;
+        let Keys { signing, data, mail, sms } = keys(&settings)?;
         let mut service = Service::new(Self::NAME);
         let db = platform.database(&Self::section())?;
         let relay = publish_outbox(&mut service, platform, &db)?;
@@ -108,6 +116,8 @@ impl service::App for App {
             relay,
             limits: platform.limits.clone(),
             data_key: data,
+            sms: sms.map(Arc::new),
+            mail_wanted: Arc::default(),
             db: db.clone(),
         };
 
@@ -120,6 +130,16 @@ impl service::App for App {
             housekeeping::run(sweeper, cancel).await;
             Ok::<_, StartError>(())
         }));
+        if let Some(jobs) = &state.sms {
+            statuses::consume(&mut service, platform, state.clone(), jobs.client.clone())?;
+        }
+        if let Some(transport) = mail {
+            let sender = state.clone();
+            service.tasks.push(Task::new("mail", move |cancel| async move {
+                mailer::run(sender, transport, cancel).await;
+                Ok::<_, StartError>(())
+            }));
+        }
         handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
         Ok(service)
     }
@@ -136,10 +156,12 @@ fn with_state(
     })
 }
 
-/// The secrets of the section, as keys.
+/// What the section gives beside numbers.
 struct Keys {
     signing: SigningKey,
     data: DataKey,
+    mail: Option<Transport>,
+    sms: Option<Jobs>,
 }
 
 /// Reads the keys, and checks the rules of the section that a type cannot express.
@@ -153,8 +175,22 @@ fn keys(settings: &AuthSettings) -> Result<Keys, ConfigError> {
     }
     let signing = key("auth.signing_key", &settings.signing_key, &mut faults, SigningKey::from_text);
     let data = key("auth.data_key", &settings.data_key, &mut faults, DataKey::from_text);
-    match (signing, data) {
-        (Some(signing), Some(data)) if faults.is_empty() => Ok(Keys { signing, data }),
+    let mail = Transport::new(settings.mail.expose(), &settings.mail_from);
+    let mail = mail.map_err(|fault| {
+        let place = if matches!(fault, TransportFault::From) { "auth.mail_from" } else { "auth.mail" };
+        faults.push(Fault::new(place, fault.to_string()));
+    });
+    let sms = Jobs::new(&settings.phone).map_err(|fault| {
+        let place = if matches!(fault, JobFault::Text) { "auth.phone.text" } else { "auth.phone.key" };
+        faults.push(Fault::new(place, fault.to_string()));
+    });
+    if settings.registration == Registration::Sms && settings.phone.key.is_empty() {
+        faults.push(Fault::new("auth.phone.key", "is needed for registration by SMS"));
+    }
+    match (signing, data, mail, sms) {
+        (Some(signing), Some(data), Ok(mail), Ok(sms)) if faults.is_empty() => {
+            Ok(Keys { signing, data, mail, sms })
+        }
         _ => Err(ConfigError::Invalid(faults)),
     }
 }

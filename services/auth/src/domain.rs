@@ -8,11 +8,13 @@ pub(crate) mod hasher;
 pub(crate) mod housekeeping;
 pub(crate) mod invites;
 pub(crate) mod login;
+pub(crate) mod mail;
 pub(crate) mod passwords;
+pub(crate) mod phone;
 pub(crate) mod sessions;
 mod tokens;
 pub(crate) mod totp;
 
-pub(crate) use credentials::{Password, Username};
+pub(crate) use credentials::{EmailAddress, Password, Username};
 pub(crate) use error::AuthError;
 pub(crate) use tokens::{AccountToken, TokenIssuer};

@@ -4,5 +4,7 @@ pub(crate) mod accounts;
 mod bodies;
 pub(crate) mod internal;
 pub(crate) mod invites;
+pub(crate) mod mail;
+pub(crate) mod phone;
 pub(crate) mod sessions;
 pub(crate) mod totp;

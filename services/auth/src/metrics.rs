@@ -9,6 +9,10 @@ telemetry::metrics! {
         registrations_total: IntCounter,
         /// Logins by outcome: ok, challenged (the second factor is waited for), refused.
         logins_total: IntCounterVec = &["outcome"],
+        /// Mails by outcome: sent, retried (later), given-up, dropped (nobody has the address).
+        mails_total: IntCounterVec = &["outcome"],
+        /// Codes by SMS, by what became of them: queued, sent, delivered, failed; wrong, verified.
+        phone_codes_total: IntCounterVec = &["outcome"],
         /// Guesses at passwords and codes that were not looked at, since too many wrong ones came before.
         attempts_refused_total: IntCounter,
         /// Refresh tokens that came a second time; each ended its session.

@@ -2,7 +2,7 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::{accounts, internal, invites, sessions, totp};
+use crate::handlers::{accounts, internal, invites, mail, phone, sessions, totp};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
@@ -11,6 +11,15 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(accounts::current)
         .service(accounts::find)
         .service(accounts::change_password)
+        .service(mail::set_email)
+        .service(mail::verify)
+        .service(mail::request_reset)
+        .service(mail::reset)
+        .service(phone::begin)
+        .service(phone::read)
+        .service(phone::send_code)
+        .service(phone::check_code)
+        .service(phone::set)
         .service(totp::enrol)
         .service(totp::confirm)
         .service(totp::renew_recovery_codes)

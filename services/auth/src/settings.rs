@@ -1,10 +1,14 @@
 //! The `[auth]` section.
 
+mod phone;
+
 use std::time::Duration;
 
 use common::crypto::secret::Secret;
 use serde::Deserialize;
 use web::Bucket;
+
+pub use self::phone::{Pause, PhoneSettings};
 
 /// Settings of this service.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +36,22 @@ pub struct AuthSettings {
     /// How long a login waits for its second factor.
     #[serde(with = "humantime_serde")]
     pub challenge_ttl: Duration,
+    /// Where mails go: an `smtp://` (with `?tls=required`) or `smtps://` URL with its credentials, or a folder. Empty: this
+    /// server sends none.
+    pub mail: Secret<String>,
+    /// Whom mails are from.
+    pub mail_from: String,
+    /// The link in a mail, a URL of your client with `{purpose}` (`verify-email`, `reset-password`) and `{token}` in it.
+    /// Empty: the mail has the bare token.
+    pub mail_link: String,
+    /// How long an address can be confirmed by a mail.
+    #[serde(with = "humantime_serde")]
+    pub email_token_ttl: Duration,
+    /// How long a password can be reset by a mail.
+    #[serde(with = "humantime_serde")]
+    pub reset_token_ttl: Duration,
+    /// `[auth.phone]`: codes by SMS.
+    pub phone: PhoneSettings,
     /// Password hashes computed at once; each takes 19 MiB and one core for tens of milliseconds.
     pub hashing_slots: usize,
     /// Logins that may wait for a slot; more are answered 503.
@@ -50,6 +70,12 @@ impl Default for AuthSettings {
             totp_attempts: Bucket { size: 5, refill: Duration::from_secs(5 * 60) },
             totp_issuer: "Sealpost".to_owned(),
             challenge_ttl: Duration::from_secs(5 * 60),
+            mail: Secret::default(),
+            mail_from: "Sealpost <noreply@localhost>".to_owned(),
+            mail_link: String::new(),
+            email_token_ttl: Duration::from_secs(24 * 3600),
+            reset_token_ttl: Duration::from_secs(3600),
+            phone: PhoneSettings::default(),
             hashing_slots: 1,
             hashing_queue: 64,
         }
@@ -64,6 +90,8 @@ pub enum Registration {
     Open,
     /// Whoever has an invite of an operator.
     Invite,
+    /// Whoever has verified a phone number.
+    Sms,
     /// Nobody.
     Closed,
 }

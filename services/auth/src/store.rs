@@ -5,7 +5,9 @@
 pub(crate) mod accounts;
 pub(crate) mod attempts;
 pub(crate) mod invites;
+pub(crate) mod mails;
 pub(crate) mod outbox;
+pub(crate) mod phones;
 pub(crate) mod revocations;
 pub(crate) mod rows;
 mod schema;

@@ -130,6 +130,16 @@ id_type!(
     InviteId,
     now_v7
 );
+id_type!(
+    /// A mail to be sent, UUIDv7.
+    MailId,
+    now_v7
+);
+id_type!(
+    /// A verification of a phone number: a random UUIDv4, since whoever shows it has the number.
+    VerificationId,
+    new_v4
+);
 
 #[cfg(test)]
 mod tests {

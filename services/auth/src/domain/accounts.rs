@@ -3,24 +3,25 @@
 use common::crypto::secret::Secret;
 use common::crypto::token::PlainToken;
 use common::models::events::{AccountChange, AccountEvent};
-use common::models::{AccountId, E164};
+use common::models::{AccountId, E164, UnixMillis, VerificationId};
 use db::DbError;
 
 use super::attempts::Subject;
-use super::{AuthError, Password, Username, passwords};
+use super::{AuthError, EmailAddress, Password, Username, mail, passwords, phone};
 use crate::app::State;
 use crate::settings::Registration;
 use crate::store::rows::AccountRow;
-use crate::store::{accounts, invites, outbox, sessions, totp};
+use crate::store::{accounts, invites, mails, outbox, phones, sessions, totp};
 
 /// What a person gives to have an account. E-mail and phone are contact data; they identify nobody before they are
 /// verified.
 pub(crate) struct NewAccount {
     pub(crate) username: Username,
     pub(crate) password: Password,
-    pub(crate) email: Option<String>,
+    pub(crate) email: Option<EmailAddress>,
     pub(crate) phone: Option<E164>,
     pub(crate) invite_code: Option<Secret<String>>,
+    pub(crate) phone_verification: Option<VerificationId>,
 }
 
 /// Makes an account.
@@ -29,11 +30,13 @@ pub(crate) struct NewAccount {
 /// times tell whether a name is taken only to somebody who may have it.
 ///
 /// # Errors
-/// [`AuthError::RegistrationClosed`], [`AuthError::InviteNeeded`] by the mode; [`AuthError::UsernameTaken`].
-pub(crate) async fn register(state: &State, new: NewAccount) -> Result<AccountId, AuthError> {
+/// [`AuthError::RegistrationClosed`], [`AuthError::InviteNeeded`] [`AuthError::PhoneUnverified`] by the mode;
+/// [`AuthError::UsernameTaken`], [`AuthError::PhoneTaken`].
+pub(crate) async fn register(state: &State, new: NewAccount) -> Result<(AccountId, Profile), AuthError> {
     let invite = match (state.settings.registration, new.invite_code) {
         (Registration::Closed, _) => return Err(AuthError::RegistrationClosed),
-        (Registration::Open, _) => None,
+        (Registration::Sms, _) if new.phone_verification.is_none() => return Err(AuthError::PhoneUnverified),
+        (Registration::Open | Registration::Sms, _) => None,
         (Registration::Invite, code) => {
             let code: PlainToken =
                 code.and_then(|code| code.expose().parse().ok()).ok_or(AuthError::InviteNeeded)?;
@@ -42,14 +45,19 @@ pub(crate) async fn register(state: &State, new: NewAccount) -> Result<AccountId
     };
     let password_hash = state.hasher.hash(new.password).await?;
     let (account_id, now) = (AccountId::new(), state.clock.now());
-    let row = AccountRow {
+    let verification = new.phone_verification;
+    let mut row = AccountRow {
         account_id,
         username: new.username.as_str().to_owned(),
         password_hash,
-        email: new.email,
+        email: new.email.as_ref().map(|email| email.as_str().to_owned()),
         phone: new.phone.map(|phone| phone.as_str().to_owned()),
         created_at: now,
+        email_verified_at: None,
+        phone_verified_at: None,
     };
+    let email = new.email.filter(|_| !state.settings.mail.is_empty());
+    let mail = email.map(|email| mail::verification(account_id, &email, now));
     let stored = state
         .db
         .write(move |conn| {
@@ -58,12 +66,27 @@ pub(crate) async fn register(state: &State, new: NewAccount) -> Result<AccountId
             {
                 return Err(AuthError::InviteNeeded);
             }
-            Ok(accounts::insert(conn, row)?)
+            if let Some(verification) = verification {
+                row.phone = Some(phone::take(conn, verification, now)?);
+                row.phone_verified_at = Some(now);
+            }
+            let profile = Profile::new(row.clone(), false);
+            accounts::insert(conn, row)?;
+            if let Some(mail) = mail {
+                mails::insert(conn, mail)?;
+            }
+            Ok(profile)
         })
         .await;
     match stored {
-        Ok(()) => Ok(account_id),
-        // The transaction has put the use of the invite back.
+        Ok(profile) => {
+            state.mail_wanted.notify_one();
+            Ok((account_id, profile))
+        }
+        // The transaction has put back the use of the invite, and the verification.
+        Err(AuthError::Db(DbError::UniqueViolation { constraint })) if constraint.contains("phone") => {
+            Err(AuthError::PhoneTaken)
+        }
         Err(AuthError::Db(DbError::UniqueViolation { .. })) => Err(AuthError::UsernameTaken),
         Err(error) => Err(error),
     }
@@ -82,7 +105,30 @@ pub(crate) async fn find(state: &State, username: &str) -> Result<AccountRow, Au
 /// An account as its owner sees it.
 pub(crate) struct Profile {
     pub(crate) username: String,
+    pub(crate) email: Option<Contact>,
+    pub(crate) phone: Option<Contact>,
     pub(crate) totp: bool,
+}
+
+/// An address or a number of an account.
+pub(crate) struct Contact {
+    pub(crate) text: String,
+    /// Whether it identifies the account.
+    pub(crate) verified: bool,
+}
+
+impl Profile {
+    fn new(row: AccountRow, totp: bool) -> Self {
+        let contact = |text: Option<String>, verified_at: Option<UnixMillis>| {
+            text.map(|text| Contact { text, verified: verified_at.is_some() })
+        };
+        Self {
+            username: row.username,
+            email: contact(row.email, row.email_verified_at),
+            phone: contact(row.phone, row.phone_verified_at),
+            totp,
+        }
+    }
 }
 
 /// Reads an account for its owner.
@@ -95,7 +141,7 @@ pub(crate) async fn profile(state: &State, account: AccountId) -> Result<Profile
         .read(move |conn| Ok::<_, DbError>((accounts::by_id(conn, account)?, totp::find(conn, account)?)))
         .await?;
     let (Some(row), totp) = found else { return Err(AuthError::NoAccount) };
-    Ok(Profile { username: row.username, totp: totp.is_some_and(|totp| totp.confirmed_at.is_some()) })
+    Ok(Profile::new(row, totp.is_some_and(|totp| totp.confirmed_at.is_some())))
 }
 
 /// Tells whether the account exists; a deleted one does not.
@@ -114,7 +160,7 @@ pub(crate) async fn must_exist(state: &State, account: AccountId) -> Result<(), 
 /// [`AuthError::BadCredentials`] for a wrong password, [`AuthError::TooManyAttempts`]; [`AuthError::NoAccount`] when it
 /// is gone already.
 pub(crate) async fn delete(state: &State, account: AccountId, password: Password) -> Result<(), AuthError> {
-    passwords::confirm(state, account, password).await?;
+    let AccountRow { email, phone, .. } = passwords::confirm(state, account, password).await?;
     let guesses = [Subject::password(state, account), Subject::code(state, account)];
     let now = state.clock.now();
     let until = now + state.issuer.ttl();
@@ -128,6 +174,12 @@ pub(crate) async fn delete(state: &State, account: AccountId, password: Password
                 super::sessions::end(conn, account, session, until)?;
             }
             let deleted = accounts::delete(conn, account, now)?;
+            if let Some(email) = &email {
+                mails::delete_to(conn, email)?;
+            }
+            if let Some(phone) = &phone {
+                phones::delete_of(conn, phone)?;
+            }
             for subject in guesses {
                 subject.forget(conn)?;
             }

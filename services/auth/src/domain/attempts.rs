@@ -27,6 +27,16 @@ impl Subject {
         Self(state.data_key.mac("attempts of an account's second factor", &[account.as_str().as_bytes()]))
     }
 
+    /// The SMS that a number gets.
+    pub(crate) fn phone(state: &State, phone: &str) -> Self {
+        Self(state.data_key.mac("SMS to a number", &[phone.as_bytes()]))
+    }
+
+    /// Its row's key.
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The password of a name that nobody has: it must look like any other.
     pub(crate) fn unknown(state: &State, name: &str) -> Self {
         Self(state.data_key.mac("attempts of an unknown name", &[name.as_bytes()]))

@@ -1,4 +1,6 @@
-//! Names and passwords as types: whoever holds one knows that it keeps the rules.
+//! Names, addresses and passwords as types: whoever holds one knows that it keeps the rules.
+
+use std::fmt;
 
 use common::crypto::secret::Secret;
 use serde::{Deserialize, Deserializer, de};
@@ -9,6 +11,9 @@ pub(crate) enum InvalidCredential {
     /// The rule of [`Username`].
     #[error("a username is 3 to 32 of the characters a-z, 0-9, dot, underscore and hyphen")]
     Username,
+    /// The rule of [`EmailAddress`].
+    #[error("not an e-mail address such as alice@example.org")]
+    EmailAddress,
     /// The rule of [`Password`].
     #[error("a password is 8 to 1024 bytes of UTF-8")]
     Password,
@@ -40,6 +45,40 @@ impl std::str::FromStr for Username {
 }
 
 impl<'de> Deserialize<'de> for Username {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// An e-mail address that can be written to, in ASCII and 254 characters at most (RFC 5321 §4.5.3.1.3 with its brackets).
+/// Upper case is folded: what few servers tell apart in the part before the @, people do not.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct EmailAddress(String);
+
+impl EmailAddress {
+    /// Borrows the folded address.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for EmailAddress {
+    type Err = InvalidCredential;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCredential> {
+        let folded = text.to_ascii_lowercase();
+        let valid = folded.is_ascii() && folded.len() <= 254 && folded.parse::<lettre::Address>().is_ok();
+        if valid { Ok(Self(folded)) } else { Err(InvalidCredential::EmailAddress) }
+    }
+}
+
+impl fmt::Debug for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EmailAddress([redacted])")
+    }
+}
+
+impl<'de> Deserialize<'de> for EmailAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
@@ -84,6 +123,27 @@ mod tests {
         for text in ["", "ab", "with space", "ümlaut", "a@b", "a\0b", &"a".repeat(33)] {
             assert_eq!(text.parse::<Username>(), Err(InvalidCredential::Username), "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_address_is_folded_and_can_be_written_to() {
+        assert_eq!("Alice@Example.ORG".parse::<EmailAddress>().unwrap().as_str(), "alice@example.org");
+        let long = format!("{}@example.org", "x".repeat(64));
+        for text in [
+            "",
+            "alice",
+            "@example.org",
+            "alice@",
+            "a b@example.org",
+            "a@b@c",
+            "ä@example.org",
+            &*long.repeat(4),
+        ] {
+            assert_eq!(text.parse::<EmailAddress>(), Err(InvalidCredential::EmailAddress), "{text:?}");
+        }
+        let header = "alice@example.org\r\nBcc: mallory@example.org";
+        assert!(header.parse::<EmailAddress>().is_err());
+        assert_eq!(format!("{:?}", "a@b.org".parse::<EmailAddress>().unwrap()), "EmailAddress([redacted])");
     }
 
     #[test]

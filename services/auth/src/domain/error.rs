@@ -10,6 +10,8 @@ use common::models::problem::{AsProblem, ProblemKind};
 use db::DbError;
 use serde_json::{Map, Value};
 
+use super::phone::JobError;
+
 /// A verb of this service failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AuthError {
@@ -43,6 +45,33 @@ pub(crate) enum AuthError {
     /// The account has no second factor (that this could be about).
     #[error("there is no second factor")]
     TotpNotBegun,
+    /// This server sends no mail.
+    #[error("this server sends no mail")]
+    NoMail,
+    /// The token of a mail is unknown, used or expired: which of them is not told.
+    #[error("the code of this mail is not valid (any more)")]
+    BadMailToken,
+    /// The address identifies another account. Told only to somebody who reads what is sent there.
+    #[error("the address belongs to another account")]
+    EmailTaken,
+    /// This server sends no codes by SMS.
+    #[error("this server sends no codes by SMS")]
+    NoSms,
+    /// There is no such verification of a number (any more).
+    #[error("no such verification")]
+    NoVerification,
+    /// The number is verified already.
+    #[error("the number is verified already")]
+    Verified,
+    /// No SMS or no check is left, or no code was sent yet.
+    #[error("nothing is left of this verification; begin another")]
+    VerificationExhausted,
+    /// A verified number is needed.
+    #[error("a verified phone number is needed")]
+    PhoneUnverified,
+    /// The number identifies another account. Told only to somebody who reads what is sent there.
+    #[error("the number belongs to another account")]
+    PhoneTaken,
     /// The session or its account is gone: a late call finds none.
     #[error("no such session")]
     NoSession,
@@ -87,6 +116,12 @@ impl From<NotOurs> for AuthError {
     }
 }
 
+impl From<JobError> for AuthError {
+    fn from(error: JobError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
 impl AsProblem for AuthError {
     fn kind(&self) -> ProblemKind {
         match self {
@@ -99,6 +134,15 @@ impl AsProblem for AuthError {
             Self::WrongCode => ProblemKind::StepUp("wrong-code"),
             Self::TotpActive => ProblemKind::Conflict("totp-active"),
             Self::TotpNotBegun => ProblemKind::NotFound("totp-not-found"),
+            Self::NoMail => ProblemKind::Unprocessable("mail-not-configured"),
+            Self::BadMailToken => ProblemKind::Unprocessable("invalid-mail-token"),
+            Self::EmailTaken => ProblemKind::Conflict("email-taken"),
+            Self::NoSms => ProblemKind::Unprocessable("sms-not-configured"),
+            Self::NoVerification => ProblemKind::NotFound("verification-not-found"),
+            Self::Verified => ProblemKind::Conflict("already-verified"),
+            Self::VerificationExhausted => ProblemKind::Conflict("verification-exhausted"),
+            Self::PhoneUnverified => ProblemKind::Forbidden("phone-verification-needed"),
+            Self::PhoneTaken => ProblemKind::Conflict("phone-taken"),
             Self::NoSession => ProblemKind::NotFound("session-not-found"),
             Self::BoundElsewhere => ProblemKind::Conflict("session-bound"),
             Self::NoAccount => ProblemKind::NotFound("account-not-found"),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::AuthError;
 use crate::app::State;
-use crate::store::{accounts, attempts, invites, revocations, sessions, totp};
+use crate::store::{accounts, attempts, invites, mails, phones, revocations, sessions, totp};
 
 /// Sessions removed in one transaction.
 const BATCH: i64 = 500;
@@ -77,6 +77,8 @@ pub(crate) async fn sweep(state: &State) -> Result<(), AuthError> {
             revocations::prune(conn, now)?;
             invites::prune(conn, now)?;
             totp::prune_challenges(conn, now)?;
+            mails::prune_tokens(conn, now)?;
+            phones::prune(conn, now)?;
             attempts::prune(conn, now)
         })
         .await?;

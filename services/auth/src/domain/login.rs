@@ -10,7 +10,7 @@ use crate::app::State;
 use crate::store::rows::{AccountRow, ChallengeRow, RefreshTokenRow, SessionRow};
 use crate::store::{accounts, sessions, totp};
 
-/// Opens a session with a password.
+/// Opens a session with a password. The name is a username, or an e-mail address that was verified.
 ///
 /// # Errors
 /// [`AuthError::BadCredentials`], after the same work whichever half was wrong; [`AuthError::TooManyAttempts`] after
@@ -23,7 +23,9 @@ pub(crate) async fn log_in(
     // A name that no account can have is looked for and missed like any other.
     let name = username.to_ascii_lowercase();
     let sought = name.clone();
-    let row = state.db.read(move |conn| accounts::by_username(conn, &sought)).await?;
+    // No username has an @ in it.
+    let find = if sought.contains('@') { accounts::by_email } else { accounts::by_username };
+    let row = state.db.read(move |conn| find(conn, &sought)).await?;
     let subject = match &row {
         Some(row) => Subject::password(state, row.account_id),
         None => Subject::unknown(state, &name),

@@ -7,17 +7,17 @@ use web::{Caller, ClientAddr, Failure, Json, Rule};
 
 use super::bodies::{Account, ChangePassword, DeleteAccount, FoundAccount, NewAccount};
 use crate::app::State;
-use crate::domain::accounts::Profile;
 use crate::domain::{accounts, passwords};
 
 /// Makes an account.
 #[utoipa::path(tag = "accounts", responses(
     (status = 201, body = Account),
     (status = 400, body = Problem, description = "a field breaks its rule"),
-    (status = 403, body = Problem, description = "`registration-closed`, or `invite-needed`: none, or one that cannot be used"),
-    (status = 409, body = Problem, description = "`username-taken`"),
+    (status = 403, body = Problem, description = "`registration-closed`; `invite-needed` or `phone-verification-needed`: none, \
+        or one that cannot be used"),
+    (status = 409, body = Problem, description = "`username-taken`, `phone-taken`"),
     (status = 413, body = Problem),
-    (status = 429, body = Problem, description = "`rate-limited`, by address"),
+    (status = 429, body = Problem, description = "`rate-limited`, by address, or by the one that a mail would go to"),
     (status = 503, body = Problem),
 ))]
 #[post("/v1/accounts")]
@@ -27,10 +27,14 @@ pub(crate) async fn register(
     body: Json<NewAccount>,
 ) -> Result<HttpResponse, Failure> {
     state.limits.take(Rule::RegistrationAddress, client.network())?;
-    let NewAccount { username, password, email, phone, invite_code } = body.into_inner();
-    let profile = Profile { username: username.as_str().to_owned(), totp: false };
-    let new = accounts::NewAccount { username, password, email, phone, invite_code };
-    let account_id = accounts::register(&state, new).await?;
+    let NewAccount { username, password, email, phone, invite_code, phone_verification_id } =
+        body.into_inner();
+    if let Some(email) = &email {
+        state.limits.take(Rule::MailTarget, email.as_str())?;
+    }
+    let phone_verification = phone_verification_id;
+    let new = accounts::NewAccount { username, password, email, phone, invite_code, phone_verification };
+    let (account_id, profile) = accounts::register(&state, new).await?;
     state.metrics.registrations_total.inc();
     Ok(HttpResponse::Created().json(Account::new(account_id, None, profile)))
 }

@@ -1,16 +1,20 @@
 //! What goes over the wire.
 
+mod mail;
+mod phone;
 mod totp;
 
 use common::crypto::secret::Secret;
-use common::models::{AccountId, DeviceId, E164, SessionId, UnixMillis};
+use common::models::{AccountId, DeviceId, E164, SessionId, UnixMillis, VerificationId};
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
+pub(crate) use self::mail::{MailToken, NewEmail, RequestReset, ResetPassword};
+pub(crate) use self::phone::{BeginVerification, CheckCode, NewPhone, Verification};
 pub(crate) use self::totp::{ChangeTotp, CompleteLogin, ConfirmTotp, EnrolTotp, RecoveryCodes, TotpSecret};
-use crate::domain::accounts::Profile;
+use crate::domain::accounts::{self, Profile};
 use crate::domain::sessions::Issued;
-use crate::domain::{Password, Username};
+use crate::domain::{EmailAddress, Password, Username};
 use crate::store::rows::SessionRow;
 
 /// Body of a registration.
@@ -24,13 +28,16 @@ pub(crate) struct NewAccount {
     #[schema(value_type = String, format = "password")]
     pub(crate) password: Password,
     /// Contact data; identifies nobody before it is verified.
-    pub(crate) email: Option<String>,
+    #[schema(value_type = Option<String>, example = "alice@example.org")]
+    pub(crate) email: Option<EmailAddress>,
     /// Contact data, E.164.
     #[schema(value_type = Option<String>, example = "+255712345678")]
     pub(crate) phone: Option<E164>,
     /// Needed where registration is by invite.
     #[schema(value_type = Option<String>, format = "password")]
     pub(crate) invite_code: Option<Secret<String>>,
+    /// A verification that is done; its number becomes the account's. Needed where registration is by SMS.
+    pub(crate) phone_verification_id: Option<VerificationId>,
 }
 
 /// An account.
@@ -44,14 +51,43 @@ pub(crate) struct Account {
     /// The device of the session that asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) device_id: Option<DeviceId>,
+    /// Its e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<Contact>,
+    /// Its phone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phone: Option<Contact>,
     /// Whether logins need a second factor.
     pub(crate) totp: bool,
+}
+
+/// An e-mail address or a phone number of an account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Contact {
+    /// The address or number.
+    pub(crate) value: String,
+    /// Whether it was shown to be the owner's; only then it identifies the account.
+    pub(crate) verified: bool,
+}
+
+impl From<accounts::Contact> for Contact {
+    fn from(contact: accounts::Contact) -> Self {
+        Self { value: contact.text, verified: contact.verified }
+    }
 }
 
 impl Account {
     /// Describes an account to its owner.
     pub(crate) fn new(account_id: AccountId, device_id: Option<DeviceId>, profile: Profile) -> Self {
-        Self { account_id, username: profile.username, device_id, totp: profile.totp }
+        Self {
+            account_id,
+            username: profile.username,
+            device_id,
+            email: profile.email.map(Contact::from),
+            phone: profile.phone.map(Contact::from),
+            totp: profile.totp,
+        }
     }
 }
 

@@ -21,6 +21,12 @@ pub(crate) fn by_username(conn: &mut DbConn, username: &str) -> Result<Option<Ac
     Ok(accounts::table.filter(accounts::username.eq(username)).first(conn).optional()?)
 }
 
+/// Finds the account that an address identifies.
+pub(crate) fn by_email(conn: &mut DbConn, email: &str) -> Result<Option<AccountRow>, DbError> {
+    let verified = accounts::table.filter(accounts::email_verified_at.is_not_null());
+    Ok(verified.filter(accounts::email.eq(email)).first(conn).optional()?)
+}
+
 /// Finds an account by its id.
 pub(crate) fn by_id(conn: &mut DbConn, account: AccountId) -> Result<Option<AccountRow>, DbError> {
     Ok(accounts::table.find(account).first(conn).optional()?)
@@ -34,6 +40,38 @@ pub(crate) fn lock(conn: &mut DbConn, account: AccountId) -> Result<Option<Accou
         DbConn::Pg(c) => row.for_update().first(c).optional()?,
         DbConn::Sqlite(c) => row.first(c).optional()?,
     })
+}
+
+/// Gives an account an address that was verified, or takes away the one it has.
+///
+/// # Errors
+/// [`DbError::UniqueViolation`] when it identifies another account.
+pub(crate) fn set_email(
+    conn: &mut DbConn,
+    account: AccountId,
+    verified: Option<(&str, UnixMillis)>,
+) -> Result<(), DbError> {
+    let (email, at) = verified.unzip();
+    diesel::update(accounts::table.find(account))
+        .set((accounts::email.eq(email), accounts::email_verified_at.eq(at)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Gives an account a number that was verified, or takes away the one it has.
+///
+/// # Errors
+/// [`DbError::UniqueViolation`] when it identifies another account.
+pub(crate) fn set_phone(
+    conn: &mut DbConn,
+    account: AccountId,
+    verified: Option<(&str, UnixMillis)>,
+) -> Result<(), DbError> {
+    let (phone, at) = verified.unzip();
+    diesel::update(accounts::table.find(account))
+        .set((accounts::phone.eq(phone), accounts::phone_verified_at.eq(at)))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Replaces the hash of a password.

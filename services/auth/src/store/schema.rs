@@ -8,6 +8,8 @@ diesel::table! {
         email -> Nullable<Text>,
         phone -> Nullable<Text>,
         created_at -> BigInt,
+        email_verified_at -> Nullable<BigInt>,
+        phone_verified_at -> Nullable<BigInt>,
     }
 }
 
@@ -87,12 +89,54 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    mails (mail_id) {
+        mail_id -> Text,
+        account_id -> Nullable<Text>,
+        recipient -> Text,
+        purpose -> Text,
+        attempts -> Integer,
+        due_at -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    mail_tokens (account_id, token_hash) {
+        account_id -> Text,
+        token_hash -> Binary,
+        purpose -> Text,
+        email -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    phone_verifications (verification_id) {
+        verification_id -> Text,
+        phone -> Text,
+        correl_id -> Nullable<Text>,
+        code_mac -> Nullable<Binary>,
+        code_expires_at -> BigInt,
+        sends -> Integer,
+        checks -> Integer,
+        next_send_at -> BigInt,
+        next_check_at -> BigInt,
+        delivery -> Text,
+        verified_at -> Nullable<BigInt>,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     attempts,
     challenges,
     deleted_accounts,
     invites,
+    mail_tokens,
+    mails,
+    phone_verifications,
     recovery_codes,
     refresh_tokens,
     revocations,

@@ -20,6 +20,9 @@ use crate::files;
 /// The SMS clients that have a key in the vault that is made: the loop-back client, and one for trying things out.
 const CLIENTS: [&str; 2] = ["test", "demo"];
 
+/// The SMS client as which auth sends codes. Nobody else has an API key for it.
+const CODES: &str = "auth";
+
 /// Why secrets cannot be made or read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SecretError {
@@ -63,6 +66,7 @@ pub(super) fn provide(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBu
     store.setting(config, "internal.admin_token", "admin-token", token)?;
     store.setting(config, "auth.signing_key", "token-signing-key", signing_key)?;
     store.setting(config, "auth.data_key", "auth-data-key", token)?;
+    config.fill("auth.mail", &data_dir.join("mail").display().to_string(), "made for a standalone");
     if !config.is_set("sms_gateway.vault") {
         sms_clients(&mut store, config)?;
     }
@@ -92,7 +96,14 @@ fn sms_clients(store: &mut Store, config: &mut Config) -> Result<(), SecretError
         }
     }
 
-    config.fill("sms_gateway.allowed_clients", &CLIENTS.join(","), "made for a standalone");
+    if let Ok(key) = vault.sealing_key(CODES) {
+        let line = key.to_line()?;
+        store.export(CODES, &line)?;
+        config.fill("auth.phone.key", &line, &source);
+    }
+
+    let clients = [&CLIENTS[..], &[CODES]].concat().join(",");
+    config.fill("sms_gateway.allowed_clients", &clients, "made for a standalone");
     if !config.is_set("sms_gateway.http_keys") {
         for client in CLIENTS {
             let key = store.text(&format!("sms-api-key-{client}"), token)?;
@@ -164,6 +175,7 @@ impl Store {
         for client in CLIENTS {
             vault.add(client, DEFAULT_BITS, SystemClock.now()).map_err(failed)?;
         }
+        vault.add_x25519(CODES, SystemClock.now()).map_err(failed)?;
         self.write(path, &vault.to_bytes(password).map_err(failed)?)?;
         Ok(vault)
     }
@@ -231,9 +243,9 @@ mod tests {
         let (first, made) = provided(data.path(), &[]);
         let (second, made_later) = provided(data.path(), &[]);
 
-        assert_eq!(made.len(), 10, "{made:?}");
+        assert_eq!(made.len(), 11, "{made:?}");
         assert!(made_later.is_empty(), "{made_later:?}");
-        assert_eq!(first.allowed_clients, ["test", "demo"]);
+        assert_eq!(first.allowed_clients, ["test", "demo", "auth"]);
         assert_eq!(first.http_keys, second.http_keys);
         assert_eq!(first.http_keys.values().collect::<Vec<_>>().len(), 2);
         let vault = std::fs::read(&second.vault).unwrap();

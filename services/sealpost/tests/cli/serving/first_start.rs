@@ -47,7 +47,7 @@ async fn secrets_are_made_once_private_and_named_but_not_shown() {
     let second = Standalone::start(&place, "").await;
 
     assert_eq!(secrets.keys().collect::<Vec<_>>(), SECRETS);
-    assert_eq!(exported.keys().collect::<Vec<_>>(), ["sms-demo.pub", "sms-test.pub"]);
+    assert_eq!(exported.keys().collect::<Vec<_>>(), ["sms-auth.pub", "sms-demo.pub", "sms-test.pub"]);
     assert_eq!(contents(&data.join("secrets")), secrets);
     assert_eq!(contents(&data.join("public")), exported);
     for folder in ["", "secrets", "public"] {

@@ -1,0 +1,93 @@
+//! Mails to be sent, and the tokens that were sent.
+
+use common::crypto::token::HashedToken;
+use common::models::{AccountId, MailId, UnixMillis};
+use db::{DbConn, DbError};
+use diesel::prelude::*;
+
+use super::rows::{MailRow, MailTokenRow, Purpose};
+use super::schema::{mail_tokens, mails};
+
+/// Stores a mail to be sent.
+pub(crate) fn insert(conn: &mut DbConn, mail: MailRow) -> Result<(), DbError> {
+    diesel::insert_into(mails::table).values(mail).execute(conn)?;
+    Ok(())
+}
+
+/// Takes up to `limit` mails that are due at `now`, the oldest first, and counts a try of each. Nobody else gets them
+/// before `until`.
+pub(crate) fn claim(
+    conn: &mut DbConn,
+    now: UnixMillis,
+    until: UnixMillis,
+    limit: i64,
+) -> Result<Vec<MailRow>, DbError> {
+    let due = mails::table.filter(mails::due_at.le(now)).order((mails::due_at, mails::mail_id)).limit(limit);
+    let mut claimed: Vec<MailRow> = match conn {
+        DbConn::Pg(c) => due.for_update().skip_locked().load(c)?,
+        DbConn::Sqlite(c) => due.load(c)?,
+    };
+    for mail in &mut claimed {
+        mail.attempts += 1;
+        diesel::update(mails::table.find(mail.mail_id))
+            .set((mails::attempts.eq(mail.attempts), mails::due_at.eq(until)))
+            .execute(conn)?;
+    }
+    Ok(claimed)
+}
+
+/// Moves the next try of a mail.
+pub(crate) fn postpone(conn: &mut DbConn, mail: MailId, due_at: UnixMillis) -> Result<(), DbError> {
+    diesel::update(mails::table.find(mail)).set(mails::due_at.eq(due_at)).execute(conn)?;
+    Ok(())
+}
+
+/// Removes a mail that is done with.
+pub(crate) fn delete(conn: &mut DbConn, mail: MailId) -> Result<(), DbError> {
+    diesel::delete(mails::table.find(mail)).execute(conn)?;
+    Ok(())
+}
+
+/// Removes the mails that wait for an address, whoever asked for them.
+pub(crate) fn delete_to(conn: &mut DbConn, recipient: &str) -> Result<(), DbError> {
+    diesel::delete(mails::table.filter(mails::recipient.eq(recipient))).execute(conn)?;
+    Ok(())
+}
+
+/// Stores a token that is about to be sent.
+pub(crate) fn insert_token(conn: &mut DbConn, token: MailTokenRow) -> Result<(), DbError> {
+    diesel::insert_into(mail_tokens::table).values(token).execute(conn)?;
+    Ok(())
+}
+
+/// Finds a token that can be used at `now`.
+pub(crate) fn find_token(
+    conn: &mut DbConn,
+    account: AccountId,
+    hash: HashedToken,
+    purpose: Purpose,
+    now: UnixMillis,
+) -> Result<Option<MailTokenRow>, DbError> {
+    let usable = mail_tokens::table
+        .find((account, hash))
+        .filter(mail_tokens::purpose.eq(purpose))
+        .filter(mail_tokens::expires_at.gt(now));
+    Ok(usable.first(conn).optional()?)
+}
+
+/// Removes all tokens of an account for one purpose: one of them was used. Tells how many there were.
+pub(crate) fn delete_tokens(
+    conn: &mut DbConn,
+    account: AccountId,
+    purpose: Purpose,
+) -> Result<usize, DbError> {
+    let spent = mail_tokens::table
+        .filter(mail_tokens::account_id.eq(account))
+        .filter(mail_tokens::purpose.eq(purpose));
+    Ok(diesel::delete(spent).execute(conn)?)
+}
+
+/// Removes the tokens that have expired.
+pub(crate) fn prune_tokens(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
+    Ok(diesel::delete(mail_tokens::table.filter(mail_tokens::expires_at.le(now))).execute(conn)?)
+}
