@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use async_trait::async_trait;
 use bus::outbox::Relay;
 use clients::Nudger;
-use common::crypto::jws::{JwkSet, SigningKey};
+use common::crypto::jws::{JwkSet, SigningKey, VerifyingKey};
 use common::crypto::{DataKey, Secret};
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::{SharedClock, UnixMillis};
@@ -101,13 +101,13 @@ impl service::App for App {
     }
 
     fn build(settings: AuthSettings, platform: &Platform) -> Result<Service, StartError> {
-        let Keys { signing, data, mail, sms } = keys(&settings)?;
+        let Keys { signing, valid, data, mail, sms } = keys(&settings)?;
         let mut service = Service::new(Self::NAME);
         let db = platform.database(&Self::section())?;
         let relay = publish_outbox(&mut service, platform, &db)?;
         let state = State {
             hasher: Hasher::new(settings.hashing_slots, settings.hashing_queue),
-            jwks: Arc::new(JwkSet { keys: vec![signing.verifying_key().to_jwk()] }),
+            jwks: Arc::new(JwkSet { keys: valid.iter().map(VerifyingKey::to_jwk).collect() }),
             issuer: TokenIssuer::new(Arc::new(signing), settings.access_ttl),
             metrics: Metrics::register(&service.metrics)?,
             settings: Arc::new(settings),
@@ -159,6 +159,8 @@ fn with_state(
 /// What the section gives beside numbers.
 struct Keys {
     signing: SigningKey,
+    /// Keys whose tokens are valid: that of `signing`, then others.
+    valid: Vec<VerifyingKey>,
     data: DataKey,
     mail: Option<Transport>,
     sms: Option<Jobs>,
@@ -175,6 +177,10 @@ fn keys(settings: &AuthSettings) -> Result<Keys, ConfigError> {
     }
     let signing = key("auth.signing_key", &settings.signing_key, &mut faults, SigningKey::from_text);
     let data = key("auth.data_key", &settings.data_key, &mut faults, DataKey::from_text);
+    let previous: Vec<_> = settings.previous_keys.iter().map(|text| VerifyingKey::from_text(text)).collect();
+    if previous.iter().any(Result::is_err) {
+        faults.push(Fault::new("auth.previous_keys", "has an entry that is not 32 bytes in base64url"));
+    }
     let mail = Transport::new(settings.mail.expose(), &settings.mail_from);
     let mail = mail.map_err(|fault| {
         let place = if matches!(fault, TransportFault::From) { "auth.mail_from" } else { "auth.mail" };
@@ -189,7 +195,13 @@ fn keys(settings: &AuthSettings) -> Result<Keys, ConfigError> {
     }
     match (signing, data, mail, sms) {
         (Some(signing), Some(data), Ok(mail), Ok(sms)) if faults.is_empty() => {
-            Ok(Keys { signing, data, mail, sms })
+            let mut valid = vec![signing.verifying_key().clone()];
+            for key in previous.into_iter().flatten() {
+                if !valid.contains(&key) {
+                    valid.push(key);
+                }
+            }
+            Ok(Keys { signing, valid, data, mail, sms })
         }
         _ => Err(ConfigError::Invalid(faults)),
     }

@@ -24,6 +24,10 @@ pub struct AuthSettings {
     pub refresh_ttl: Duration,
     /// The Ed25519 seed that signs access tokens: 32 bytes in base64url without padding. Required.
     pub signing_key: Secret<String>,
+    /// Public halves (`x` in `/.well-known/jwks.json`) of further keys whose access tokens are valid. To change
+    /// `signing_key`: name the public half of the new one here and restart, put it in the place of the old one and name the
+    /// old one here, and take that out after `access_ttl`. Nobody is logged out.
+    pub previous_keys: Vec<String>,
     /// The key of what is kept in tables: secrets are sealed under it, guessable values are stored as its keyed hashes. 32
     /// bytes in base64url without padding. Required; with another one, enrolments of TOTP are lost.
     pub data_key: Secret<String>,
@@ -65,6 +69,7 @@ impl Default for AuthSettings {
             access_ttl: Duration::from_secs(15 * 60),
             refresh_ttl: Duration::from_secs(30 * 24 * 3600),
             signing_key: Secret::default(),
+            previous_keys: Vec::new(),
             data_key: Secret::default(),
             password_attempts: Bucket { size: 10, refill: Duration::from_secs(3 * 60) },
             totp_attempts: Bucket { size: 5, refill: Duration::from_secs(5 * 60) },

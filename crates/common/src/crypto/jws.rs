@@ -102,6 +102,15 @@ impl VerifyingKey {
         Self { kid: kid.into(), public }
     }
 
+    /// Reads the 32 octets as base64url, the member `x` of [`Jwk`]; blanks around it do not matter.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] for other text.
+    pub fn from_text(text: &str) -> Result<Self, InvalidKey> {
+        let octets = URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| InvalidKey)?;
+        octets.try_into().map(Self::from_octets).map_err(|_| InvalidKey)
+    }
+
     /// Gives the key's id.
     pub fn kid(&self) -> &str {
         &self.kid

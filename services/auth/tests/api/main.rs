@@ -7,6 +7,7 @@ mod contract;
 mod events;
 mod harness;
 mod invites;
+mod keys;
 mod mail;
 mod passwords;
 mod phone;
