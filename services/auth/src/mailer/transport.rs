@@ -27,6 +27,16 @@ pub(crate) enum TransportFault {
     Url,
 }
 
+/// The three digits that a server answered with (RFC 5321 §4.2), if it did. Its text may repeat the address.
+#[derive(Debug)]
+pub(crate) struct Reply(Option<String>);
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_deref().unwrap_or("no answer"))
+    }
+}
+
 /// A mail that was not sent. Says why, and not what or to whom.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TransportError {
@@ -34,11 +44,11 @@ pub(crate) enum TransportError {
     #[error("the mail cannot be written")]
     Unwritable,
     /// The server refused for good.
-    #[error("the mail server refused it")]
-    Refused,
+    #[error("the mail server refused it ({0})")]
+    Refused(Reply),
     /// The server is away, or refused for now.
-    #[error("the mail server did not take it")]
-    Away,
+    #[error("the mail server did not take it ({0})")]
+    Away(Reply),
     /// The folder takes nothing.
     #[error("the folder for mail takes nothing: {0}")]
     Folder(#[source] std::io::Error),
@@ -47,7 +57,7 @@ pub(crate) enum TransportError {
 impl TransportError {
     /// Tells whether trying again is of no use.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self, Self::Unwritable | Self::Refused)
+        matches!(self, Self::Unwritable | Self::Refused(_))
     }
 }
 
@@ -117,7 +127,8 @@ fn body(text: &str) -> Body {
 }
 
 fn refusal(error: &smtp::Error) -> TransportError {
-    if error.is_permanent() { TransportError::Refused } else { TransportError::Away }
+    let reply = Reply(error.status().map(|code| code.to_string()));
+    if error.is_permanent() { TransportError::Refused(reply) } else { TransportError::Away(reply) }
 }
 
 /// Puts a file there whole or not at all, for its owner alone.

@@ -95,6 +95,21 @@ on_both! {
         assert_eq!(looked_at, 3);
     }
 
+    async fn what_an_untrusted_peer_says_of_its_address_counts_for_nothing(db: TestDb) {
+        let auth = Auth::start_with(&db, &[("limits.enabled", "true"), ("limits.login_address.size", "2")]).await;
+        auth.register("alice").await.assert_status(201);
+        let http = &auth.host.http;
+        let from = |address: &'static str| {
+            let body = json!({"username": "alice", "password": PASSWORD});
+            let request = http.request(reqwest::Method::POST, "/v1/sessions");
+            http.send(request.header("x-forwarded-for", address).json(&body))
+        };
+
+        let statuses = [from("192.0.2.1").await, from("192.0.2.2").await, from("192.0.2.3").await];
+
+        assert_eq!(statuses.map(|answer| answer.status.as_u16()), [201, 201, 429]);
+    }
+
     async fn logins_are_limited_by_address(db: TestDb) {
         let auth = Auth::start_with(&db, &[
             ("limits.enabled", "true"),
