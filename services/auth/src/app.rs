@@ -187,8 +187,12 @@ fn keys(settings: &AuthSettings) -> Result<Keys, ConfigError> {
         faults.push(Fault::new(place, fault.to_string()));
     });
     let sms = Jobs::new(&settings.phone).map_err(|fault| {
-        let place = if matches!(fault, JobFault::Text) { "auth.phone.text" } else { "auth.phone.key" };
-        faults.push(Fault::new(place, fault.to_string()));
+        let field = match fault {
+            JobFault::Key(_) => "key",
+            JobFault::Text => "text",
+            JobFault::Sender => "sender",
+        };
+        faults.push(Fault::new(format!("auth.phone.{field}"), fault.to_string()));
     });
     if settings.registration == Registration::Sms && settings.phone.key.is_empty() {
         faults.push(Fault::new("auth.phone.key", "is needed for registration by SMS"));

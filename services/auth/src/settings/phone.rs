@@ -15,7 +15,7 @@ pub struct PhoneSettings {
     pub key: String,
     /// Our name among the clients of the SMS gateway.
     pub client: ClientId,
-    /// The sender of the SMS, a number or up to 11 letters and digits. Empty: the SMSC's own.
+    /// The sender of the SMS: a number, or up to 11 letters and digits. Many SMSCs let only certain ones through.
     pub sender: String,
     /// The text of the SMS, with `{code}` in it.
     pub text: String,
@@ -48,7 +48,7 @@ impl Default for PhoneSettings {
         Self {
             key: String::new(),
             client: "auth".into(),
-            sender: String::new(),
+            sender: "Sealpost".to_owned(),
             text: "{code} is your code. Give it to nobody.".to_owned(),
             send_topic: bus::topics::SEND_SMS.to_owned(),
             status_topic: bus::topics::SMS_STATUS.to_owned(),

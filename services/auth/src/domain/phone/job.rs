@@ -22,6 +22,9 @@ pub(crate) enum JobFault {
     /// The text.
     #[error("has no {CODE} in it")]
     Text,
+    /// The sender, which the gateway wants to have.
+    #[error("is needed: a number, or up to 11 letters and digits")]
+    Sender,
 }
 
 /// A job that cannot be made.
@@ -44,7 +47,7 @@ pub(crate) struct Jobs {
     key: SealingKey,
     pub(crate) client: ClientId,
     topic: String,
-    sender: Option<String>,
+    sender: String,
     text: String,
 }
 
@@ -57,11 +60,14 @@ impl Jobs {
         if !settings.text.contains(CODE) {
             return Err(JobFault::Text);
         }
+        if settings.sender.is_empty() {
+            return Err(JobFault::Sender);
+        }
         Ok(Some(Self {
             key: SealingKey::parse(&settings.key)?,
             client: settings.client.clone(),
             topic: settings.send_topic.clone(),
-            sender: Some(settings.sender.clone()).filter(|sender| !sender.is_empty()),
+            sender: settings.sender.clone(),
             text: settings.text.clone(),
         }))
     }
@@ -77,7 +83,7 @@ impl Jobs {
         let deadline = deadline.to_rfc3339_seconds();
         let binding = Binding { client_id: self.client.as_str(), correl_id, deadline: &deadline };
         let text = Secret::new(self.text.replace(CODE, code.expose()));
-        let payload = SmsPayload::new(phone, self.sender.as_deref(), text.expose())?;
+        let payload = SmsPayload::new(phone, Some(&self.sender), text.expose())?;
         let envelope = seal(&self.key, &binding, &payload.to_octets())?;
         let request = SmsRequest {
             client_id: self.client.clone(),
