@@ -4,6 +4,7 @@
 mod bus_outage;
 mod concurrency;
 mod crash;
+mod deletion;
 mod garbage;
 mod harness;
 mod journey;

@@ -57,6 +57,8 @@ async fn three_programs(db: &TestDb, key: &str) -> [Program; 3] {
         Program::prepare(ProgramSettings { name, more: &more, ..ProgramSettings::default() }).unwrap()
     });
     programs[0].set("auth.signing_key", key);
+    let mail = programs[0].data_dir().join("mail").display().to_string();
+    programs[0].set("auth.mail", &mail);
     let jwks = format!("{}/.well-known/jwks.json", programs[0].url);
     let urls = programs.each_ref().map(|program| program.internal_url.clone());
     for program in &mut programs {
@@ -88,6 +90,8 @@ async fn failures(front: &Front) {
     front.auth.post("/v1/accounts", &body).await.assert_status(400);
     let body = json!({"refreshToken": wrong});
     front.auth.post("/v1/sessions/refresh", &body).await.assert_status(401);
+
+    second_factor(front).await;
 
     let forged = format!("{}x", device.token);
     front.mailbox.with_token(&forged).get("/v1/messages").await.assert_status(401);
@@ -121,4 +125,27 @@ async fn failures(front: &Front) {
     })
     .await;
     alice.send(&[&device], "for somebody who is gone").await.assert_status(404);
+}
+
+/// A second factor, with its secret, codes and challenges; an address, which gets a mail.
+async fn second_factor(front: &Front) {
+    let person = Person::register(front).await;
+    let auth = front.auth.with_token(person.log_in().await.access_token);
+    let begun = auth.post("/v1/accounts/current/totp", &json!({"password": person.password})).await;
+    let begun = begun.expect(201).value();
+    let wrong = "the code that somebody made up";
+    let email = "somebody.secret@example.org";
+    for secret in [begun["secret"].as_str().unwrap(), begun["uri"].as_str().unwrap(), wrong, email] {
+        front.secrets.keep(secret);
+    }
+    auth.post("/v1/accounts/current/totp/confirm", &json!({"code": wrong})).await.assert_status(401);
+    let challenge = json!({"challenge": person.password, "code": wrong});
+    front.auth.post("/v1/sessions/challenge", &challenge).await.assert_status(401);
+    let body = json!({"email": email, "password": person.password});
+    auth.put("/v1/accounts/current/email", &body).await.assert_status(202);
+    front.auth.post("/v1/accounts/password/reset", &json!({"email": email})).await.assert_status(202);
+    let body = json!({"token": wrong, "newPassword": person.password});
+    front.auth.post("/v1/accounts/password/reset/confirm", &body).await.assert_status(422);
+    let login = json!({"username": email, "password": person.password});
+    front.auth.post("/v1/sessions", &login).await.assert_status(401);
 }

@@ -12,6 +12,7 @@ mod broker;
 #[path = "../../../../services/sms-gateway/tests/api/cases.rs"]
 mod cases;
 mod chaos;
+mod codes;
 mod contract;
 mod garbage;
 mod killing;
