@@ -28,7 +28,8 @@ pub(crate) async fn run(state: State, cancel: CancellationToken) {
         let glance = GLANCE.min(state.settings.recheck).min(state.settings.recheck_away);
         tokio::select! {
             () = cancel.cancelled() => return,
-            () = tokio::time::sleep(glance) => waited += glance,
+            () = state.sockets.patrol_asked() => waited = Duration::MAX,
+            () = tokio::time::sleep(glance) => waited = waited.saturating_add(glance),
         }
         let settings = &state.settings;
         let due = if state.live.is_connected() { settings.recheck } else { settings.recheck_away };
@@ -76,13 +77,14 @@ fn compare(
     let mut lost = Vec::new();
     for id in ids {
         let row = rows.get(id);
+        let holder = row.and_then(|row| row.socket_process.as_deref());
         // The connection finds out what it is: envelopes, another life of the device, or none.
-        if row.is_none_or(|row| row.envelope_count > 0) {
+        if row.is_none_or(|row| row.envelope_count > 0) || holder.is_some_and(|holder| holder != process) {
             sockets.tell_to_look(*id);
         }
         let Some(row) = row else { continue };
         sockets.tell_of_claim(*id, row.socket_claim);
-        if row.socket_process.as_deref() != Some(process) && sockets.claim_of(*id) == Some(row.socket_claim) {
+        if holder.is_none() && sockets.claim_of(*id) == Some(row.socket_claim) {
             lost.push((*id, row.socket_claim));
         }
     }

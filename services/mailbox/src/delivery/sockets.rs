@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use telemetry::prometheus::IntGauge;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::domain::{LiveKey, MailboxId};
 
@@ -27,6 +27,7 @@ struct Shared {
     /// Claims that still have to be ended in the tables, by mailbox.
     owed: Mutex<HashMap<MailboxId, i64>>,
     gauge: IntGauge,
+    patrol: Notify,
 }
 
 /// By key, so that a patrol can go on where it was.
@@ -68,7 +69,8 @@ pub(crate) enum Sign {
 impl Sockets {
     /// Makes the registry of a process; `gauge` shows how many seats are taken.
     pub(crate) fn new(gauge: IntGauge) -> Self {
-        Self(Arc::new(Shared { seats: Mutex::default(), owed: Mutex::default(), gauge }))
+        let (seats, owed, patrol) = (Mutex::default(), Mutex::default(), Notify::new());
+        Self(Arc::new(Shared { seats, owed, gauge, patrol }))
     }
 
     /// Tells whether a device is connected to this process.
@@ -123,6 +125,16 @@ impl Sockets {
         drop(seats);
         let last = keys.last().copied();
         (keys.into_iter().filter_map(MailboxId::from_live_key).collect(), last)
+    }
+
+    /// Asks for a patrol at once.
+    pub(crate) fn ask_for_patrol(&self) {
+        self.0.patrol.notify_one();
+    }
+
+    /// Waits until a patrol is asked for.
+    pub(crate) async fn patrol_asked(&self) {
+        self.0.patrol.notified().await;
     }
 
     /// Keeps a claim that has to be ended later.

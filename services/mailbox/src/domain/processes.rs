@@ -60,7 +60,11 @@ impl Roll {
         session.write(sockets::notice_a_lost_host)?;
         // Refused while the server still holds an earlier connection of ours, or another process strikes us off.
         match session.read(|conn| sockets::try_lock(conn, self.state.presence.process()))? {
-            true => Ok(session),
+            true => {
+                // While there was no lock, the others may have ended the claims of this process.
+                self.state.sockets.ask_for_patrol();
+                Ok(session)
+            }
             false => Err(DbError::other(Held)),
         }
     }

@@ -16,7 +16,8 @@ type SocketColumns = (Text, Integer, Text, BigInt, BigInt, BigInt, Nullable<Text
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) mailbox: MailboxId,
-    /// The number of an earlier claim that goes on if it is still the last one; `None` for a new claim.
+    /// The number of an earlier claim that goes on if it is still the last one, and ended by others; `None` for a new
+    /// claim.
     pub(crate) again: Option<i64>,
 }
 
@@ -26,7 +27,7 @@ impl BatchSql for ClaimAll {
     const SQL: &'static str = "WITH held AS MATERIALIZED (SELECT m.account_id, m.device_id, \
         CASE WHEN c.again IS NULL THEN 1 ELSE 0 END AS step FROM {c} \
         JOIN mailboxes AS m ON m.account_id = c.account_id AND m.device_id = c.device_id \
-        WHERE c.again IS NULL OR c.again = m.socket_claim ORDER BY m.account_id, m.device_id FOR UPDATE OF m) \
+        WHERE c.again IS NULL OR (c.again = m.socket_claim AND m.socket_process IS NULL) ORDER BY m.account_id, m.device_id FOR UPDATE OF m) \
         UPDATE mailboxes SET socket_claim = socket_claim + held.step, socket_process = {process} FROM held \
         WHERE mailboxes.account_id = held.account_id AND mailboxes.device_id = held.device_id RETURNING {row}";
     type Row = SocketColumns;
@@ -52,6 +53,7 @@ pub(crate) fn claim(conn: &mut DbConn, claims: &[Claim], process: &str) -> Resul
                 let made = match again {
                     Some(claim) => mailbox
                         .filter(mailboxes::socket_claim.eq(claim))
+                        .filter(mailboxes::socket_process.is_null())
                         .set(process)
                         .returning(SocketRow::as_returning())
                         .get_result(c),

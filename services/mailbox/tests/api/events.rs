@@ -21,7 +21,7 @@ diesel::table! {
 type Row = (String, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// What the outbox holds, published or not, in order.
-async fn told(test: &TestDb) -> Vec<MailboxEvent> {
+pub(crate) async fn told(test: &TestDb) -> Vec<MailboxEvent> {
     use diesel::prelude::*;
 
     let db = db::Db::new(test.settings(), "mailbox").unwrap();
@@ -46,7 +46,7 @@ async fn told(test: &TestDb) -> Vec<MailboxEvent> {
     rows.into_iter().map(event).collect()
 }
 
-fn changes(events: &[MailboxEvent], of: &Device) -> Vec<MailboxChange> {
+pub(crate) fn changes(events: &[MailboxEvent], of: &Device) -> Vec<MailboxChange> {
     events.iter().filter(|event| event.account_id == of.account).map(|event| event.change).collect()
 }
 

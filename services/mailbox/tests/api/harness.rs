@@ -103,7 +103,7 @@ impl TestApp {
         key: Arc<SigningKey>,
     ) -> Self {
         let (auth_url, auth) = fake_auth(&key);
-        let more = [&[("internal.auth_url", auth_url.as_str())], more].concat();
+        let more = [&[("internal.auth_url", &*auth_url)], more].concat();
         let settings = HostSettings { more: &more, clock: Arc::clone(&clock), ..HostSettings::default() };
         let host = TestHost::start::<mailbox::App>(db, settings).await;
         Self { host, key, clock, _auth: auth }
@@ -187,8 +187,13 @@ impl Device {
 
     /// The same device, as a client of another process.
     pub(crate) fn at(&self, app: &TestApp) -> Self {
-        let url = app.host.url.replace("http://", "ws://") + "/v1/websocket";
-        Self { client: app.host.http.with_token(&self.token), url, ..self.clone() }
+        self.at_url(&app.host.url)
+    }
+
+    /// The same device, as a client of whatever is there.
+    pub(crate) fn at_url(&self, url: &str) -> Self {
+        let client = TestClient::new(url).with_token(&self.token);
+        Self { client, url: url.replace("http://", "ws://") + "/v1/websocket", ..self.clone() }
     }
 
     /// Sends a text to the one device of `to`.

@@ -15,6 +15,8 @@ mod migrations;
 mod online;
 mod openapi;
 mod pods;
+mod presence;
+mod slow;
 mod socket;
 mod tickets;
 mod time;

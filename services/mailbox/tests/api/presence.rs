@@ -1,0 +1,123 @@
+//! Who has a device's socket, as the tables know it.
+
+use common::models::events::MailboxChange;
+use diesel::prelude::*;
+use testkit::wait::wait_until;
+
+use crate::events::{changes, told};
+use crate::harness::{Device, TestApp};
+
+diesel::table! {
+    mailboxes (account_id, device_id) {
+        account_id -> Text,
+        device_id -> Integer,
+        socket_claim -> BigInt,
+        socket_process -> Nullable<Text>,
+    }
+}
+
+/// Which process has the socket of a device.
+async fn holder(app: &TestApp, device: &Device) -> Option<String> {
+    let mine = mailboxes::table.filter(mailboxes::account_id.eq(device.account.to_string()));
+    let select = mine.select(mailboxes::socket_process);
+    let db = app.host.database("mailbox");
+    db.read(move |conn| Ok::<_, db::DbError>(select.first(conn)?)).await.unwrap()
+}
+
+async fn forget_holder(app: &TestApp, device: &Device) {
+    let account = device.account.to_string();
+    let db = app.host.database("mailbox");
+    let done = db.write(move |conn| {
+        diesel::update(mailboxes::table.filter(mailboxes::account_id.eq(account)))
+            .set(mailboxes::socket_process.eq(None::<String>))
+            .execute(conn)?;
+        Ok::<_, db::DbError>(())
+    });
+    done.await.unwrap();
+}
+
+testkit::on_both! {
+    async fn a_socket_is_known_while_it_is_open(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let bob = app.device().await;
+        assert_eq!(holder(&app, &bob).await, None);
+
+        let mut socket = bob.connect().await;
+        socket.queue_empty().await;
+
+        let process = holder(&app, &bob).await;
+        assert!(process.is_some());
+        let mut second = bob.connect().await;
+        second.queue_empty().await;
+        assert_eq!(socket.closed().await, 4409);
+        assert_eq!(holder(&app, &bob).await, process, "the earlier one does not take it along");
+        drop(second);
+        wait_until("nobody has it", || async { holder(&app, &bob).await.is_none() }).await;
+        app.host.stop().await;
+    }
+
+    async fn a_socket_that_leaves_envelopes_behind_is_told_of(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let (alice, bob, carol) = (app.device().await, app.device().await, app.device().await);
+        let mut sockets = Vec::new();
+        for device in [&bob, &carol] {
+            let mut socket = device.connect().await;
+            socket.queue_empty().await;
+            alice.send(device, "x").await.assert_status(200);
+            let (id, ..) = socket.envelope().await;
+            sockets.push((id, socket));
+        }
+        let (id, mut answered) = sockets.pop().unwrap();
+        answered.answer(id, 200).await;
+        wait_until("the ack is stored", || async { carol.fetch_all().await.is_empty() }).await;
+
+        // The one without an answer, as when a phone goes into a tunnel.
+        drop((sockets, answered));
+
+        wait_until("both have left", || async {
+            holder(&app, &bob).await.is_none() && holder(&app, &carol).await.is_none()
+        })
+        .await;
+        let events = told(&test).await;
+        assert_eq!(changes(&events, &bob), [MailboxChange::MessagesAvailable]);
+        assert_eq!(changes(&events, &carol), []);
+        app.host.stop().await;
+    }
+
+    async fn a_claim_that_others_took_for_dead_is_renewed(test: TestDb) {
+        let app = TestApp::start_with(&test, &[("mailbox.recheck", "100ms")]).await;
+        let (alice, bob) = (app.device().await, app.device().await);
+        let mut socket = bob.connect().await;
+        socket.queue_empty().await;
+        let process = holder(&app, &bob).await;
+
+        forget_holder(&app, &bob).await;
+
+        wait_until("the claim is back", || async { holder(&app, &bob).await == process }).await;
+        alice.send(&bob, "x").await.assert_status(200);
+        assert_eq!(socket.envelope().await.1, 1);
+        app.host.stop().await;
+    }
+
+    async fn the_patrol_makes_up_for_hints_that_never_came(test: TestDb) {
+        // Two processes without a broker between them.
+        let settings = [("mailbox.recheck", "200ms"), ("mailbox.process_check", "1h")];
+        let here = TestApp::start_with(&test, &settings).await;
+        let there = here.sibling(&test, &settings).await;
+        let (alice, bob, carol) = (here.device().await, here.device().await, here.device().await);
+        let (mut first, mut other) = (bob.at(&here).connect().await, carol.connect().await);
+        first.queue_empty().await;
+        other.queue_empty().await;
+
+        alice.at(&there).send(&bob, "x").await.assert_status(200);
+        there.close(&carol, carol.generation).await.assert_status(204);
+
+        assert_eq!(first.envelope().await.1, 1);
+        assert_eq!(other.closed().await, 4401);
+        let mut second = bob.at(&there).connect().await;
+        assert_eq!(first.closed().await, 4409);
+        assert_eq!(second.envelope().await.1, 1);
+        there.host.stop().await;
+        here.host.stop().await;
+    }
+}
