@@ -73,6 +73,20 @@ impl Session {
         transaction::finish(&mut self.conn, Mode::Read, work)
     }
 
+    /// Runs `work`, which reads with one statement on PostgreSQL: that has its snapshot without BEGIN and ROLLBACK.
+    ///
+    /// # Errors
+    /// As [`Session::read`].
+    pub fn read_single<T, E: From<DbError>>(
+        &mut self,
+        work: impl FnOnce(&mut DbConn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self.conn {
+            DbConn::Pg(_) => work(&mut self.conn),
+            DbConn::Sqlite(_) => self.read(work),
+        }
+    }
+
     /// Tells whether the connection is gone; a lost session never comes back.
     pub fn is_lost(&mut self) -> bool {
         transaction::is_lost(&mut self.conn)

@@ -63,7 +63,7 @@ impl Seat {
 
     /// Reads the next rows to publish, in order.
     pub(super) fn pending(&mut self, limit: usize, refused: &BTreeSet<i64>) -> Result<Vec<Row>, DbError> {
-        self.session.read(|conn| {
+        self.session.read_single(|conn| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows: Vec<Columns> = match conn {
                 DbConn::Pg(c) => postgres::pending(c, limit, refused.iter().copied().collect())?,
@@ -91,7 +91,7 @@ impl Seat {
 
     /// Notes that the bus has these rows. By id, not by range: a transaction may since have committed an id between.
     pub(super) fn mark(&mut self, ids: Vec<i64>, now: UnixMillis) -> Result<(), DbError> {
-        self.session.write(|conn| {
+        self.session.write_single(|conn| {
             match conn {
                 DbConn::Pg(c) => postgres::mark(c, ids, now)?,
                 DbConn::Sqlite(c) => {
