@@ -144,6 +144,8 @@ pub(crate) struct Sent {
     pub(crate) receipt: SendReceipt,
     /// The same request was stored before; nothing was stored now.
     pub(crate) replayed: bool,
+    /// An event of it waits for publication.
+    pub(crate) is_told: bool,
 }
 
 /// Stores one envelope for each device, then tells whoever is connected.
@@ -159,13 +161,15 @@ pub(crate) async fn send(state: &State, send: Send) -> Result<Sent, MailboxError
     // A task of its own: a sender that hangs up must not keep a stored envelope from being told of.
     let storing = tokio::spawn(async move {
         let stored = state.writer.send(Arc::new(send)).await;
-        if let Ok(Sent { receipt, replayed: false }) = &stored {
+        if let Ok(Sent { receipt, replayed: false, .. }) = &stored {
             state.metrics.envelopes_stored_total.inc_by(receipt.devices.len() as u64);
         }
         if !matches!(&stored, Ok(Sent { replayed: true, .. })) {
             for device in devices {
                 hints::stored(&state.live, device);
             }
+        }
+        if !matches!(&stored, Ok(Sent { is_told: false, .. })) {
             state.relay.wake();
         }
         stored

@@ -48,8 +48,8 @@ pub(super) fn store(
     };
     let stored = plain::store(conn, &candidates, &copies, &terms).map_err(DbError::from)?;
     rules.metrics.batch_jobs.observe(sends.len() as f64);
-    let sent = (0..)
-        .zip(receipts)
-        .map(|(number, receipt)| stored.contains(&number).then_some(Sent { receipt, replayed: false }));
+    let sent = (0..).zip(receipts).map(|(number, receipt)| {
+        stored.contains(&number).then_some(Sent { receipt, replayed: false, is_told: false })
+    });
     Ok(sent.collect())
 }

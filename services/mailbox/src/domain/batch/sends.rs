@@ -60,7 +60,7 @@ impl<'a> Sends<'a> {
             && let Some(known) = self.known.get(&(send.sender, key.text.clone()))
         {
             return Ok(if known.hash == key.hash() {
-                Ok(Sent { receipt: known.receipt.clone(), replayed: true })
+                Ok(Sent { receipt: known.receipt.clone(), replayed: true, is_told: false })
             } else {
                 Err(MailboxError::KeyReused)
             });
@@ -69,7 +69,9 @@ impl<'a> Sends<'a> {
             return Ok(Err(refusal));
         }
         let receipt = SendReceipt::new(send, self.now);
+        let events = self.events.len();
         self.accept(send, &receipt, table);
+        let is_told = self.events.len() > events;
         if let Some(key) = &send.key {
             let answer = receipt.to_json()?;
             let name = KeyName { sender: &send.sender, key: &key.text };
@@ -77,7 +79,7 @@ impl<'a> Sends<'a> {
             let known = Known { hash: key.hash().to_vec(), receipt: receipt.clone() };
             self.known.insert((send.sender, key.text.clone()), known);
         }
-        Ok(Ok(Sent { receipt, replayed: false }))
+        Ok(Ok(Sent { receipt, replayed: false, is_told }))
     }
 
     /// Checks the device set and the room; tells the owner of a full mailbox, once.
