@@ -3,19 +3,17 @@
 //! Two kinds of accounts: such with Curve25519 one-time keys alone, whose bundles hold the last-resort Kyber key, so that
 //! one key is taken; and such with one-time keys of both kinds, so that two are. pgbench takes as many from one table.
 
+mod owners;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::models::AccountId;
-use futures_util::future::try_join_all;
-use serde::Deserialize;
-use serde_json::json;
 use testkit::program::Program;
-use testkit::signal::{DeviceRegistration, Identity, pre_keys};
 
 use super::{Plan, Spent, World, postgres_cpu};
 use crate::error::BenchError;
-use crate::http::{self, Connection, address, write_request};
+use crate::http::{address, write_request};
 use crate::load::{self, Measured, Traffic, Until};
 use crate::pgbench::{self, administrate, count_rows};
 use crate::report::{Table, median, micros_each, progress, ratio, say, whole};
@@ -28,9 +26,6 @@ const LEFT: usize = 25;
 
 /// What must be reached.
 const TARGET: f64 = 1.5;
-
-/// Registrations at the same time.
-const CLIENTS: usize = 8;
 
 /// How many one-time keys a bundle takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,6 +111,18 @@ struct Round {
     fetches: (Measured, Spent),
 }
 
+impl Round {
+    /// How many bundles take the CPU time of PostgreSQL that one transaction of pgbench takes, keystore's included. What
+    /// asks for them is left out on both sides. Unlike the rates it does not change with what else the machine does, and
+    /// how long its disk takes to sync.
+    fn bundles_for_one(&self) -> f64 {
+        let (transactions, pgbench) = &self.pgbench;
+        let (measured, spent) = &self.fetches;
+        let one = pgbench.as_secs_f64() / transactions.count as f64;
+        one / ((spent.postgres + spent.service).as_secs_f64() / measured.requests as f64)
+    }
+}
+
 /// Measures and prints.
 ///
 /// # Errors
@@ -126,7 +133,7 @@ pub(super) async fn measure(world: &World, keystore: &Program) -> Result<(), Ben
         let accounts: Vec<AccountId> = (0..world.plan.accounts).map(|_| AccountId::new()).collect();
         let keys = kind.uploaded(&world.plan) as u64 * kind.keys();
         progress(&format!("registering {} devices, {keys} one-time keys each", accounts.len()));
-        register(world, keystore, &accounts, kind).await?;
+        owners::register(world, keystore, &accounts, kind).await?;
         owners.push(accounts);
     }
     for sql in tables(&world.plan).split(';') {
@@ -157,56 +164,6 @@ pub(super) async fn measure(world: &World, keystore: &Program) -> Result<(), Ben
     }
     say(&format!("  every one of the {} keys that were given out is remembered", whole(taken as f64)));
     Ok(())
-}
-
-/// What is needed of the answer to a registration.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Registered {
-    access_token: String,
-}
-
-async fn register(
-    world: &World,
-    keystore: &Program,
-    accounts: &[AccountId],
-    kind: Kind,
-) -> Result<(), BenchError> {
-    let address = address(&keystore.url)?;
-    let parts = accounts.chunks(accounts.len().div_ceil(CLIENTS).max(1));
-    let registered = parts.map(async |part| {
-        let failed = |error| BenchError::Io("registering devices", error);
-        let mut connection = Connection::open(address).await.map_err(failed)?;
-        for account in part {
-            let uploads = kind.uploaded(&world.plan) / UPLOAD;
-            let making = tokio::task::spawn_blocking(move || bodies(kind, uploads));
-            let (device, uploads) = making.await.map_err(|error| BenchError::of("a device", error))?;
-            let request = http::request("POST", "/v1/devices", &world.auth.token(*account, None), &device);
-            let answer = connection.exchange(&request).await.map_err(failed)?;
-            answer.success("registering a device")?;
-            // Keys are taken from the session that registered the device, and from no other.
-            let registered: Registered = serde_json::from_slice(answer.body)
-                .map_err(|error| BenchError::of("a registration", error))?;
-            for upload in uploads {
-                let request = http::request("PUT", "/v1/keys", &registered.access_token, &upload);
-                connection.exchange(&request).await.map_err(failed)?.success("an upload of keys")?;
-            }
-        }
-        Ok(())
-    });
-    try_join_all(registered).await.map(drop)
-}
-
-/// The body of a registration, which brings 100 keys of a kind, and of the uploads that bring the others.
-fn bodies(kind: Kind, uploads: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
-    let identity = Identity::new();
-    let pq = if kind == Kind::One { 0 } else { UPLOAD };
-    let device = DeviceRegistration::new(&identity).with_keys(&identity, UPLOAD, pq);
-    let more = (1..uploads).map(|number| {
-        let first = (number * UPLOAD + 1) as i64;
-        json!({ "preKeys": pre_keys(first, UPLOAD) }).to_string().into_bytes()
-    });
-    (json!(device).to_string().into_bytes(), more.collect())
 }
 
 async fn round(
@@ -261,6 +218,7 @@ fn print(world: &World, rounds: &[Round]) {
             "PostgreSQL µs",
             "keystore µs",
             "pgbench's µs",
+            "CPU ratio",
         ],
     );
     for kind in Kind::BOTH {
@@ -277,6 +235,7 @@ fn print(world: &World, rounds: &[Round]) {
                 micros_each(spent.postgres, measured.requests),
                 micros_each(spent.service, measured.requests),
                 micros_each(round.pgbench.1, round.pgbench.0.count),
+                ratio(round.bundles_for_one()),
             ]);
         }
         let reached = median(of_kind.iter().map(|round| round.fetches.0.rate() / round.pgbench.0.rate));
@@ -286,6 +245,10 @@ fn print(world: &World, rounds: &[Round]) {
             whole(median(of_kind.iter().map(|round| round.pgbench.0.rate))),
             whole(median(of_kind.iter().map(|round| round.fetches.0.rate()))),
             ratio(reached),
+            String::new(),
+            String::new(),
+            String::new(),
+            ratio(median(of_kind.iter().map(|round| round.bundles_for_one()))),
         ]);
     }
     table.print();
