@@ -70,10 +70,15 @@ pub(crate) fn take(
     requests: &[Fetch],
     now: UnixMillis,
 ) -> Result<Vec<BundleRow>, DbError> {
-    match conn {
-        DbConn::Pg(c) => Ok(take_all(c, requests, now)?),
-        DbConn::Sqlite(c) => Ok(each::take(c, requests, now)?),
-    }
+    let taken = match conn {
+        DbConn::Pg(c) => take_all(c, requests, now),
+        DbConn::Sqlite(c) => each::take(c, requests, now),
+    };
+    taken.map_err(|error| match DbError::from(error) {
+        // A key that waits although it was given: no fetcher can do anything about it.
+        error @ DbError::UniqueViolation { .. } => DbError::other(error),
+        error => error,
+    })
 }
 
 enum TakeAll {}
@@ -81,7 +86,8 @@ enum TakeAll {}
 impl BatchSql for TakeAll {
     // `wanted` has a row for each bundle; `turn` numbers those of one device, as `place` does the keys that they take.
     // The limits keep the planner on the indexes whatever it believes of the sizes of tables. Devices are counted in one
-    // order everywhere, so that two processes that serve the same ones do not block each other.
+    // order everywhere, so that two processes that serve the same ones do not block each other. No key that waits is
+    // remembered as given: uploads see to that. If one ever were, the primary key keeps it from being given again.
     const SQL: &'static str = "WITH wanted AS MATERIALIZED ( \
             SELECT r.request, d.*, row_number() OVER (PARTITION BY d.account_id, d.device_id ORDER BY r.request) AS turn \
             FROM {r} CROSS JOIN LATERAL ( \
@@ -101,7 +107,7 @@ impl BatchSql for TakeAll {
                 ORDER BY k.position LIMIT w.turns FOR UPDATE SKIP LOCKED) oldest)) \
             RETURNING account_id, device_id, kind, position, key_id, public_key, signature, key_hash), \
         remembered AS (INSERT INTO issued_keys (account_id, key_hash, issued_at) \
-            SELECT account_id, key_hash, {now} FROM taken ON CONFLICT DO NOTHING), \
+            SELECT account_id, key_hash, {now} FROM taken), \
         placed AS MATERIALIZED ( \
             SELECT *, row_number() OVER (PARTITION BY account_id, device_id, kind ORDER BY position) AS place FROM taken), \
         served AS MATERIALIZED ( \

@@ -171,6 +171,21 @@ on_both! {
         assert!(metrics.contains("sealpost_keystore_bundles_withheld_total{service=\"keystore\"} 2"), "{metrics}");
     }
 
+    async fn a_key_that_is_remembered_as_given_is_not_given_whatever_the_tables_say(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let device = keystore.person().await;
+        let tables = Db::new(db.settings(), "keystore").unwrap();
+        let forging = "INSERT INTO issued_keys (account_id, key_hash, issued_at) \
+            SELECT account_id, key_hash, 9000000000000 FROM one_time_keys WHERE kind = 'ec'";
+        tables.write(move |conn| Ok::<_, DbError>(diesel::sql_query(forging).execute(conn)?)).await.unwrap();
+
+        keystore.bundle(device.account, "1").await.assert_status(500);
+
+        assert_eq!(device.counts().await, [3, 3, 0]);
+        device.client.delete("/v1/keys/onetime").await.assert_status(204);
+        keystore.bundle(device.account, "1").await.assert_status(200);
+    }
+
     async fn of_one_account_all_devices_and_single_ones_are_fetched_at_once(db: TestDb) {
         let keystore = Keystore::start(&db).await;
         let (account, identity) = (AccountId::new(), Identity::new());

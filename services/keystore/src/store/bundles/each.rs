@@ -98,7 +98,7 @@ fn oldest(
             issued_keys::key_hash.eq(&key.key_hash),
             issued_keys::issued_at.eq(now),
         );
-        diesel::insert_into(issued_keys::table).values(tombstone).on_conflict_do_nothing().execute(conn)?;
+        diesel::insert_into(issued_keys::table).values(tombstone).execute(conn)?;
     }
     Ok(oldest)
 }
