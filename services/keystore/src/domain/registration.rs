@@ -90,11 +90,8 @@ fn begin(
         if own.registration_id != new.registration_id || !same_identity {
             return Err(KeystoreError::SessionBound);
         }
-        let locked = devices::lock(conn, own.account_id, own.device_id)?;
-        let mut device = locked.ok_or(KeystoreError::Superseded)?;
-        upload::store(conn, &mut device, keys, settings)?;
-        devices::update_keys(conn, &device)?;
-        return Ok(Begun { device, replaced: None });
+        upload::store(conn, own, keys, settings)?;
+        return Ok(Begun { device: own.clone(), replaced: None });
     }
     if !same_identity {
         return Err(KeystoreError::IdentityMismatch);
@@ -110,18 +107,18 @@ fn begin(
         None => (free_id(conn, &account, &all, settings)?, None),
     };
     accounts::set_identity(conn, new.account, Some(&new.identity_key))?;
-    let mut device = newborn(new, device_id, now);
-    upload::store(conn, &mut device, keys, settings)?;
-    upload::mark_low_at_birth(conn, &mut device, settings)?;
+    let device = newborn(new, device_id, now);
     devices::insert(conn, device.clone())?;
+    let stored = upload::store(conn, &device, keys, settings)?;
+    upload::mark_low_at_birth(conn, device.life(), &stored, settings)?;
     Ok(Begun { device, replaced })
 }
 
 /// Ends the life of a device whose id is wanted for another.
 fn take_place(conn: &mut DbConn, old: &DeviceRow, now: UnixMillis) -> Result<AccountEvent, KeystoreError> {
-    // The device first: that waits for an upload that is just adding keys.
-    devices::delete(conn, old.life())?;
+    // In the order of a fetch: keys, then their device.
     key_set::delete_of(conn, old.account_id, old.device_id)?;
+    devices::delete(conn, old.life())?;
     let event = removed(old.life(), now);
     outbox::push(conn, std::slice::from_ref(&event), now)?;
     Ok(event)

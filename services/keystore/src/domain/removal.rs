@@ -57,9 +57,9 @@ fn begin(conn: &mut DbConn, device: &DeviceRow, now: UnixMillis) -> Result<Optio
     if device.state == DeviceState::Closing {
         return Ok(None);
     }
-    // The device first: that waits for an upload that is just adding keys.
-    devices::close(conn, device.life(), now)?;
+    // In the order of a fetch: keys, then their device.
     key_set::delete_of(conn, device.account_id, device.device_id)?;
+    devices::close(conn, device.life(), now)?;
     let others = devices::of_account(conn, device.account_id)?;
     if others.iter().all(|other| other.state == DeviceState::Closing) {
         // The next device is a first one again.
@@ -104,8 +104,9 @@ pub(crate) async fn erase(state: &State, account: AccountId) -> Result<(), Keyst
         .write(move |conn| {
             // Taken first, so that a registration that is just being stored comes before or finds the tombstone.
             let row = accounts::lock(conn, account)?;
-            devices::delete_all(conn, account)?;
+            // In the order of a fetch: keys, then their devices.
             key_set::delete_all(conn, account)?;
+            devices::delete_all(conn, account)?;
             accounts::bury(conn, account, row.removed_at.unwrap_or(now))
         })
         .await?;

@@ -9,7 +9,7 @@ use super::keys::{self, SignedPreKey, Upload, UploadMode};
 use super::merge::{self, Arriving, Held};
 use crate::app::State;
 use crate::settings::KeystoreSettings;
-use crate::store::rows::{DeviceRow, DeviceState, LastResortRow, OneTimeKeyRow};
+use crate::store::rows::{DeviceRow, DeviceState, KeyChanges, LastResortRow, Life, OneTimeKeyRow};
 use crate::store::{accounts, devices, issued, last_resort, one_time};
 
 /// The device that a session speaks for.
@@ -54,16 +54,13 @@ pub(crate) async fn upload(state: &State, owner: Owner, upload: Upload) -> Resul
     let uploaded = state
         .db
         .write(move |conn| {
-            // The same key may be on its way to another device of the account: one of the two finds the other's.
-            accounts::lock(conn, owner.account)?;
-            let mut device = owned(devices::lock(conn, owner.account, owner.device)?, owner)?;
+            let device = lock_for(conn, owner)?;
             // The identity is fixed for a life of the device, and with it what was just verified.
             if device.generation != before {
                 return Err(KeystoreError::NoDevice);
             }
-            let already_used = store(conn, &mut device, upload, &settings)?;
-            devices::update_keys(conn, &device)?;
-            Ok(Uploaded { counts: count(conn, &device)?, already_used })
+            let stored = store(conn, &device, upload, &settings)?;
+            Ok(Uploaded { counts: counts_of(conn, owner)?, already_used: stored.already_used })
         })
         .await?;
     state.metrics.keys_already_used_total.inc_by(uploaded.already_used.len() as u64);
@@ -75,13 +72,7 @@ pub(crate) async fn upload(state: &State, owner: Owner, upload: Upload) -> Resul
 /// # Errors
 /// [`KeystoreError::NoDevice`].
 pub(crate) async fn counts(state: &State, owner: Owner) -> Result<Counts, KeystoreError> {
-    state
-        .db
-        .read(move |conn| {
-            let device = owned(devices::find(conn, owner.account, owner.device)?, owner)?;
-            Ok(count(conn, &device)?)
-        })
-        .await
+    state.db.read(move |conn| counts_of(conn, owner)).await
 }
 
 /// Drops the one-time keys that wait at the caller's device: for a client that has lost their private halves.
@@ -92,7 +83,7 @@ pub(crate) async fn reset(state: &State, owner: Owner) -> Result<(), KeystoreErr
     state
         .db
         .write(move |conn| {
-            owned(devices::lock(conn, owner.account, owner.device)?, owner)?;
+            lock_for(conn, owner)?;
             for kind in [PreKeyKind::Ec, PreKeyKind::Pq] {
                 one_time::delete(conn, owner.account, owner.device, kind)?;
             }
@@ -108,22 +99,39 @@ pub(super) fn owned(device: Option<DeviceRow>, owner: Owner) -> Result<DeviceRow
         .ok_or(KeystoreError::NoDevice)
 }
 
-fn count(conn: &mut DbConn, device: &DeviceRow) -> Result<Counts, DbError> {
+/// The caller's device, of whose account nothing but fetches changes anything until the transaction ends.
+///
+/// A fetch takes keys and then counts in the row of their device: whoever deletes keys comes to that row after them. So it
+/// is the account that is locked. It keeps a key from coming in on two devices, too: one finds the other's.
+fn lock_for(conn: &mut DbConn, owner: Owner) -> Result<DeviceRow, KeystoreError> {
+    accounts::lock(conn, owner.account)?;
+    owned(devices::find(conn, owner.account, owner.device)?, owner)
+}
+
+fn counts_of(conn: &mut DbConn, owner: Owner) -> Result<Counts, KeystoreError> {
+    let device = owned(devices::find(conn, owner.account, owner.device)?, owner)?;
     Ok(Counts {
-        ec: one_time::count(conn, device.account_id, device.device_id, PreKeyKind::Ec)?,
-        pq: one_time::count(conn, device.account_id, device.device_id, PreKeyKind::Pq)?,
+        ec: one_time::count(conn, owner.account, owner.device, PreKeyKind::Ec)?,
+        pq: one_time::count(conn, owner.account, owner.device, PreKeyKind::Pq)?,
         last_resort_served: device.last_resort_served,
     })
 }
 
-/// Stores checked keys: the signed one in `device`, which the caller has locked and stores afterwards, the others in
-/// their tables, the one-time ones behind those that wait. Returns the ids of keys that had been given out before.
+/// What an upload has left in a device.
+pub(super) struct Stored {
+    /// Keys that had been given out before; they were dropped.
+    already_used: Vec<KeyId>,
+    /// What is changed in the device itself.
+    changes: KeyChanges,
+}
+
+/// Stores checked keys, the one-time ones behind those that wait. The caller has locked the account.
 pub(super) fn store(
     conn: &mut DbConn,
-    device: &mut DeviceRow,
+    device: &DeviceRow,
     upload: Upload,
     settings: &KeystoreSettings,
-) -> Result<Vec<KeyId>, KeystoreError> {
+) -> Result<Stored, KeystoreError> {
     let Upload { mode, pre_keys, signed_pre_key, pq_pre_keys, pq_last_resort } = upload;
     let (account, id) = (device.account_id, device.device_id);
     if mode == UploadMode::Replace {
@@ -136,11 +144,12 @@ pub(super) fn store(
             }
         }
     }
-    let last_resort = store_last_resort(conn, device, pq_last_resort)?;
+    let mut changes = KeyChanges::none(device);
+    let last_resort = store_last_resort(conn, pq_last_resort, &mut changes)?;
     if let Some(key) = signed_pre_key {
-        device.signed_key_id = key.key_id;
-        device.signed_key = key.public_key;
-        device.signed_signature = key.signature;
+        changes.signed_key_id = Some(key.key_id);
+        changes.signed_key = Some(key.public_key);
+        changes.signed_signature = Some(key.signature);
     }
 
     let arriving = merge::arriving(pre_keys, pq_pre_keys);
@@ -151,24 +160,35 @@ pub(super) fn store(
     let used = issued::among(conn, account, &hashes)?;
     let held = Held { device: id, waiting, used, last_resort };
     let merged = merge::merge(&held, arriving).map_err(KeystoreError::KeyConflict)?;
-    insert(conn, device, merged.fresh, settings)?;
-    Ok(merged.already_used)
+    insert(conn, merged.fresh, &mut changes)?;
+    for kind in [PreKeyKind::Ec, PreKeyKind::Pq] {
+        let waiting = one_time::count(conn, account, id, kind)?;
+        if usize::try_from(waiting).is_ok_and(|waiting| waiting > settings.max_one_time_keys) {
+            return Err(KeystoreError::TooManyKeys(settings.max_one_time_keys));
+        }
+        // Told anew only after the water has been above the mark in between.
+        if waiting >= i64::from(settings.low_water) {
+            changes.lift(kind);
+        }
+    }
+    devices::change_keys(conn, &changes)?;
+    Ok(Stored { already_used: merged.already_used, changes })
 }
 
 /// Stores the last-resort key, if there is one to store. Returns the id of the one that the device has then.
 fn store_last_resort(
     conn: &mut DbConn,
-    device: &mut DeviceRow,
     uploaded: Option<SignedPreKey>,
+    changes: &mut KeyChanges,
 ) -> Result<Option<KeyId>, DbError> {
-    let before = last_resort::find(conn, device.account_id, device.device_id)?;
+    let before = last_resort::find(conn, changes.account_id, changes.device_id)?;
     let Some(key) = uploaded else { return Ok(before.map(|row| row.key_id)) };
     if before.is_none_or(|row| row.public_key != key.public_key) {
-        device.last_resort_served = 0;
+        changes.last_resort_served = Some(0);
     }
     let row = LastResortRow {
-        account_id: device.account_id,
-        device_id: device.device_id,
+        account_id: changes.account_id,
+        device_id: changes.device_id,
         key_id: key.key_id,
         public_key: key.public_key,
         signature: key.signature,
@@ -177,50 +197,34 @@ fn store_last_resort(
     Ok(Some(row.key_id))
 }
 
-fn insert(
-    conn: &mut DbConn,
-    device: &mut DeviceRow,
-    fresh: Vec<Arriving>,
-    settings: &KeystoreSettings,
-) -> Result<(), KeystoreError> {
+fn insert(conn: &mut DbConn, fresh: Vec<Arriving>, changes: &mut KeyChanges) -> Result<(), DbError> {
     let mut rows = Vec::with_capacity(fresh.len());
     for key in fresh {
-        let next = device.next_position(key.kind);
-        let position = *next;
-        *next += 1;
         rows.push(OneTimeKeyRow {
-            account_id: device.account_id,
-            device_id: device.device_id,
+            account_id: changes.account_id,
+            device_id: changes.device_id,
             kind: key.kind.as_str().to_owned(),
-            position,
+            position: changes.take_position(key.kind),
             key_id: key.key_id,
             public_key: key.public_key,
             signature: key.signature,
             key_hash: key.hash,
         });
     }
-    one_time::insert(conn, &rows)?;
-
-    let counts = count(conn, device)?;
-    let most = i64::try_from(settings.max_one_time_keys).unwrap_or(i64::MAX);
-    if counts.ec > most || counts.pq > most {
-        return Err(KeystoreError::TooManyKeys(settings.max_one_time_keys));
-    }
-    // Told anew only after the water has been above the mark in between.
-    let low_water = i64::from(settings.low_water);
-    device.ec_low &= counts.ec < low_water;
-    device.pq_low &= counts.pq < low_water;
-    Ok(())
+    one_time::insert(conn, &rows)
 }
 
 /// A device that begins with few keys is not told so: its owner knows.
 pub(super) fn mark_low_at_birth(
     conn: &mut DbConn,
-    device: &mut DeviceRow,
+    life: Life,
+    stored: &Stored,
     settings: &KeystoreSettings,
 ) -> Result<(), DbError> {
-    let counts = count(conn, device)?;
-    device.ec_low = counts.ec < i64::from(settings.low_water);
-    device.pq_low = counts.pq < i64::from(settings.low_water);
+    for kind in [PreKeyKind::Ec, PreKeyKind::Pq] {
+        if one_time::count(conn, life.account, life.device, kind)? < i64::from(settings.low_water) {
+            devices::mark_low(conn, life, kind, stored.changes.next_position(kind))?;
+        }
+    }
     Ok(())
 }

@@ -5,7 +5,7 @@ use common::models::{AccountId, DeviceId, UnixMillis};
 use db::{DbConn, DbError};
 use diesel::prelude::*;
 
-use super::rows::{DeviceRow, DeviceState, Life};
+use super::rows::{DeviceRow, DeviceState, KeyChanges, Life};
 use super::schema::devices;
 
 /// Stores a device.
@@ -21,19 +21,6 @@ pub(crate) fn find(
     device: DeviceId,
 ) -> Result<Option<DeviceRow>, DbError> {
     Ok(devices::table.find((account, device)).first(conn).optional()?)
-}
-
-/// Reads a device and locks it until the transaction ends.
-pub(crate) fn lock(
-    conn: &mut DbConn,
-    account: AccountId,
-    device: DeviceId,
-) -> Result<Option<DeviceRow>, DbError> {
-    let row = devices::table.find((account, device));
-    Ok(match conn {
-        DbConn::Pg(c) => row.for_update().first(c).optional()?,
-        DbConn::Sqlite(c) => row.first(c).optional()?,
-    })
 }
 
 /// Lists an account's devices in whatever state, by id.
@@ -103,20 +90,10 @@ pub(crate) fn unfinished(
     Ok(found.into_iter().map(|(account, device, generation)| Life { account, device, generation }).collect())
 }
 
-/// Stores what an upload changed in the device itself.
-pub(crate) fn update_keys(conn: &mut DbConn, device: &DeviceRow) -> Result<(), DbError> {
-    diesel::update(devices::table.find((device.account_id, device.device_id)))
-        .set((
-            devices::signed_key_id.eq(device.signed_key_id),
-            devices::signed_key.eq(&device.signed_key),
-            devices::signed_signature.eq(&device.signed_signature),
-            devices::last_resort_served.eq(device.last_resort_served),
-            devices::ec_low.eq(device.ec_low),
-            devices::pq_low.eq(device.pq_low),
-            devices::next_ec_position.eq(device.next_ec_position),
-            devices::next_pq_position.eq(device.next_pq_position),
-        ))
-        .execute(conn)?;
+/// Stores what an upload changes in the device itself.
+pub(crate) fn change_keys(conn: &mut DbConn, changes: &KeyChanges) -> Result<(), DbError> {
+    let device = devices::table.find((changes.account_id, changes.device_id));
+    diesel::update(device).set(changes).execute(conn)?;
     Ok(())
 }
 

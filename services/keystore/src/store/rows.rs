@@ -116,13 +116,66 @@ impl DeviceRow {
     pub(crate) fn life(&self) -> Life {
         Life { account: self.account_id, device: self.device_id, generation: self.generation }
     }
+}
 
-    /// The position of the next key of a kind.
-    pub(crate) fn next_position(&mut self, kind: PreKeyKind) -> &mut i64 {
+/// What an upload changes in a device. What fetches count there is left as it is, or set to what it is then.
+#[derive(AsChangeset)]
+#[diesel(table_name = devices, primary_key(account_id, device_id))]
+pub(crate) struct KeyChanges {
+    pub(crate) account_id: AccountId,
+    pub(crate) device_id: DeviceId,
+    pub(crate) signed_key_id: Option<KeyId>,
+    pub(crate) signed_key: Option<Base64Bytes>,
+    pub(crate) signed_signature: Option<Base64Bytes>,
+    pub(crate) last_resort_served: Option<i64>,
+    ec_low: Option<bool>,
+    pq_low: Option<bool>,
+    next_ec_position: i64,
+    next_pq_position: i64,
+}
+
+impl KeyChanges {
+    /// Nothing yet.
+    pub(crate) fn none(device: &DeviceRow) -> Self {
+        Self {
+            account_id: device.account_id,
+            device_id: device.device_id,
+            signed_key_id: None,
+            signed_key: None,
+            signed_signature: None,
+            last_resort_served: None,
+            ec_low: None,
+            pq_low: None,
+            next_ec_position: device.next_ec_position,
+            next_pq_position: device.next_pq_position,
+        }
+    }
+
+    /// There are enough keys of a kind: when they run out, the owner is to be told.
+    pub(crate) fn lift(&mut self, kind: PreKeyKind) {
         match kind {
+            PreKeyKind::Ec => self.ec_low = Some(false),
+            PreKeyKind::Pq => self.pq_low = Some(false),
+        }
+    }
+
+    /// The position that the next key of a kind will have.
+    pub(crate) fn next_position(&self, kind: PreKeyKind) -> i64 {
+        match kind {
+            PreKeyKind::Ec => self.next_ec_position,
+            PreKeyKind::Pq => self.next_pq_position,
+        }
+    }
+
+    /// Gives a key its position.
+    pub(crate) fn take_position(&mut self, kind: PreKeyKind) -> i64 {
+        let next = match kind {
             PreKeyKind::Ec => &mut self.next_ec_position,
             PreKeyKind::Pq => &mut self.next_pq_position,
-        }
+        };
+        let position = *next;
+        *next += 1;
+        position
     }
 }
 
