@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use smpp::smsc::{Behaviour, Receipts, Smsc};
+use testkit::kafka;
 use testkit::program::{Program, ProgramSettings};
 use testkit::wait::wait_for;
 
@@ -22,10 +23,15 @@ struct Town {
 
 impl Town {
     async fn start() -> Self {
+        Self::with("", "").await
+    }
+
+    /// The same with more tables, of which one belongs below `[sms_gateway]`.
+    async fn with(tables: &str, topics: &str) -> Self {
         let behaviour = Behaviour { receipts: Some(Receipts::default()), ..Behaviour::default() };
         let smsc = simulator(behaviour, 7).await;
         let file = format!(
-            "[auth]\nregistration = \"sms\"\n[sms_gateway]\nallowed_numbers = [\"+255*\"]\n{}",
+            "{tables}[auth]\nregistration = \"sms\"\n[sms_gateway]\nallowed_numbers = [\"+255*\"]\n{topics}{}",
             simulator_table(&smsc)
         );
         let settings = ProgramSettings {
@@ -136,4 +142,24 @@ async fn an_sms_that_the_gateway_refuses_is_told_and_may_be_asked_for_again_at_o
 
     assert_eq!(failed["verified"], false);
     assert!(town.smsc.accepted().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_and_their_statuses_travel_over_kafka_as_well() {
+    let brokers = kafka::bootstrap().await;
+    let [send, status, dead] = ["send-sms", "sms-status", "send-sms-dead"].map(kafka::unique);
+    for topic in [&send, &status, &dead] {
+        kafka::create_topic(brokers, topic, 2).await.unwrap();
+    }
+    let bus = format!("[bus]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ngroup_prefix = \"{send}-\"\n");
+    let phone = format!("[auth.phone]\nsend_topic = \"{send}\"\nstatus_topic = \"{status}\"\n");
+    let topics = format!("topics = {{ send = \"{send}\", status = \"{status}\", dead = \"{dead}\" }}\n");
+    let town = Town::with(&(bus + &phone), &topics).await;
+    let verification = town.begin(PHONE).await;
+
+    town.send(&verification).await;
+    let code = town.handset(1).await;
+
+    town.delivery(&verification, "delivered").await;
+    assert_eq!(town.check(&verification, &code).await["verified"], true);
 }
