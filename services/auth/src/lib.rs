@@ -1,11 +1,12 @@
-//! The service `auth`: accounts, sessions, access tokens.
+//! The service `auth`: accounts, what identifies them (names, e-mail addresses, phone numbers), sessions, access tokens.
 //!
-//! In: registrations, logins, refreshes, confirmations over HTTP; device bindings from keystore; `device.removed` and SMS
-//! statuses from the bus. Out:
-//! access tokens that every service verifies by itself, `account.deleted` and `session.revoked` on `account-events`.
+//! In: registrations, logins, refreshes, confirmations over HTTP; invites of operators; device bindings from keystore;
+//! `device.removed` and SMS statuses from the bus. Out: access tokens that every service verifies by itself,
+//! `account.deleted` and `session.revoked` on `account-events`, mails, and SMS as jobs of the gateway.
 //!
-//! What must hold: a refresh token works once, ever; what has ended is refused by every service within a second;
-//! whether a name exists cannot be told from answers or their times; a deleted account leaves its id and nothing else.
+//! What must hold: a refresh token, a code and an invite work once, ever; what has ended is refused by every service
+//! within a second; a login or a reset tells by neither answer nor time whether a name or an address exists; a deleted
+//! account leaves its id and nothing else.
 
 mod app;
 mod domain;

@@ -4,7 +4,7 @@
 //! A guess is paid for before it is looked at, and paid back when it was right: however many come at once, no more
 //! are looked at than the bucket has.
 
-use common::models::AccountId;
+use common::models::{AccountId, UnixMillis};
 use db::{DbConn, DbError};
 use web::Bucket;
 
@@ -32,11 +32,6 @@ impl Subject {
         Self(state.data_key.mac("SMS to a number", &[phone.as_bytes()]))
     }
 
-    /// Its row's key.
-    pub(super) fn octets(&self) -> &[u8] {
-        &self.0
-    }
-
     /// The password of a name that nobody has: it must look like any other.
     pub(crate) fn unknown(state: &State, name: &str) -> Self {
         Self(state.data_key.mac("attempts of an unknown name", &[name.as_bytes()]))
@@ -54,23 +49,27 @@ impl Subject {
 /// [`AuthError::TooManyAttempts`].
 pub(crate) async fn spend(state: &State, bucket: Bucket, subject: Subject) -> Result<(), AuthError> {
     let now = state.clock.now();
-    let wait = state
-        .db
-        .write(move |conn| {
-            let full_at = attempts::lock(conn, &subject.0, now)?;
-            match bucket.take(full_at, now) {
-                Ok(later) => attempts::set(conn, &subject.0, later).map(|()| None),
-                Err(wait) => Ok(Some(wait)),
-            }
-        })
-        .await?;
-    match wait {
-        None => Ok(()),
-        Some(retry_after) => {
-            state.metrics.attempts_refused_total.inc();
-            Err(AuthError::TooManyAttempts { retry_after })
-        }
+    let spent = state.db.write(move |conn| take(conn, bucket, subject, now)).await;
+    if matches!(spent, Err(AuthError::TooManyAttempts { .. })) {
+        state.metrics.attempts_refused_total.inc();
     }
+    spent
+}
+
+/// Pays for something within the caller's transaction.
+///
+/// # Errors
+/// [`AuthError::TooManyAttempts`].
+pub(super) fn take(
+    conn: &mut DbConn,
+    bucket: Bucket,
+    subject: Subject,
+    now: UnixMillis,
+) -> Result<(), AuthError> {
+    let full_at = attempts::lock(conn, &subject.0, now)?;
+    let later =
+        bucket.take(full_at, now).map_err(|retry_after| AuthError::TooManyAttempts { retry_after })?;
+    Ok(attempts::set(conn, &subject.0, later)?)
 }
 
 /// Pays a guess back, as it was right or never looked at.

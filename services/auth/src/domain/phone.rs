@@ -12,13 +12,12 @@ use common::crypto::token::{HashedToken, NoRandomness, random};
 use common::models::sms::{SmsState, SmsStatus};
 use common::models::{AccountId, E164, UnixMillis, VerificationId};
 use db::{DbConn, DbError};
-use web::Bucket;
 
-use super::attempts::Subject;
+use super::attempts::{self, Subject};
 use super::{AuthError, Password, passwords};
 use crate::app::State;
 use crate::store::rows::{Delivery, PhoneVerificationRow};
-use crate::store::{accounts, attempts, phones};
+use crate::store::{accounts, phones};
 pub(crate) use job::{JobError, JobFault, Jobs};
 
 /// Checks that come without a pause in between, and the pauses before those after them.
@@ -105,7 +104,7 @@ pub(crate) async fn send_code(
                 return Err(AuthError::VerificationExhausted);
             }
             after(now, row.next_send_at)?;
-            spend(conn, settings.per_number, subject, now)?;
+            attempts::take(conn, settings.per_number, subject, now)?;
             row.next_send_at = now + settings.pause_after(row.sends);
             row.sends += 1;
             row.correl_id = Some(correl_id);
@@ -121,14 +120,6 @@ pub(crate) async fn send_code(
     state.relay.wake();
     state.metrics.phone_codes_total.with_label_values(&[Delivery::Queued.as_str()]).inc();
     Ok(Verification::new(state, row))
-}
-
-/// Takes a token of the number's bucket, as part of the caller's transaction.
-fn spend(conn: &mut DbConn, bucket: Bucket, subject: Subject, now: UnixMillis) -> Result<(), AuthError> {
-    let full_at = attempts::lock(conn, subject.octets(), now)?;
-    let later =
-        bucket.take(full_at, now).map_err(|retry_after| AuthError::TooManyAttempts { retry_after })?;
-    Ok(attempts::set(conn, subject.octets(), later)?)
 }
 
 fn after(now: UnixMillis, at: UnixMillis) -> Result<(), AuthError> {
