@@ -30,7 +30,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<String, String> {
 
 fn describe(root: &Path, service: &str) -> Result<Vec<u8>, String> {
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--workspace", "--bin", &format!("sealpost-{service}"), "--", "openapi"])
+        .args(["run", "--quiet", "--bin", &format!("sealpost-{service}"), "--", "openapi"])
         .current_dir(root)
         .output()
         .map_err(|error| format!("cargo run: {error}"))?;
