@@ -2,7 +2,7 @@
 //!
 //! A mail is there as soon as the request is answered, and until it has been handed over: a crash in between, on
 //! either side, sends it twice at worst. Its token is made when it is sent; no table ever has one in plain. What
-//! cannot be sent is tried again, ever less often, and given up after [`ATTEMPTS`] tries.
+//! cannot be sent is tried again, ever less often, and given up after `auth.mail_attempts` tries.
 
 mod letter;
 mod transport;
@@ -10,7 +10,7 @@ mod transport;
 use std::time::Duration;
 
 use common::models::UnixMillis;
-use db::DbError;
+use db::{Backend, DbError};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::State;
@@ -19,8 +19,6 @@ use crate::store::rows::{MailRow, MailTokenRow, Purpose};
 use crate::store::{accounts, mails};
 pub(crate) use transport::{Transport, TransportFault};
 
-/// Tries of one mail: the last is about five hours after the first.
-const ATTEMPTS: i32 = 10;
 /// The pause after the first try; doubled after each.
 const FIRST_PAUSE: Duration = Duration::from_secs(20);
 /// The longest pause.
@@ -35,6 +33,13 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// Sends what is due until `cancel`.
 pub(crate) async fn run(state: State, transport: Transport, cancel: CancellationToken) {
     tracing::info!(to = %transport, "mail");
+    // A file of SQLite has one process: what the one before had to itself when it was killed is free.
+    if state.db.backend() == Backend::Sqlite {
+        let now = state.clock.now();
+        if let Err(error) = state.db.write(move |conn| mails::hasten(conn, now)).await {
+            tracing::warn!(%error, "mails that a killed process had claimed are sent later");
+        }
+    }
     let mut timer = tokio::time::interval(PERIOD);
     loop {
         tokio::select! {
@@ -66,12 +71,13 @@ async fn send_due(state: &State, transport: &Transport) -> Result<(), AuthError>
 
 async fn deliver(state: &State, transport: &Transport, mail: MailRow) -> Result<(), AuthError> {
     let (id, attempts, purpose) = (mail.mail_id, mail.attempts, mail.purpose);
+    let most = i32::from(state.settings.mail_attempts);
     let outcome = match prepare(state, mail).await? {
         // Nobody has this address: to whoever asked it looks the same.
         None => "dropped",
         Some(letter) => match transport.send(&letter).await {
             Ok(()) => "sent",
-            Err(error) if error.is_final() || attempts >= ATTEMPTS => {
+            Err(error) if error.is_final() || attempts >= most => {
                 tracing::warn!(mail.id = %id, purpose = purpose.as_str(), %error, "a mail was given up");
                 "given-up"
             }

@@ -48,6 +48,8 @@ pub struct AuthSettings {
     /// The link in a mail, a URL of your client with `{purpose}` (`verify-email`, `reset-password`) and `{token}` in it.
     /// Empty: the mail has the bare token.
     pub mail_link: String,
+    /// Tries of a mail that is not taken; with the default the last is about five hours after the first.
+    pub mail_attempts: u16,
     /// How long an address can be confirmed by a mail.
     #[serde(with = "humantime_serde")]
     pub email_token_ttl: Duration,
@@ -78,6 +80,7 @@ impl Default for AuthSettings {
             mail: Secret::default(),
             mail_from: "Sealpost <noreply@localhost>".to_owned(),
             mail_link: String::new(),
+            mail_attempts: 10,
             email_token_ttl: Duration::from_secs(24 * 3600),
             reset_token_ttl: Duration::from_secs(3600),
             phone: PhoneSettings::default(),

@@ -5,8 +5,6 @@
 
 mod job;
 
-use std::time::Duration;
-
 use common::crypto::secret::Secret;
 use common::crypto::token::{HashedToken, NoRandomness, random};
 use common::models::sms::{SmsState, SmsStatus};
@@ -19,10 +17,6 @@ use crate::app::State;
 use crate::store::rows::{Delivery, PhoneVerificationRow};
 use crate::store::{accounts, phones};
 pub(crate) use job::{JobError, JobFault, Jobs};
-
-/// Checks that come without a pause in between, and the pauses before those after them.
-const CHECK_PAUSES: [Duration; 4] =
-    [Duration::ZERO, Duration::ZERO, Duration::from_secs(60), Duration::from_secs(120)];
 
 /// A verification as whoever began it sees it.
 pub(crate) struct Verification {
@@ -150,7 +144,7 @@ pub(crate) async fn check_code(
             }
             after(now, row.next_check_at)?;
             row.checks += 1;
-            row.next_check_at = now + check_pause(row.checks);
+            row.next_check_at = now + settings.pause_after_check(row.checks);
             row.expires_at = now + settings.session_ttl;
             if row.code_mac == Some(shown) && now < row.code_expires_at {
                 row.verified_at = Some(now);
@@ -163,12 +157,6 @@ pub(crate) async fn check_code(
     let outcome = if row.verified_at.is_some() { "verified" } else { "wrong" };
     state.metrics.phone_codes_total.with_label_values(&[outcome]).inc();
     Ok(Verification::new(state, row))
-}
-
-/// The pause after so many checks.
-fn check_pause(checks: i32) -> Duration {
-    let place = usize::try_from(checks.saturating_sub(1)).unwrap_or_default();
-    CHECK_PAUSES.get(place).or(CHECK_PAUSES.last()).copied().unwrap_or_default()
 }
 
 /// Notes what the gateway says of an SMS of ours. One that has failed may be sent again at once.
@@ -277,12 +265,5 @@ mod tests {
             let code = code().unwrap();
             assert!(code.expose().len() == 6 && code.expose().bytes().all(|octet| octet.is_ascii_digit()));
         }
-    }
-
-    #[test]
-    fn the_third_check_and_those_after_it_have_to_wait() {
-        let pauses = [1, 2, 3, 4, 5, 6].map(|checks| check_pause(checks).as_secs());
-
-        assert_eq!(pauses, [0, 0, 60, 120, 120, 120]);
     }
 }

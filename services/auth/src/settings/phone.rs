@@ -25,6 +25,8 @@ pub struct PhoneSettings {
     pub status_topic: String,
     /// Pauses between the SMS of a verification; one more SMS than there are pauses can be sent.
     pub pauses: Vec<Pause>,
+    /// Pauses between checks of a code; the last one holds for all after it.
+    pub check_pauses: Vec<Pause>,
     /// Codes that may be shown in a verification, right or wrong.
     pub checks: u16,
     /// SMS that a number gets, whoever asks: so many at once, and one more after each refill.
@@ -53,6 +55,7 @@ impl Default for PhoneSettings {
             send_topic: bus::topics::SEND_SMS.to_owned(),
             status_topic: bus::topics::SMS_STATUS.to_owned(),
             pauses: [1, 2, 5, 10].map(|pause| Pause(minutes(pause))).to_vec(),
+            check_pauses: [0, 0, 1, 2].map(|pause| Pause(minutes(pause))).to_vec(),
             checks: 5,
             // Five a day.
             per_number: Bucket { size: 5, refill: minutes(288) },
@@ -77,5 +80,28 @@ impl PhoneSettings {
     pub(crate) fn pause_after(&self, before: i32) -> Duration {
         let place = usize::try_from(before).unwrap_or_default();
         self.pauses.get(place).map_or(Duration::ZERO, |pause| pause.0)
+    }
+
+    /// The pause after so many checks.
+    pub(crate) fn pause_after_check(&self, checks: i32) -> Duration {
+        let place = usize::try_from(checks.saturating_sub(1)).unwrap_or_default();
+        let pause = self.check_pauses.get(place).or(self.check_pauses.last());
+        pause.map_or(Duration::ZERO, |pause| pause.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_those_of_the_list_and_its_last_for_checks_beyond_it() {
+        let settings = PhoneSettings::default();
+
+        let sends = [0, 1, 2, 3, 4].map(|before| settings.pause_after(before).as_secs());
+        let checks = [1, 2, 3, 4, 5].map(|checks| settings.pause_after_check(checks).as_secs());
+
+        assert_eq!((sends, settings.max_sends()), ([60, 120, 300, 600, 0], 5));
+        assert_eq!(checks, [0, 0, 60, 120, 120]);
     }
 }

@@ -36,6 +36,11 @@ pub(crate) fn claim(
     Ok(claimed)
 }
 
+/// Makes all mails due at `now` that would be later.
+pub(crate) fn hasten(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
+    Ok(diesel::update(mails::table.filter(mails::due_at.gt(now))).set(mails::due_at.eq(now)).execute(conn)?)
+}
+
 /// Moves the next try of a mail.
 pub(crate) fn postpone(conn: &mut DbConn, mail: MailId, due_at: UnixMillis) -> Result<(), DbError> {
     diesel::update(mails::table.find(mail)).set(mails::due_at.eq(due_at)).execute(conn)?;

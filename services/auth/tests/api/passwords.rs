@@ -95,6 +95,22 @@ on_both! {
         assert_eq!(looked_at, 3);
     }
 
+    async fn guesses_are_counted_across_pods_and_restarts(db: TestDb) {
+        let few = [("auth.password_attempts.size", "3"), ("auth.password_attempts.refill", "1m")];
+        let one = Auth::start_with(&db, &few).await;
+        one.register("alice").await.assert_status(201);
+        let two = Auth::start_with(&db, &few).await;
+        let wrong = "not the password";
+
+        let before = [one.log_in("alice", wrong).await, two.log_in("alice", wrong).await];
+        two.host.stop().await;
+        let two = Auth::start_with(&db, &few).await;
+        let after = [two.log_in("alice", wrong).await, one.log_in("alice", wrong).await, two.log_in("alice", wrong).await];
+
+        assert_eq!(before.map(|answer| answer.status.as_u16()), [401, 401]);
+        assert_eq!(after.map(|answer| answer.status.as_u16()), [401, 429, 429]);
+    }
+
     async fn what_an_untrusted_peer_says_of_its_address_counts_for_nothing(db: TestDb) {
         let auth = Auth::start_with(&db, &[("limits.enabled", "true"), ("limits.login_address.size", "2")]).await;
         auth.register("alice").await.assert_status(201);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use common::crypto::sms_envelope::{Binding, decode_payload};
+use common::crypto::sms_envelope::{Binding, Version, decode_payload};
 use common::crypto::sms_payload::SmsPayload;
 use common::crypto::vault::{Vault, VaultFormat};
 use common::models::UnixMillis;
@@ -115,6 +115,21 @@ on_both! {
         assert_eq!((request.client_id.as_str(), request.class.as_deref()), ("auth", Some("otp")));
         assert_eq!(parse_deadline(&request.deadline.unwrap()).unwrap(), START + Duration::from_secs(600));
         assert_ne!(request.correl_id.as_str(), verification, "the id is a credential");
+    }
+
+    async fn a_key_of_the_other_kind_means_the_first_version_of_the_envelope(db: TestDb) {
+        let mut vault = Vault::new(VaultFormat::Pkcs12);
+        vault.add("auth", 2048, UnixMillis(0)).unwrap();
+        let key = vault.sealing_key("auth").unwrap().to_line().unwrap();
+        let sms = Sms { auth: Auth::start_with(&db, &[("auth.phone.key", &key)]).await, vault };
+        let verification = sms.begin(PHONE).await;
+
+        sms.send(&verification).await.assert_status(202);
+        let (request, payload) = sms.sms().await;
+
+        let envelope = decode_payload(request.payload.as_deref().unwrap()).unwrap();
+        assert_eq!(Version::of(&envelope), Ok(Version::V1));
+        assert_eq!((payload.to(), payload.sender()), (PHONE, Some("Sealpost")));
     }
 
     async fn only_the_newest_code_verifies_and_only_in_time(db: TestDb) {

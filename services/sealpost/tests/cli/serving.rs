@@ -2,6 +2,7 @@
 
 mod first_start;
 mod invites;
+mod mail;
 mod messages;
 mod settings;
 mod sms;
