@@ -43,7 +43,9 @@ impl Handler for Statuses {
             // The topic is shared: what is of other clients, or of a form that is not known here, is not ours to judge.
             let status = serde_json::from_slice(record.value.as_deref().unwrap_or_default());
             let outcome = match status {
-                Ok(status @ SmsStatus { .. }) if status.client_id == self.client => {
+                Ok(status @ SmsStatus { .. })
+                    if status.client_id == self.client && status.correl_id.is_storable() =>
+                {
                     match phone::note_status(&self.state, &status).await {
                         Ok(()) => Outcome::Done,
                         Err(error) => Outcome::retry(error.to_string()),

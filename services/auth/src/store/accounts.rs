@@ -18,13 +18,24 @@ pub(crate) fn insert(conn: &mut DbConn, account: AccountRow) -> Result<(), DbErr
 
 /// Finds an account by its name, which is stored folded.
 pub(crate) fn by_username(conn: &mut DbConn, username: &str) -> Result<Option<AccountRow>, DbError> {
+    if !storable(username) {
+        return Ok(None);
+    }
     Ok(accounts::table.filter(accounts::username.eq(username)).first(conn).optional()?)
 }
 
 /// Finds the account that an address identifies.
 pub(crate) fn by_email(conn: &mut DbConn, email: &str) -> Result<Option<AccountRow>, DbError> {
+    if !storable(email) {
+        return Ok(None);
+    }
     let verified = accounts::table.filter(accounts::email_verified_at.is_not_null());
     Ok(verified.filter(accounts::email.eq(email)).first(conn).optional()?)
+}
+
+/// Whatever somebody may send as a name: PostgreSQL has no NUL in text, and fails where SQLite finds nothing.
+fn storable(text: &str) -> bool {
+    !text.contains('\0')
 }
 
 /// Finds an account by its id.

@@ -43,7 +43,7 @@ on_both! {
         };
 
         let found = find("ALICE").await.expect(200).value();
-        let missed = [find("alic").await, find("alice2").await, find("no%20such%20name").await];
+        let missed = [find("alic").await, find("alice2").await, find("no%00such%20name").await];
         let over = find("alice").await;
 
         assert_eq!(found, json!({"accountId": alice.text("accountId"), "username": "alice"}));

@@ -26,7 +26,7 @@ on_both! {
         auth.register("alice").await.assert_status(201);
 
         for (username, password) in
-            [("alice", "wrong password"), ("nobody", PASSWORD), ("no such name!", PASSWORD), ("alice", "short"), ("", "")]
+            [("alice", "wrong password"), ("nobody", PASSWORD), ("no such name!", PASSWORD), ("alice", "short"), ("", ""), ("a\0b", PASSWORD), ("a\0@b", PASSWORD)]
         {
             let refused = auth.log_in(username, password).await.expect(401);
             let mut problem: Value = refused.value();
