@@ -149,6 +149,19 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_sealed_opens_and_whatever_is_changed_does_not(plain: Vec<u8>, owner: Vec<u8>, flip: proptest::sample::Index) {
+            let mut sealed = key(1).seal("totp", &owner, &plain).unwrap();
+            let opened = key(1).open("totp", &owner, &sealed).unwrap();
+            proptest::prop_assert_eq!(opened.as_slice(), &plain[..]);
+
+            let place = flip.index(sealed.len());
+            sealed[place] ^= 1;
+            proptest::prop_assert_eq!(key(1).open("totp", &owner, &sealed).unwrap_err(), NotOurs);
+        }
+    }
+
     #[test]
     fn a_mac_depends_on_key_purpose_and_the_cut_of_the_parts() {
         let mac = key(1).mac("login", &[b"ab", b"c"]);

@@ -115,7 +115,30 @@ impl<'de> Deserialize<'de> for Password {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_passes_as_an_address_fits_a_header_and_a_command(
+            text in prop_oneof![any::<String>(), "[ -~]{0,20}@[ -~]{0,20}", "[a-z\\r\\n\\x00<>\"]{1,9}@[a-z.]{1,9}"],
+        ) {
+            if let Ok(address) = text.parse::<EmailAddress>() {
+                let address = address.as_str();
+                prop_assert!(address.len() <= 254 && address.bytes().all(|octet| octet.is_ascii_graphic()));
+                prop_assert!(address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty()));
+                prop_assert!(address.parse::<lettre::message::Mailbox>().is_ok());
+            }
+        }
+
+        #[test]
+        fn a_name_that_passes_passes_again_as_it_was_folded(text in prop_oneof![any::<String>(), "[A-Za-z0-9._-]{0,40}"]) {
+            if let Ok(name) = text.parse::<Username>() {
+                prop_assert_eq!(name.as_str().parse::<Username>(), Ok(name.clone()));
+            }
+        }
+    }
 
     #[test]
     fn a_username_is_folded_and_keeps_to_its_characters() {

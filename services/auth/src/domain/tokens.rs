@@ -86,6 +86,19 @@ mod tests {
         assert!(!format!("{token:?}").contains(token.secret.expose()));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text: String, account in "[0-9a-f-]{0,40}", secret in "[A-Za-z0-9_-]{0,50}") {
+            for text in [text, format!("{account}.{secret}")] {
+                if let Ok(token) = AccountToken::parse(&text) {
+                    let (account, secret) = text.split_once('.').unwrap();
+                    let same = format!("{}.{secret}", account.to_ascii_lowercase());
+                    proptest::prop_assert!(*token.to_text().expose() == same);
+                }
+            }
+        }
+    }
+
     #[test]
     fn other_text_is_a_bad_credential() {
         for text in ["", ".", "abc", "00000000-0000-4000-8000-000000000000.abc"] {

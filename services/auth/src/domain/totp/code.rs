@@ -116,6 +116,19 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_code_has_its_step_and_six_digits(octets in proptest::array::uniform20(0..=255_u8), step in 2_i64..10_000_000_000) {
+            let secret = TotpSecret(Zeroizing::new(octets.to_vec()));
+            let (code, now) = (secret.code(step), UnixMillis(step * STEP * 1000));
+
+            proptest::prop_assert!(code.len() == 6 && code.bytes().all(|octet| octet.is_ascii_digit()));
+            // Two steps beside each other have the same code once in a million times; then the later one counts.
+            proptest::prop_assert!(secret.step_of(&code, now, 0).is_some_and(|found| found >= step));
+            proptest::prop_assert_eq!(secret.step_of(&code, now, step + DRIFT), None);
+        }
+    }
+
     #[test]
     fn base32_is_that_of_rfc_4648() {
         // §10, without the padding.
