@@ -87,7 +87,6 @@ impl service::App for App {
         let rules = Rules {
             settings: Arc::clone(&settings),
             clock: platform.clock.clone(),
-            sockets: sockets.clone(),
             metrics: metrics.clone(),
         };
         let state = State {

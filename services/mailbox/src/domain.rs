@@ -1,6 +1,7 @@
 //! The verbs of this service: open, close, connect, send, pass on, fetch, ack, expire. No HTTP, no SQL text.
 
 mod batch;
+pub(crate) mod blocks;
 mod device_set;
 mod error;
 pub(crate) mod housekeeping;
@@ -17,4 +18,4 @@ pub(crate) use batch::{Rules, Writer};
 pub(crate) use error::MailboxError;
 pub(crate) use ids::{EnvelopeKind, LiveKey, MailboxId};
 pub(crate) use presence::{Presence, Snapshot};
-pub(crate) use send::{Copy, Send, SendReceipt, send};
+pub(crate) use send::{Copy, Fate, Send, SendReceipt, send};

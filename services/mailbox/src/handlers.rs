@@ -1,6 +1,7 @@
 //! HTTP in, HTTP out: extract, call the domain, answer.
 
 pub(crate) mod batch;
+pub(crate) mod blocks;
 mod bodies;
 pub(crate) mod internal;
 pub(crate) mod messages;

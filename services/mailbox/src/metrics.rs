@@ -5,7 +5,7 @@ use telemetry::prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 telemetry::metrics! {
     /// What mailbox reports.
     pub(crate) struct Metrics("sealpost_mailbox_") {
-        /// Sends by outcome: stored, online (passed on, not stored), replayed, mismatch, full, refused (any other 4xx), failed.
+        /// Sends by outcome: stored, blocked (answered as stored, by the wish of the recipient), online (passed on, not stored), replayed, mismatch, full, refused (any other 4xx), failed.
         sends_total: IntCounterVec = &["outcome"],
         /// Envelopes stored.
         envelopes_stored_total: IntCounter,

@@ -2,7 +2,7 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::{batch, internal, messages, websocket};
+use crate::handlers::{batch, blocks, internal, messages, websocket};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
@@ -11,6 +11,9 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(messages::put_message)
         .service(messages::get_messages)
         .service(messages::ack)
+        .service(blocks::get_blocks)
+        .service(blocks::put_block)
+        .service(blocks::delete_block)
         .service(websocket::issue_ticket)
         .service(websocket::connect);
 }

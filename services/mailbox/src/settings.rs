@@ -27,6 +27,8 @@ pub struct MailboxSettings {
     /// How long it is remembered that a device or an account is gone, so that nothing late opens it again.
     #[serde(with = "humantime_serde")]
     pub tombstone_ttl: Duration,
+    /// Accounts that one account may block.
+    pub max_blocks: u32,
     /// Age from which an envelope for connected devices only is dropped on its way.
     #[serde(with = "humantime_serde")]
     pub online_ttl: Duration,
@@ -80,6 +82,7 @@ impl Default for MailboxSettings {
             ttl: 30 * DAY,
             idempotency_ttl: DAY,
             tombstone_ttl: 90 * DAY,
+            max_blocks: 1000,
             online_ttl: Duration::from_secs(10),
             ticket_ttl: Duration::from_secs(30),
             window: 256,

@@ -6,6 +6,7 @@
 //! Order of locks: the account's advisory lock (opening and closing), mailboxes by account and device, idempotency
 //! keys, envelopes.
 
+pub(crate) mod blocks;
 pub(crate) mod envelopes;
 pub(crate) mod idempotency;
 pub(crate) mod mailboxes;

@@ -109,12 +109,21 @@ pub struct MailboxEvent {
 #[serde(tag = "type")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub enum MailboxChange {
-    /// A mailbox without a socket went from empty to not empty.
+    /// A mailbox without a socket went from empty to not empty, got its first urgent envelope, or lost its socket while
+    /// it was not empty.
     #[serde(rename = "messages.available")]
-    MessagesAvailable,
+    MessagesAvailable {
+        /// Whether a sender wants the device woken; a record of before this field did.
+        #[serde(default = "yes")]
+        urgent: bool,
+    },
     /// A send was refused, as the mailbox is at its limit.
     #[serde(rename = "mailbox.full")]
     Full,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Reads `value` as `T`, and tells an unknown `type` from junk.

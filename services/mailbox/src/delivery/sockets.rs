@@ -73,11 +73,6 @@ impl Sockets {
         Self(Arc::new(Shared { seats, owed, gauge, patrol }))
     }
 
-    /// Tells whether a device is connected to this process.
-    pub(crate) fn holds(&self, id: MailboxId) -> bool {
-        self.0.seats().contains_key(&id.live_key())
-    }
-
     /// Takes the seat of a mailbox, and tells whoever had it to leave.
     pub(crate) fn take(&self, id: MailboxId) -> Seat {
         let signal = Arc::<Signal>::default();
@@ -261,9 +256,9 @@ mod tests {
         let first_left = Instant::now();
         second.earlier_left(Duration::from_secs(60)).await;
         assert!(first_left.elapsed() < Duration::from_secs(30));
-        assert!(sockets.holds(id));
+        assert_eq!(sockets.claim_of(id), Some(0));
         drop(second);
-        assert!(!sockets.holds(id));
+        assert_eq!(sockets.claim_of(id), None);
         assert_eq!(sockets.0.gauge.get(), 0);
     }
 

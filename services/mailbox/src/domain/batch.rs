@@ -19,7 +19,6 @@ use self::table::Table;
 use super::error::MailboxError;
 use super::ids::MailboxId;
 use super::send::{Send, Sent};
-use crate::delivery::Sockets;
 use crate::metrics::Metrics;
 use crate::settings::MailboxSettings;
 use crate::store::rows::EnvelopeKey;
@@ -126,7 +125,6 @@ impl Writer {
 pub(crate) struct Rules {
     pub(crate) settings: Arc<MailboxSettings>,
     pub(crate) clock: SharedClock,
-    pub(crate) sockets: Sockets,
     pub(crate) metrics: Metrics,
 }
 
@@ -140,7 +138,7 @@ impl Rules {
 
         // Acks first: what they free is room for the sends.
         let mut verdicts = remove(conn, jobs, &mut table)?;
-        let mut sends = Sends::begin(self, conn, jobs, now)?;
+        let mut sends = Sends::begin(self, conn, jobs, &table, now)?;
         for (job, verdict) in jobs.iter().zip(&mut verdicts) {
             if let Job::Send(send) = job {
                 *verdict = Some(sends.judge(send, &mut table)?.map(Done::Sent));

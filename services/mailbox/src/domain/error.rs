@@ -39,6 +39,12 @@ pub(crate) enum MailboxError {
     /// An ack of what was never stored would remove what comes until it is processed.
     #[error("the last envelope of this mailbox has seq {last}")]
     AckBeyondLast { last: i64 },
+    /// An account that blocks as many as it may.
+    #[error("{limit} accounts are blocked already")]
+    BlockListFull { limit: u32 },
+    /// An account that would not hear from its own devices.
+    #[error("an account cannot block itself")]
+    OwnAccount,
     /// This life of the device has ended.
     #[error("this generation of the device is closed")]
     GenerationClosed,
@@ -81,6 +87,8 @@ impl AsProblem for MailboxError {
             Self::KindRefused { .. } => ProblemKind::Unprocessable("envelope-type-refused"),
             Self::KeyReused => ProblemKind::Unprocessable("idempotency-key-reused"),
             Self::AckBeyondLast { .. } => ProblemKind::Unprocessable("ack-beyond-last"),
+            Self::BlockListFull { .. } => ProblemKind::Unprocessable("block-list-full"),
+            Self::OwnAccount => ProblemKind::Unprocessable("own-account"),
             Self::GenerationClosed => ProblemKind::Conflict("generation-closed"),
             Self::AccountDeleted => ProblemKind::Conflict("account-deleted"),
             Self::Revoked | Self::TicketRefused => ProblemKind::Unauthenticated,

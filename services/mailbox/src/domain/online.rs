@@ -13,7 +13,7 @@ use super::ids::MailboxId;
 use super::send::{CopyReceipt, Send, SendReceipt};
 use crate::app::State;
 use crate::delivery::hints;
-use crate::store::sockets;
+use crate::store::{blocks, sockets};
 
 /// An envelope that is in no mailbox, as its device gets it: without a place there, and to be dropped by a client that
 /// cannot use it.
@@ -53,8 +53,14 @@ pub(crate) struct OnlineReceipt {
 /// Those of [`MailboxError`] that are about sends, but that a mailbox is full; nothing is passed on then.
 pub(crate) async fn pass_on(state: &State, send: Send) -> Result<OnlineReceipt, MailboxError> {
     send.check(state.settings.max_content_bytes)?;
-    let recipient = send.recipient;
-    let open = state.db.read(move |conn| sockets::devices(conn, recipient)).await?;
+    let (recipient, sender) = (send.recipient, send.sender.account);
+    let (open, is_blocked) = state
+        .db
+        .read(move |conn| {
+            let is_blocked = blocks::contains(conn, recipient, sender)?;
+            Ok::<_, MailboxError>((sockets::devices(conn, recipient)?, is_blocked))
+        })
+        .await?;
     if open.is_empty() {
         return Err(MailboxError::NotFound);
     }
@@ -73,7 +79,9 @@ pub(crate) async fn pass_on(state: &State, send: Send) -> Result<OnlineReceipt, 
             server_timestamp,
             content: copy.content,
         };
-        hints::online(&state.live, MailboxId { account: recipient, device: copy.device }, &envelope);
+        if !is_blocked {
+            hints::online(&state.live, MailboxId { account: recipient, device: copy.device }, &envelope);
+        }
         devices.push(CopyReceipt { device_id: copy.device, guid: envelope.guid });
     }
     Ok(OnlineReceipt { receipt: SendReceipt { server_timestamp, devices }, online: true })

@@ -159,7 +159,7 @@ pub(super) fn end(
             account_id: row.account_id,
             device_id: row.device_id,
             at: now,
-            change: MailboxChange::MessagesAvailable,
+            change: MailboxChange::MessagesAvailable { urgent: row.urgent_waits },
         });
     }
     outbox::push(conn, &events, now)?;

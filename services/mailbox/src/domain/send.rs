@@ -142,10 +142,33 @@ pub(crate) struct CopyReceipt {
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) receipt: SendReceipt,
-    /// The same request was stored before; nothing was stored now.
-    pub(crate) replayed: bool,
-    /// An event of it waits for publication.
-    pub(crate) is_told: bool,
+    /// What became of it.
+    pub(crate) fate: Fate,
+}
+
+/// What became of a send that is answered with 200.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Every copy is on disk.
+    Stored {
+        /// An event of it waits for publication.
+        is_told: bool,
+    },
+    /// The same request was answered before; nothing was stored now.
+    Replayed,
+    /// The recipient blocks the sender, who is not to know; nothing was stored.
+    Blocked,
+}
+
+impl Fate {
+    /// Its name in metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored { .. } => "stored",
+            Self::Replayed => "replayed",
+            Self::Blocked => "blocked",
+        }
+    }
 }
 
 /// Stores one envelope for each device, then tells whoever is connected.
@@ -161,15 +184,19 @@ pub(crate) async fn send(state: &State, send: Send) -> Result<Sent, MailboxError
     // A task of its own: a sender that hangs up must not keep a stored envelope from being told of.
     let storing = tokio::spawn(async move {
         let stored = state.writer.send(Arc::new(send)).await;
-        if let Ok(Sent { receipt, replayed: false, .. }) = &stored {
-            state.metrics.envelopes_stored_total.inc_by(receipt.devices.len() as u64);
-        }
-        if !matches!(&stored, Ok(Sent { replayed: true, .. })) {
-            for device in devices {
-                hints::stored(&state.live, device);
+        let (is_new, is_told) = match &stored {
+            Ok(Sent { receipt, fate: Fate::Stored { is_told } }) => {
+                state.metrics.envelopes_stored_total.inc_by(receipt.devices.len() as u64);
+                (true, *is_told)
             }
+            Ok(Sent { fate: Fate::Replayed | Fate::Blocked, .. }) => (false, false),
+            // Perhaps it was stored all the same; and of a full mailbox its owner is told.
+            Err(_) => (true, true),
+        };
+        if is_new {
+            devices.into_iter().for_each(|device| hints::stored(&state.live, device));
         }
-        if !matches!(&stored, Ok(Sent { is_told: false, .. })) {
+        if is_told {
             state.relay.wake();
         }
         stored

@@ -132,6 +132,14 @@ impl BatchResult {
     }
 }
 
+/// Whom an account blocks.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BlockList {
+    /// In the order of their ids.
+    pub(crate) accounts: Vec<AccountId>,
+}
+
 /// How a websocket is opened.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -6,7 +6,7 @@ use web::{DeviceCaller, Failure};
 
 use super::bodies::{OutgoingEnvelope, SendAnswer};
 use crate::app::State;
-use crate::domain::{Copy, EnvelopeKind, MailboxError, MailboxId, Send, online, send};
+use crate::domain::{Copy, EnvelopeKind, Fate, MailboxError, MailboxId, Send, online, send};
 
 /// Bytes of the body of a send: a few contents of the largest size.
 pub(super) const SEND_LIMIT: usize = 4 * 1024 * 1024;
@@ -87,8 +87,8 @@ pub(super) async fn carry_out(
             None => sending,
         };
         let sent = send(state, sending).await?;
-        let outcome = if sent.replayed { "replayed" } else { "stored" };
-        Ok((Done { answer: SendAnswer::Stored(sent.receipt), replayed: sent.replayed }, outcome))
+        let replayed = sent.fate == Fate::Replayed;
+        Ok((Done { answer: SendAnswer::Stored(sent.receipt), replayed }, sent.fate.as_str()))
     };
     match sent.await {
         Ok((done, outcome)) => {

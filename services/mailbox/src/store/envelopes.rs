@@ -14,7 +14,7 @@ enum Store {}
 impl BatchSql for Store {
     const SQL: &'static str = "WITH stored AS (INSERT INTO envelopes ({e.*}) SELECT * FROM {e}) \
         UPDATE mailboxes AS m SET next_seq = c.next_seq, envelope_count = c.envelopes, byte_count = c.bytes, \
-        full_told = c.full_told FROM {c} WHERE m.account_id = c.account_id AND m.device_id = c.device_id";
+        full_told = c.full_told, urgent_waits = c.urgent_waits FROM {c} WHERE m.account_id = c.account_id AND m.device_id = c.device_id";
     type Row = ();
 }
 
@@ -47,7 +47,8 @@ pub(crate) fn store(
                 .column::<BigInt, _>("next_seq", |row| row.next_seq)
                 .column::<BigInt, _>("envelopes", |row| row.envelope_count)
                 .column::<BigInt, _>("bytes", |row| row.byte_count)
-                .column::<Bool, _>("full_told", |row| row.full_told);
+                .column::<Bool, _>("full_told", |row| row.full_told)
+                .column::<Bool, _>("urgent_waits", |row| row.urgent_waits);
             BatchQuery::<Store>::new().rows("e", envelopes).rows("c", counters).execute(c)?;
         }
         DbConn::Sqlite(c) => {
@@ -61,6 +62,7 @@ pub(crate) fn store(
                         mailboxes::envelope_count.eq(row.envelope_count),
                         mailboxes::byte_count.eq(row.byte_count),
                         mailboxes::full_told.eq(row.full_told),
+                        mailboxes::urgent_waits.eq(row.urgent_waits),
                     ))
                     .execute(c)?;
             }

@@ -8,7 +8,7 @@ use diesel::sql_types::{Array, BigInt, Text};
 
 use super::rows::{MailboxColumns, MailboxRow};
 use super::schema::{closed_generations, deleted_accounts, envelopes, idempotency_keys, mailboxes};
-use super::tickets;
+use super::{blocks, tickets};
 use crate::domain::MailboxId;
 
 /// Makes openings and closings of one account take turns, those of mailboxes that do not exist included. SQLite has
@@ -71,7 +71,7 @@ pub(crate) fn insert(
             mailboxes::opened_at.eq(now),
         ))
         .execute(conn)?;
-    Ok(())
+    blocks::note(conn, id.account)
 }
 
 /// Gives a mailbox to a new life of its device, empty.
@@ -90,6 +90,7 @@ pub(crate) fn replace(
             mailboxes::envelope_count.eq(0_i64),
             mailboxes::byte_count.eq(0_i64),
             mailboxes::full_told.eq(false),
+            mailboxes::urgent_waits.eq(false),
             mailboxes::opened_at.eq(now),
         ))
         .execute(conn)?;
@@ -141,6 +142,7 @@ pub(crate) fn is_buried(conn: &mut DbConn, id: MailboxId, generation: Generation
 /// Removes what is left of an account beside its mailboxes, and remembers that it was deleted.
 pub(crate) fn bury_account(conn: &mut DbConn, account: AccountId, now: UnixMillis) -> Result<(), DbError> {
     diesel::delete(idempotency_keys::table.filter(idempotency_keys::account_id.eq(account))).execute(conn)?;
+    blocks::delete_all(conn, account)?;
     let row = (deleted_accounts::account_id.eq(account), deleted_accounts::deleted_at.eq(now));
     on_backend!(conn, |c| {
         diesel::insert_into(deleted_accounts::table).values(row).on_conflict_do_nothing().execute(c)

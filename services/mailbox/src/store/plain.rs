@@ -1,7 +1,7 @@
 //! Sends that need no decision, judged and stored by one statement of PostgreSQL.
 //!
 //! Plain is a send to exactly the devices that are open, each with room for all that the batch brings it, of which
-//! nobody has to be told. The statement stores those and passes over the others, whose sender is to get an answer that
+//! nobody has to be told, and to an account that blocks nobody. The statement stores those and passes over the others, whose sender is to get an answer that
 //! only [`batch`](crate::domain::batch) can give.
 
 use std::collections::HashSet;
@@ -29,8 +29,7 @@ pub(crate) struct CandidateCopy<'a> {
     pub(crate) mailbox: MailboxId,
     pub(crate) copy: &'a Copy,
     pub(crate) guid: &'a str,
-    /// Its device has a websocket here.
-    pub(crate) is_heard: bool,
+    pub(crate) urgent: bool,
 }
 
 /// What the statement judges by.
@@ -51,7 +50,7 @@ impl BatchSql for Store {
     const SQL: &'static str = "WITH sends AS MATERIALIZED (SELECT * FROM {s}), \
         copies AS MATERIALIZED (SELECT * FROM {c}), \
         boxes AS MATERIALIZED (SELECT account_id, device_id, registration_id, next_seq, envelope_count, byte_count, \
-            socket_process FROM mailboxes WHERE account_id = ANY({accounts}) \
+            urgent_waits, has_blocks, socket_process FROM mailboxes WHERE account_id = ANY({accounts}) \
             ORDER BY account_id, device_id FOR UPDATE), \
         open AS (SELECT account_id, count(*) AS devices FROM boxes GROUP BY account_id), \
         more AS (SELECT account_id, device_id, count(*) AS envelopes, sum(octet_length(content)) AS bytes \
@@ -60,7 +59,8 @@ impl BatchSql for Store {
             JOIN more USING (account_id, device_id) JOIN boxes AS b USING (account_id, device_id) \
             WHERE b.registration_id = c.registration_id AND b.envelope_count + more.envelopes <= {most} \
             AND b.byte_count + more.bytes <= {most_bytes} \
-            AND (c.is_heard OR b.envelope_count > 0 OR b.socket_process IS NOT NULL) GROUP BY c.number), \
+            AND NOT b.has_blocks AND (b.socket_process IS NOT NULL \
+            OR (b.envelope_count > 0 AND (b.urgent_waits OR NOT c.urgent))) GROUP BY c.number), \
         plain AS MATERIALIZED (SELECT s.* FROM sends AS s JOIN open ON open.account_id = s.account_id \
             JOIN fitting ON fitting.number = s.number \
             WHERE open.devices = s.devices AND fitting.devices = s.copies), \
@@ -72,7 +72,7 @@ impl BatchSql for Store {
         chosen AS MATERIALIZED (SELECT p.* FROM plain AS p WHERE p.idempotency_key IS NULL UNION ALL \
             SELECT p.* FROM plain AS p JOIN keys AS k ON k.account_id = p.source_account \
             AND k.device_id = p.source_device AND k.idempotency_key = p.idempotency_key), \
-        envelopes_of AS MATERIALIZED (SELECT c.*, s.source_account, s.source_device, s.client_timestamp, s.urgent, \
+        envelopes_of AS MATERIALIZED (SELECT c.*, s.source_account, s.source_device, s.client_timestamp, \
             b.next_seq + row_number() OVER (PARTITION BY c.account_id, c.device_id ORDER BY c.number) - 1 AS seq \
             FROM copies AS c JOIN chosen AS s USING (number) JOIN boxes AS b \
             ON b.account_id = c.account_id AND b.device_id = c.device_id), \
@@ -81,9 +81,10 @@ impl BatchSql for Store {
             SELECT account_id, device_id, seq, guid, kind, source_account, source_device, client_timestamp, {now}, \
             content, octet_length(content), urgent, {expires_at} FROM envelopes_of), \
         counted AS (UPDATE mailboxes AS m SET next_seq = m.next_seq + n.envelopes, \
-            envelope_count = m.envelope_count + n.envelopes, byte_count = m.byte_count + n.bytes \
-            FROM (SELECT account_id, device_id, count(*) AS envelopes, sum(octet_length(content)) AS bytes \
-            FROM envelopes_of GROUP BY account_id, device_id) AS n \
+            envelope_count = m.envelope_count + n.envelopes, byte_count = m.byte_count + n.bytes, \
+            urgent_waits = m.urgent_waits OR n.urgent \
+            FROM (SELECT account_id, device_id, count(*) AS envelopes, sum(octet_length(content)) AS bytes, \
+            bool_or(urgent) AS urgent FROM envelopes_of GROUP BY account_id, device_id) AS n \
             WHERE m.account_id = n.account_id AND m.device_id = n.device_id) \
         SELECT number FROM chosen";
     type Row = Integer;
@@ -107,7 +108,6 @@ pub(crate) fn store(
         .column::<Text, _>("source_account", |one| one.send.sender.account.as_str())
         .column::<Integer, _>("source_device", |one| one.send.sender.device.as_i32())
         .column::<BigInt, _>("client_timestamp", |one| one.send.timestamp.as_i64())
-        .column::<Bool, _>("urgent", |one| one.send.urgent)
         .column::<Nullable<Text>, _>("idempotency_key", |one| one.key.as_ref().map(|key| key.name.key))
         .column::<Nullable<Binary>, _>("request_hash", |one| one.key.as_ref().map(|key| key.hash))
         .column::<Nullable<Text>, _>("answer", |one| one.key.as_ref().map(|key| key.answer.as_str()));
@@ -119,7 +119,7 @@ pub(crate) fn store(
         .column::<Text, _>("guid", |one| one.guid)
         .column::<Integer, _>("kind", |one| one.copy.kind.number())
         .column::<Binary, _>("content", |one| one.copy.content.as_slice())
-        .column::<Bool, _>("is_heard", |one| one.is_heard);
+        .column::<Bool, _>("urgent", |one| one.urgent);
     let numbers: Vec<i32> = BatchQuery::<Store>::new()
         .rows("s", sends)
         .rows("c", copies)

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use super::schema::{envelopes, mailboxes};
 use crate::domain::MailboxId;
 
-/// A mailbox, without when it was opened.
+/// A mailbox, as it is locked for sends and acks.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = mailboxes)]
 pub(crate) struct MailboxRow {
@@ -20,6 +20,8 @@ pub(crate) struct MailboxRow {
     pub(crate) envelope_count: i64,
     pub(crate) byte_count: i64,
     pub(crate) full_told: bool,
+    pub(crate) urgent_waits: bool,
+    pub(crate) has_blocks: bool,
     /// The process that has its device's websocket.
     pub(crate) socket_process: Option<String>,
 }
@@ -42,6 +44,7 @@ pub(crate) struct SocketRow {
     pub(crate) generation: Generation,
     pub(crate) next_seq: i64,
     pub(crate) envelope_count: i64,
+    pub(crate) urgent_waits: bool,
     pub(crate) socket_claim: i64,
     pub(crate) socket_process: Option<String>,
 }

@@ -13,6 +13,8 @@ diesel::table! {
         opened_at -> BigInt,
         socket_claim -> BigInt,
         socket_process -> Nullable<Text>,
+        has_blocks -> Bool,
+        urgent_waits -> Bool,
     }
 }
 
@@ -58,6 +60,14 @@ diesel::table! {
     deleted_accounts (account_id) {
         account_id -> Text,
         deleted_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    blocks (account_id, blocked_account) {
+        account_id -> Text,
+        blocked_account -> Text,
+        created_at -> BigInt,
     }
 }
 

@@ -10,7 +10,7 @@ use super::rows::{HolderRow, SocketRow};
 use super::schema::{mailboxes, processes};
 use crate::domain::MailboxId;
 
-type SocketColumns = (Text, Integer, Text, BigInt, BigInt, BigInt, Nullable<Text>);
+type SocketColumns = (Text, Integer, Text, BigInt, BigInt, Bool, BigInt, Nullable<Text>);
 
 /// A claim on the one websocket of a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use serde_json::json;
 use testkit::database::TestDb;
 use testkit::wait::wait_until;
 
-use crate::harness::{Device, TestApp};
+use crate::harness::{Device, REGISTRATION, TestApp, copy, message};
 
 diesel::table! {
     outbox (id) {
@@ -16,6 +16,8 @@ diesel::table! {
         published_at -> Nullable<BigInt>,
     }
 }
+
+pub(crate) const AVAILABLE: MailboxChange = MailboxChange::MessagesAvailable { urgent: true };
 
 /// Topic, key, value.
 type Row = (String, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -64,8 +66,33 @@ testkit::on_both! {
         alice.send(&bob, "third").await.assert_status(200);
 
         let events = told(&test).await;
-        assert_eq!(changes(&events, &bob), [MailboxChange::MessagesAvailable; 2]);
+        assert_eq!(changes(&events, &bob), [AVAILABLE; 2]);
         assert_eq!(changes(&events, &carol), []);
+        app.host.stop().await;
+    }
+
+    async fn what_is_not_urgent_says_so_until_something_urgent_comes(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let (alice, bob) = (app.device().await, app.device().await);
+        let send = async |urgent: bool| {
+            let mut body = message(&[copy(1, REGISTRATION, b"x")]);
+            body["urgent"] = json!(urgent);
+            alice.client.put(&bob.path(), &body).await.assert_status(200);
+        };
+        let quiet = MailboxChange::MessagesAvailable { urgent: false };
+
+        for urgent in [false, false, true, true, false] {
+            send(urgent).await;
+        }
+        assert_eq!(changes(&told(&test).await, &bob), [quiet, AVAILABLE]);
+        bob.ack(&json!({"ackSeq": 4})).await.assert_status(204);
+        send(true).await;
+        assert_eq!(changes(&told(&test).await, &bob), [quiet, AVAILABLE], "it has not been empty since");
+        bob.ack(&json!({"ackSeq": 6})).await.assert_status(204);
+        send(false).await;
+
+        assert_eq!(changes(&told(&test).await, &bob), [quiet, AVAILABLE, quiet]);
+        assert_eq!(bob.fetch_all().await.len(), 1);
         app.host.stop().await;
     }
 
@@ -82,7 +109,7 @@ testkit::on_both! {
 
         let events = told(&test).await;
 
-        let expected = [MailboxChange::MessagesAvailable, MailboxChange::Full].repeat(2);
+        let expected = [AVAILABLE, MailboxChange::Full].repeat(2);
         assert_eq!(changes(&events, &bob), expected);
         app.host.stop().await;
     }

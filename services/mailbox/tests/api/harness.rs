@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use testkit::database::TestDb;
 use testkit::host::{HostSettings, INTERNAL_TOKEN, TestHost};
 use testkit::http::{Answer, TestClient};
+use testkit::program::{Program, ProgramSettings};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::Message;
@@ -34,6 +35,7 @@ pub(crate) struct TestApp {
     pub(crate) host: TestHost,
     key: Arc<SigningKey>,
     clock: SharedClock,
+    auth_url: String,
     _auth: DropGuard,
 }
 
@@ -106,7 +108,16 @@ impl TestApp {
         let more = [&[("internal.auth_url", &*auth_url)], more].concat();
         let settings = HostSettings { more: &more, clock: Arc::clone(&clock), ..HostSettings::default() };
         let host = TestHost::start::<mailbox::App>(db, settings).await;
-        Self { host, key, clock, _auth: auth }
+        Self { host, key, clock, auth_url, _auth: auth }
+    }
+
+    /// The same in a process of its own, which can be killed.
+    pub(crate) async fn program(&self, db: &TestDb, more: &[(&str, &str)]) -> Program {
+        let own = [("internal.auth_url", &*self.auth_url), ("database.url", &*db.settings().url)];
+        let more = [&own, more].concat();
+        let settings =
+            ProgramSettings { name: "sealpost-mailbox", more: &more, ..ProgramSettings::default() };
+        Program::start(settings).await.unwrap()
     }
 
     pub(crate) fn token(&self, account: AccountId, device: Option<i64>) -> (String, SessionId) {

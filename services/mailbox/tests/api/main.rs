@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "diesel's table! generates undocumented items")]
 
 mod batch;
+mod blocks;
 mod concurrency;
 mod events;
 mod harness;

@@ -1,10 +1,11 @@
 //! Who has a device's socket, as the tables know it.
 
-use common::models::events::MailboxChange;
 use diesel::prelude::*;
+use testkit::database::TestDb;
+use testkit::rabbitmq::vhost;
 use testkit::wait::wait_until;
 
-use crate::events::{changes, told};
+use crate::events::{AVAILABLE, changes, told};
 use crate::harness::{Device, TestApp};
 
 diesel::table! {
@@ -79,7 +80,7 @@ testkit::on_both! {
         })
         .await;
         let events = told(&test).await;
-        assert_eq!(changes(&events, &bob), [MailboxChange::MessagesAvailable]);
+        assert_eq!(changes(&events, &bob), [AVAILABLE]);
         assert_eq!(changes(&events, &carol), []);
         app.host.stop().await;
     }
@@ -120,4 +121,41 @@ testkit::on_both! {
         there.host.stop().await;
         here.host.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_process_leaves_no_device_behind_as_connected() {
+    let (test, vhost) = (TestDb::postgres().await, vhost().await);
+    let settings = [("live.url", vhost.url()), ("mailbox.process_check", "200ms")];
+    let here = TestApp::start_with(&test, &settings).await;
+    let mut there = here.program(&test, &settings).await;
+    let (alice, bob, carol) = (here.device().await, here.device().await, here.device().await);
+    let mut sockets = Vec::new();
+    for device in [&bob, &carol] {
+        let mut socket = device.at_url(&there.url).connect().await;
+        socket.queue_empty().await;
+        sockets.push(socket);
+    }
+    let staying = here.device().await;
+    let mut stays = staying.connect().await;
+    stays.queue_empty().await;
+    alice.send(&bob, "never answered").await.assert_status(200);
+    sockets[0].envelope().await;
+    assert_eq!(changes(&told(&test).await, &bob), [], "another process has its socket");
+
+    there.kill();
+
+    wait_until("nobody has them", || async {
+        holder(&here, &bob).await.is_none() && holder(&here, &carol).await.is_none()
+    })
+    .await;
+    assert_eq!(changes(&told(&test).await, &bob), [AVAILABLE]);
+    alice.send(&carol, "for nobody yet").await.assert_status(200);
+    assert_eq!(changes(&told(&test).await, &carol), [AVAILABLE]);
+    assert!(holder(&here, &staying).await.is_some());
+    let mut socket = bob.connect().await;
+    assert_eq!(socket.envelope().await.2, "never answered");
+    alice.send(&staying, "x").await.assert_status(200);
+    assert_eq!(stays.envelope().await.1, 1);
+    here.host.stop().await;
 }

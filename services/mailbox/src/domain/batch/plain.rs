@@ -6,7 +6,7 @@ use std::sync::Arc;
 use db::{DbConn, DbError};
 
 use super::Rules;
-use crate::domain::send::{Send, SendReceipt, Sent};
+use crate::domain::send::{Fate, Send, SendReceipt, Sent};
 use crate::domain::{MailboxError, MailboxId};
 use crate::store::idempotency::{KeyName, NewKey};
 use crate::store::plain::{self, Candidate, CandidateCopy, Terms};
@@ -35,8 +35,7 @@ pub(super) fn store(
         candidates.push(Candidate { number, send, key });
         copies.extend(send.copies.iter().zip(&receipt.devices).map(|(copy, given)| {
             let mailbox = MailboxId { account: send.recipient, device: copy.device };
-            let is_heard = rules.sockets.holds(mailbox);
-            CandidateCopy { number, mailbox, copy, guid: given.guid.as_str(), is_heard }
+            CandidateCopy { number, mailbox, copy, guid: given.guid.as_str(), urgent: send.urgent }
         }));
     }
     let settings = &rules.settings;
@@ -49,7 +48,8 @@ pub(super) fn store(
     let stored = plain::store(conn, &candidates, &copies, &terms).map_err(DbError::from)?;
     rules.metrics.batch_jobs.observe(sends.len() as f64);
     let sent = (0..).zip(receipts).map(|(number, receipt)| {
-        stored.contains(&number).then_some(Sent { receipt, replayed: false, is_told: false })
+        let fate = Fate::Stored { is_told: false };
+        stored.contains(&number).then_some(Sent { receipt, fate })
     });
     Ok(sent.collect())
 }

@@ -1,6 +1,6 @@
 //! The sends of a batch, judged one after the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use common::models::events::{MailboxChange, MailboxEvent};
 use common::models::{DeviceId, UnixMillis};
@@ -9,8 +9,9 @@ use db::{DbConn, DbError};
 use super::table::Table;
 use super::{Job, Rules};
 use crate::domain::device_set::{self, Installation};
-use crate::domain::send::{CopyReceipt, Send, SendReceipt, Sent};
+use crate::domain::send::{CopyReceipt, Fate, Send, SendReceipt, Sent};
 use crate::domain::{MailboxError, MailboxId};
+use crate::store::blocks::{self, Block};
 use crate::store::idempotency::{self, KeyName, NewKey};
 use crate::store::rows::NewEnvelope;
 use crate::store::{envelopes, outbox};
@@ -21,6 +22,8 @@ pub(super) struct Sends<'a> {
     now: UnixMillis,
     /// Requests that were stored under a key, before this batch or in it.
     known: HashMap<(MailboxId, String), Known>,
+    /// Recipients and the senders that they block, as far as the batch is concerned.
+    blocks: HashSet<Block>,
     keys: Vec<NewKey<'a>>,
     envelopes: Vec<NewEnvelope<'a>>,
     events: Vec<MailboxEvent>,
@@ -38,6 +41,7 @@ impl<'a> Sends<'a> {
         rules: &'a Rules,
         conn: &mut DbConn,
         jobs: &'a [Job],
+        table: &Table,
         now: UnixMillis,
     ) -> Result<Self, MailboxError> {
         let names: Vec<KeyName<'_>> = jobs.iter().filter_map(key_name).collect();
@@ -47,7 +51,8 @@ impl<'a> Sends<'a> {
             let receipt = serde_json::from_str(&row.answer).map_err(DbError::other)?;
             known.insert((sender, row.key), Known { hash: row.request_hash, receipt });
         }
-        Ok(Self { rules, now, known, keys: Vec::new(), envelopes: Vec::new(), events: Vec::new() })
+        let blocks = blocks::among(conn, &doubtful(jobs, table))?;
+        Ok(Self { rules, now, known, blocks, keys: Vec::new(), envelopes: Vec::new(), events: Vec::new() })
     }
 
     /// Decides on one send. The outer error fails the whole batch.
@@ -60,7 +65,7 @@ impl<'a> Sends<'a> {
             && let Some(known) = self.known.get(&(send.sender, key.text.clone()))
         {
             return Ok(if known.hash == key.hash() {
-                Ok(Sent { receipt: known.receipt.clone(), replayed: true, is_told: false })
+                Ok(Sent { receipt: known.receipt.clone(), fate: Fate::Replayed })
             } else {
                 Err(MailboxError::KeyReused)
             });
@@ -69,9 +74,14 @@ impl<'a> Sends<'a> {
             return Ok(Err(refusal));
         }
         let receipt = SendReceipt::new(send, self.now);
-        let events = self.events.len();
-        self.accept(send, &receipt, table);
-        let is_told = self.events.len() > events;
+        // Whoever is blocked gets the same answer, and the same one again.
+        let fate = if self.blocks.contains(&block(send)) {
+            Fate::Blocked
+        } else {
+            let events = self.events.len();
+            self.accept(send, &receipt, table);
+            Fate::Stored { is_told: self.events.len() > events }
+        };
         if let Some(key) = &send.key {
             let answer = receipt.to_json()?;
             let name = KeyName { sender: &send.sender, key: &key.text };
@@ -79,7 +89,7 @@ impl<'a> Sends<'a> {
             let known = Known { hash: key.hash().to_vec(), receipt: receipt.clone() };
             self.known.insert((send.sender, key.text.clone()), known);
         }
-        Ok(Ok(Sent { receipt, replayed: false, is_told }))
+        Ok(Ok(Sent { receipt, fate }))
     }
 
     /// Checks the device set and the room; tells the owner of a full mailbox, once.
@@ -127,10 +137,12 @@ impl<'a> Sends<'a> {
             // `admit` has seen it.
             let Some(row) = table.change(id) else { continue };
             let content = copy.content.as_slice();
-            let is_unheard = row.envelope_count == 0 && row.socket_process.is_none();
+            let wakes = row.envelope_count == 0 || (send.urgent && !row.urgent_waits);
+            let heard = row.socket_process.is_some();
             let seq = row.next_seq;
             row.next_seq += 1;
             row.envelope_count += 1;
+            row.urgent_waits |= send.urgent;
             row.byte_count += i64::try_from(content.len()).unwrap_or(i64::MAX);
             self.envelopes.push(NewEnvelope {
                 account_id: id.account,
@@ -148,8 +160,8 @@ impl<'a> Sends<'a> {
                 urgent: send.urgent,
                 expires_at: self.now + self.rules.settings.ttl,
             });
-            if is_unheard && !self.rules.sockets.holds(id) {
-                self.tell(id, MailboxChange::MessagesAvailable);
+            if wakes && !heard {
+                self.tell(id, MailboxChange::MessagesAvailable { urgent: send.urgent });
             }
         }
     }
@@ -176,6 +188,19 @@ impl<'a> Sends<'a> {
 
 fn mailbox(send: &Send, device: DeviceId) -> MailboxId {
     MailboxId { account: send.recipient, device }
+}
+
+fn block(send: &Send) -> Block {
+    Block { account: send.recipient, blocked: send.sender.account }
+}
+
+/// The blocks that there may be: those of recipients who block anybody.
+fn doubtful(jobs: &[Job], table: &Table) -> Vec<Block> {
+    let sends = jobs.iter().filter_map(|job| match job {
+        Job::Send(send) => Some(send),
+        Job::AckThrough(..) | Job::Remove(_) => None,
+    });
+    sends.filter(|send| table.blocks_any(send.recipient)).map(|send| block(send)).collect()
 }
 
 fn key_name(job: &Job) -> Option<KeyName<'_>> {

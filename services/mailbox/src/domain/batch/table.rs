@@ -18,6 +18,11 @@ impl Table {
         Self { rows: rows.into_iter().map(|row| (row.id(), row)).collect(), changed: BTreeSet::new() }
     }
 
+    /// Whether an account blocks anybody.
+    pub(super) fn blocks_any(&self, account: AccountId) -> bool {
+        self.rows.values().any(|row| row.account_id == account && row.has_blocks)
+    }
+
     /// The devices of an account.
     pub(super) fn open(&self, account: AccountId) -> Vec<(DeviceId, RegistrationId)> {
         let mine = self.rows.values().filter(|row| row.account_id == account);
@@ -34,6 +39,7 @@ impl Table {
             row.envelope_count -= 1;
             row.byte_count -= removed.bytes;
             row.full_told = false;
+            row.urgent_waits &= row.envelope_count > 0;
         }
     }
 

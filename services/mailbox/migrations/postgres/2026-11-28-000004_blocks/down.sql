@@ -1,0 +1,2 @@
+ALTER TABLE mailboxes DROP COLUMN has_blocks;
+DROP TABLE blocks;
