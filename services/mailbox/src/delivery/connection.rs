@@ -162,7 +162,7 @@ impl<'a> Connection<'a> {
             Hint::Stored => Some(Input::Notified),
             Hint::KeysLow(keys) => Some(Input::KeysLow(keys)),
             Hint::Closed(generation) => (generation == self.snapshot.generation).then_some(Input::Revoked),
-            Hint::Online(envelope) => self.passes(&envelope, socket).then(|| Input::Online(envelope)),
+            Hint::Online(envelope) => self.passes(&envelope, socket).then_some(Input::Online(envelope)),
             Hint::Claimed(claim) => seat.gives_way_to(claim).then_some(Input::Displaced),
         }
     }
