@@ -94,7 +94,8 @@ async fn leave(state: &State, id: MailboxId, claim: i64, code: Option<CloseCode>
         _ => Some(state.presence.leave(id, claim).await),
     };
     match left {
-        Some(Ok(())) => state.relay.wake(),
+        Some(Ok(true)) => state.relay.wake(),
+        Some(Ok(false)) => {}
         Some(Err(error)) => {
             tracing::debug!(%error, "a claim could not be ended; trying again later");
             state.sockets.owe(id, claim);

@@ -46,9 +46,13 @@ pub(crate) async fn run(state: State, cancel: CancellationToken) {
 /// Looks at every mailbox that has a socket here, once, and ends the claims that could not be ended before.
 async fn walk(state: &State) -> Result<(), MailboxError> {
     for (id, claim) in state.sockets.take_owed() {
-        if let Err(error) = state.presence.leave(id, claim).await {
-            state.sockets.owe(id, claim);
-            return Err(error);
+        match state.presence.leave(id, claim).await {
+            Ok(true) => state.relay.wake(),
+            Ok(false) => {}
+            Err(error) => {
+                state.sockets.owe(id, claim);
+                return Err(error);
+            }
         }
     }
     let mut from = None;

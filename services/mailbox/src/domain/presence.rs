@@ -92,12 +92,14 @@ impl Presence {
         Ok(row.is_some())
     }
 
-    /// Ends a claim, unless somebody else has claimed the socket since.
+    /// Ends a claim, unless somebody else has claimed the socket since; tells whether an event of it waits for
+    /// publication.
     ///
     /// # Errors
     /// Those of the database.
-    pub(crate) async fn leave(&self, mailbox: MailboxId, claim: i64) -> Result<(), MailboxError> {
-        self.batcher.submit(Job::Leave(mailbox, claim)).await.map(drop)
+    pub(crate) async fn leave(&self, mailbox: MailboxId, claim: i64) -> Result<bool, MailboxError> {
+        let left = self.batcher.submit(Job::Leave(mailbox, claim)).await?;
+        Ok(left.is_some_and(|row| row.envelope_count > 0))
     }
 }
 
