@@ -36,8 +36,12 @@ export class Listening {
   readonly #parts: ListeningParts;
   readonly #stop = new AbortController();
   readonly #backoff: Backoff;
-  /** Websockets in a row that did not open. */
-  #unopened = 0;
+  /** Whether the last websocket did not open. */
+  #refused = false;
+  /** Websockets in a row that did not open although the server could be asked by HTTP. */
+  #blocked = 0;
+  /** Whether the application knows that the backlog of this connection, or of all polls since the last one, is handled. */
+  #toldEmpty = false;
   #caughtUp: () => void = () => {};
 
   constructor(parts: ListeningParts) {
@@ -82,17 +86,23 @@ export class Listening {
   /** Receives by one way until that ends. Tells whether to go on at once. */
   async #receive(): Promise<'at once' | 'after a pause'> {
     const { transport, limits } = this.#parts.environment;
-    if (transport === 'poll') return this.#poll(limits.pollSeconds);
+    // The backlog first; only then is there something to wait for.
+    if (transport === 'poll') return this.#poll(this.#toldEmpty ? limits.pollSeconds : 0);
     let socket: MessageSocket;
     try {
       socket = await MessageSocket.open(this.#parts.environment, await this.#credential(), this.#stop.signal);
     } catch (error) {
-      this.#unopened += 1;
+      this.#refused = true;
       if (transport === 'websocket' || this.#stop.signal.aborted || ending(error)) throw error;
       this.#parts.listener.onError?.(error);
-      return this.#poll(this.#unopened < limits.pollAfterFailures ? 0 : limits.pollSeconds);
+      // A server that is back is not to be polled for long, but to be connected to.
+      const [blocked, seconds] = [this.#blocked + 1, this.#blocked < limits.pollAfterFailures ? 0 : limits.pollSeconds];
+      this.#blocked = 0;
+      const next = await this.#poll(seconds);
+      this.#blocked = blocked;
+      return next;
     }
-    this.#unopened = 0;
+    [this.#refused, this.#blocked, this.#toldEmpty] = [false, 0, false];
     await this.#serve(socket);
     return 'after a pause';
   }
@@ -100,7 +110,7 @@ export class Listening {
   /** A socket that does not open keeps the reason to itself; a ticket that is refused tells it. So the second try has one. */
   async #credential(): Promise<Credential> {
     const { session, environment } = this.#parts;
-    if (environment.socketCredential === 'header' && this.#unopened === 0) return { token: await session.accessToken() };
+    if (environment.socketCredential === 'header' && !this.#refused) return { token: await session.accessToken() };
     const call = { method: 'POST', route: '/v1/websocket/ticket', repeatable: true, signal: this.#stop.signal } as const;
     const { body } = await session.call(call);
     return { ticket: new Fields(body, `POST ${call.route}`).string('ticket') };
@@ -169,16 +179,18 @@ export class Listening {
         await session.call({ method: 'POST', route: '/v1/messages/ack', body: { ackSeq: last }, repeatable: true });
       }
     }
-    if (!page.boolean('more')) this.#emptied();
+    const first = !this.#toldEmpty;
+    if (first && !page.boolean('more')) this.#emptied();
     // No hint comes by this way.
     if (envelopes.length === 0) this.#topUp();
-    const waited = environment.clock.now() - asked >= seconds * 500;
-    if (envelopes.length === 0 && (seconds === 0 || !waited)) return 'after a pause';
+    const waited = seconds > 0 && environment.clock.now() - asked >= seconds * 500;
+    if (envelopes.length === 0 && !first && !waited) return 'after a pause';
     this.#backoff.reset();
     return 'at once';
   }
 
   #emptied(): void {
+    this.#toldEmpty = true;
     this.#caughtUp();
     this.#parts.listener.onQueueEmpty?.();
   }

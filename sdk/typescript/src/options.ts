@@ -27,7 +27,7 @@ export interface Limits {
   readonly keepaliveMs: number;
   /** How long that sign may take until the websocket is given up (10 s). */
   readonly keepaliveTimeoutMs: number;
-  /** Websockets that fail to open until HTTP is polled with a wait (3); before, it is asked once for each. */
+  /** Websockets that fail to open, while HTTP works, until HTTP is polled with a wait (3); before, it is asked once for each. */
   readonly pollAfterFailures: number;
   /** How long one poll waits for a message, in seconds (30, the server's most). */
   readonly pollSeconds: number;

@@ -43,7 +43,8 @@ export class MessageSocket {
     // From the start: the server's first frames may come right behind its handshake.
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => this.#conclude(code);
-    socket.onerror = () => {};
+    // Node 22 does not always let a close event follow, as the standard has it.
+    socket.onerror = () => this.#lose();
   }
 
   /** Opens a socket. @throws {NoAnswerError} it did not open; the platform does not tell why */
@@ -97,8 +98,8 @@ export class MessageSocket {
   }
 
   close(): void {
-    this.#socket.close(NORMAL);
     this.#conclude(NORMAL);
+    this.#socket.close(NORMAL);
   }
 
   #receive(data: unknown): void {
@@ -139,8 +140,9 @@ export class MessageSocket {
   /** Gives the socket up without waiting for the other side, which may not be there. */
   #lose(): void {
     if (this.#over.signal.aborted) return;
-    this.#socket.close();
+    // In this order: a platform may report an error from within `close`.
     this.#conclude(LOST);
+    this.#socket.close();
   }
 
   #conclude(code: number): void {

@@ -1,6 +1,6 @@
 /**
- * A real server in a process of its own: `sealpost serve` on SQLite in a temporary folder, on free ports, killed with this
- * process at the latest. The program is what SEALPOST names, else the workspace's debug build.
+ * A real server in a process of its own: `sealpost serve` on SQLite in a temporary folder, on free ports. It is killed with
+ * this process, however that ends (setpriv of util-linux). The program is what SEALPOST names, else the workspace's debug build.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,12 +40,12 @@ export class TestServer {
 
   /** Starts the process: the second time with the data and on the port of the first. */
   async start(): Promise<void> {
-    const child = spawn(program, ['serve', '--data-dir', this.#folder, '--listen', this.#listen, '--internal', '127.0.0.1:0'], {
+    const serve = [program, 'serve', '--data-dir', this.#folder, '--listen', this.#listen, '--internal', '127.0.0.1:0'];
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...serve], {
       env: { PATH: process.env['PATH'], ...SETTINGS, ...this.#settings },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;
-    process.once('exit', () => child.kill('SIGKILL'));
     let log = '';
     child.stderr.on('data', (chunk) => (log = (log + chunk).slice(-4000)));
     for await (const line of createInterface({ input: child.stdout })) {
