@@ -5,7 +5,7 @@
  * delivered when the handler has resolved, and not before.
  */
 import { Backoff } from './backoff.js';
-import type { Cipher } from './cipher.js';
+import type { Cipher, Decrypted } from './cipher.js';
 import { IdentityChangedError } from './errors.js';
 import type { Identities } from './identities.js';
 import type { Inbox, Message } from './inbox.js';
@@ -18,7 +18,7 @@ export interface Listener {
   onMessage(message: Message): void | Promise<void>;
   /** Takes a message for connected devices only: it comes once or not at all. */
   onOnlineMessage?(message: Message): void | Promise<void>;
-  /** Learns of an envelope that cannot be decrypted, and is deleted once this has resolved, as with `onMessage`. */
+  /** Learns of an envelope that cannot be decrypted. It is deleted once this has resolved; if it rejects, all is tried again. */
   onUndecryptable?(envelope: Envelope, error: unknown): void | Promise<void>;
   /** Learns that an account writes under another identity key; its messages are delivered, and none are sent to it. */
   onIdentityChanged?(change: IdentityChangedError): void;
@@ -52,44 +52,62 @@ export class Delivery {
   }
 
   /**
-   * Resolves when the application has the message, now or from an earlier delivery. Rejects when `signal` is aborted first.
-   * To be called for one envelope at a time.
+   * Resolves when the application has the message, now or from an earlier delivery; what fails on the way is tried again
+   * after a pause. Rejects when `signal` is aborted first. To be called for one envelope at a time.
    */
   async deliver(envelope: Envelope, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const { inbox, listener } = this.#parts;
-    const known = await inbox.find(envelope.guid);
-    if (known?.state === 'handled') return;
-    let handle: () => void | Promise<void>;
-    if (known) {
-      handle = () => listener.onMessage(known.message);
-    } else {
+    const { clock, limits, random } = this.#parts.environment;
+    const backoff = new Backoff({ baseMs: limits.handlerBaseMs, capMs: limits.handlerCapMs }, random);
+    for (;;) {
+      signal.throwIfAborted();
       try {
-        const message = await this.#decrypt(envelope);
-        await inbox.decrypted(message);
-        handle = () => listener.onMessage(message);
+        return await this.#attempt(envelope);
       } catch (error) {
-        handle = () => listener.onUndecryptable?.(envelope, error);
+        this.#parts.listener.onError?.(error);
+        await clock.sleep(backoff.next(), signal);
       }
     }
-    await this.#insist(handle, signal);
-    await inbox.handled(envelope.guid);
   }
 
   /** Delivers what is stored nowhere: dropped if it cannot be decrypted or handled. */
   async deliverOnline(envelope: Envelope): Promise<void> {
     const { listener } = this.#parts;
     try {
-      await listener.onOnlineMessage?.(await this.#decrypt(envelope));
+      const decrypted = await this.#decrypt(envelope);
+      await this.#watch(envelope.source.accountId, decrypted.identityKey);
+      await listener.onOnlineMessage?.(messageOf(envelope, decrypted));
     } catch (error) {
       listener.onError?.(error);
     }
   }
 
-  async #decrypt({ guid, type, content, source, timestamp, serverTimestamp }: Envelope): Promise<Message> {
-    const { plaintext, identityKey } = await this.#parts.cipher.decrypt(source, { type, content });
-    await this.#watch(source.accountId, identityKey);
-    return { guid, source, timestamp, serverTimestamp, plaintext };
+  async #attempt(envelope: Envelope): Promise<void> {
+    const { inbox, listener } = this.#parts;
+    const known = await inbox.find(envelope.guid);
+    if (known?.state === 'handled') return;
+    const message = known ? known.message : await this.#open(envelope);
+    if (message) await listener.onMessage(message);
+    await inbox.handled(envelope.guid);
+  }
+
+  /** Decrypts, and keeps the message before anything else can fail. Nothing if it cannot be decrypted, which was told. */
+  async #open(envelope: Envelope): Promise<Message | undefined> {
+    const { inbox, listener } = this.#parts;
+    let decrypted: Decrypted;
+    try {
+      decrypted = await this.#decrypt(envelope);
+    } catch (error) {
+      await listener.onUndecryptable?.(envelope, error);
+      return undefined;
+    }
+    const message = messageOf(envelope, decrypted);
+    await inbox.decrypted(message);
+    await this.#watch(envelope.source.accountId, decrypted.identityKey);
+    return message;
+  }
+
+  #decrypt({ source, type, content }: Envelope): Promise<Decrypted> {
+    return this.#parts.cipher.decrypt(source, { type, content });
   }
 
   async #watch(accountId: string, identityKey: Uint8Array): Promise<void> {
@@ -104,18 +122,8 @@ export class Delivery {
       this.#parts.listener.onIdentityChanged?.(error);
     }
   }
+}
 
-  /** Calls a handler until it succeeds. */
-  async #insist(handle: () => void | Promise<void>, signal: AbortSignal): Promise<void> {
-    const { clock, limits, random } = this.#parts.environment;
-    const backoff = new Backoff({ baseMs: limits.handlerBaseMs, capMs: limits.handlerCapMs }, random);
-    for (;;) {
-      try {
-        return await handle();
-      } catch (error) {
-        this.#parts.listener.onError?.(error);
-        await clock.sleep(backoff.next(), signal);
-      }
-    }
-  }
+function messageOf({ guid, source, timestamp, serverTimestamp }: Envelope, { plaintext }: Decrypted): Message {
+  return { guid, source, timestamp, serverTimestamp, plaintext };
 }
