@@ -30,7 +30,7 @@ pub(crate) struct NewAccount {
 /// times tell whether a name is taken only to somebody who may have it.
 ///
 /// # Errors
-/// [`AuthError::RegistrationClosed`], [`AuthError::InviteNeeded`] [`AuthError::PhoneUnverified`] by the mode;
+/// [`AuthError::RegistrationClosed`], [`AuthError::InviteNeeded`], [`AuthError::PhoneUnverified`] by the mode;
 /// [`AuthError::UsernameTaken`], [`AuthError::PhoneTaken`].
 pub(crate) async fn register(state: &State, new: NewAccount) -> Result<(AccountId, Profile), AuthError> {
     let invite = match (state.settings.registration, new.invite_code) {

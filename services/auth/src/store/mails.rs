@@ -14,26 +14,23 @@ pub(crate) fn insert(conn: &mut DbConn, mail: MailRow) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Takes up to `limit` mails that are due at `now`, the oldest first, and counts a try of each. Nobody else gets them
-/// before `until`.
+/// Takes the mail that has been due for the longest time at `now`, and counts a try. Nobody else gets it before `until`.
 pub(crate) fn claim(
     conn: &mut DbConn,
     now: UnixMillis,
     until: UnixMillis,
-    limit: i64,
-) -> Result<Vec<MailRow>, DbError> {
-    let due = mails::table.filter(mails::due_at.le(now)).order((mails::due_at, mails::mail_id)).limit(limit);
-    let mut claimed: Vec<MailRow> = match conn {
-        DbConn::Pg(c) => due.for_update().skip_locked().load(c)?,
-        DbConn::Sqlite(c) => due.load(c)?,
+) -> Result<Option<MailRow>, DbError> {
+    let due = mails::table.filter(mails::due_at.le(now)).order((mails::due_at, mails::mail_id)).limit(1);
+    let claimed: Option<MailRow> = match conn {
+        DbConn::Pg(c) => due.for_update().skip_locked().first(c).optional()?,
+        DbConn::Sqlite(c) => due.first(c).optional()?,
     };
-    for mail in &mut claimed {
-        mail.attempts += 1;
-        diesel::update(mails::table.find(mail.mail_id))
-            .set((mails::attempts.eq(mail.attempts), mails::due_at.eq(until)))
-            .execute(conn)?;
-    }
-    Ok(claimed)
+    let Some(mut mail) = claimed else { return Ok(None) };
+    mail.attempts += 1;
+    diesel::update(mails::table.find(mail.mail_id))
+        .set((mails::attempts.eq(mail.attempts), mails::due_at.eq(until)))
+        .execute(conn)?;
+    Ok(Some(mail))
 }
 
 /// Makes all mails due at `now` that would be later.
