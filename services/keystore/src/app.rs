@@ -20,7 +20,7 @@ use crate::routes;
 use crate::settings::KeystoreSettings;
 use crate::store::MIGRATIONS;
 
-/// Fetches that share a transaction, and that may wait for the next.
+/// Fetches that share a statement, and that may wait for the next.
 const FETCHES: BatcherSettings = BatcherSettings { name: "bundle-fetches", max_batch: 64, queue: 1024 };
 
 /// What the verbs work with. Clones are cheap.
@@ -97,7 +97,7 @@ impl service::App for App {
         let serve =
             move |conn: &mut db::DbConn, jobs: &[Fetch]| fetch::serve(conn, jobs, low_water, clock.now());
         let state = State {
-            fetches: Batcher::spawn(&db, FETCHES, serve)?,
+            fetches: Batcher::spawn_where(&db, FETCHES, |_| true, serve)?,
             metrics: Metrics::register(&service.metrics)?,
             settings: Arc::new(settings),
             clock: platform.clock.clone(),

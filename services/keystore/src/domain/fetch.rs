@@ -1,9 +1,8 @@
 //! Prekey bundles: what a sender needs to begin a session with devices of an account.
 //!
-//! Requests that arrive together are served by one transaction. What must hold: a one-time key goes to one of them; a
+//! Requests that arrive together are served by one statement. Owners are told of low water after it; if the process ends
+//! in between, the next fetch finds that they were not told. What must hold: a one-time key goes to one of them; a
 //! fetcher cannot tell a last-resort key from a one-time key; a device without a signed Kyber key is in no bundle.
-
-use std::collections::BTreeMap;
 
 use common::models::events::{AccountChange, AccountEvent, PreKeyKind};
 use common::models::{Base64Bytes, DeviceId, RegistrationId, UnixMillis};
@@ -62,8 +61,15 @@ struct Given {
     last_resort: u64,
     /// Devices left out as they have no signed Kyber key.
     withheld: u64,
-    /// An owner is to be told of low water.
-    told: bool,
+    /// Devices whose keys of a kind are few now, of which their owner has not been told.
+    low: Vec<Low>,
+}
+
+/// What a device has left of a kind.
+struct Low {
+    life: Life,
+    kind: PreKeyKind,
+    stock: Stock,
 }
 
 /// Takes what a fetch costs from the buckets of its caller and its target. `*` has buckets of its own, and one for each
@@ -85,8 +91,8 @@ fn charge(state: &State, caller: &Caller, wanted: Fetch) -> Result<(), RateLimit
 pub(crate) async fn fetch(state: &State, caller: &Caller, wanted: Fetch) -> Result<Bundle, KeystoreError> {
     charge(state, caller, wanted)?;
     let Served { bundle, given } = state.fetches.submit(wanted).await?.ok_or(KeystoreError::NoKeys)?;
-    if given.told {
-        state.relay.wake();
+    if !given.low.is_empty() {
+        tell(state, given.low).await;
     }
     let metrics = &state.metrics;
     metrics.bundles_total.inc_by(bundle.devices.len() as u64);
@@ -99,7 +105,7 @@ pub(crate) async fn fetch(state: &State, caller: &Caller, wanted: Fetch) -> Resu
     if bundle.devices.is_empty() { Err(KeystoreError::NoKeys) } else { Ok(bundle) }
 }
 
-/// Serves a batch in the transaction of `conn`; one answer per job, `None` where there is nobody.
+/// Serves a batch; one answer per job, `None` where there is nobody.
 pub(crate) fn serve(
     conn: &mut DbConn,
     jobs: &[Fetch],
@@ -107,30 +113,22 @@ pub(crate) fn serve(
     now: UnixMillis,
 ) -> Result<Vec<Option<Served>>, DbError> {
     let mut answers: Vec<Option<Served>> = jobs.iter().map(|_| None).collect();
-    let mut low = Low::new();
     for row in bundles::take(conn, jobs, now)? {
         let place = usize::try_from(row.request).map_err(DbError::other)?;
         let Some((job, answer)) = jobs.get(place).zip(answers.get_mut(place)) else { continue };
         let life = Life { account: job.account, device: row.device_id, generation: row.generation };
-        for (kind, stock) in [(PreKeyKind::Ec, row.ec_stock), (PreKeyKind::Pq, row.pq_stock)] {
-            if !stock.is_low && stock.left() < i64::from(low_water) {
-                let lowest = low.entry((life, kind)).or_insert(stock);
-                if stock.left() < lowest.left() {
-                    *lowest = stock;
-                }
-            }
-        }
-        add(answer, row);
-    }
-    if tell(conn, &low, now)? {
-        // Whoever is answered first wakes the relay.
-        answers.iter_mut().flatten().for_each(|served| served.given.told = true);
+        let low = [(PreKeyKind::Ec, row.ec_stock), (PreKeyKind::Pq, row.pq_stock)]
+            .into_iter()
+            .filter(|(_, stock)| !stock.is_low && stock.left() < i64::from(low_water))
+            .map(|(kind, stock)| Low { life, kind, stock });
+        let low: Vec<Low> = low.collect();
+        add(answer, row).low.extend(low);
     }
     Ok(answers)
 }
 
 /// Puts a device into the answer.
-fn add(answer: &mut Option<Served>, row: BundleRow) {
+fn add(answer: &mut Option<Served>, row: BundleRow) -> &mut Given {
     let served = answer.get_or_insert_with(|| Served {
         bundle: Bundle { identity_key: row.identity_key, devices: Vec::new() },
         given: Given::default(),
@@ -139,7 +137,7 @@ fn add(answer: &mut Option<Served>, row: BundleRow) {
     given.ec += u64::from(row.ec.is_some());
     let Some(pq_pre_key) = row.pq else {
         given.withheld += 1;
-        return;
+        return given;
     };
     given.pq += u64::from(row.pq_stock.taken.is_some());
     given.last_resort += u64::from(row.pq_stock.taken.is_none());
@@ -150,24 +148,30 @@ fn add(answer: &mut Option<Served>, row: BundleRow) {
         pre_key: row.ec,
         pq_pre_key,
     });
+    given
 }
 
-/// Devices whose keys of a kind have fallen below the mark.
-type Low = BTreeMap<(Life, PreKeyKind), Stock>;
-
-/// Tells their owners: of several fetchers that saw low water, one finds that it was not told yet. Tells whether there
-/// was such an owner.
-fn tell(conn: &mut DbConn, low: &Low, now: UnixMillis) -> Result<bool, DbError> {
-    let mut events = Vec::new();
-    for ((life, kind), stock) in low {
-        if devices::mark_low(conn, *life, *kind, stock.next)? {
-            let remaining = u32::try_from(stock.left()).unwrap_or(0);
-            let change = AccountChange::KeysLow { device_id: life.device, kind: *kind, remaining };
-            events.push(AccountEvent { account_id: life.account, at: now, change });
+/// Tells owners that keys run out: of several fetchers that saw it, one finds that they were not told yet. A failure is the
+/// next fetcher's to make up for.
+async fn tell(state: &State, low: Vec<Low>) {
+    let now = state.clock.now();
+    let told = state.db.write(move |conn| {
+        let mut events = Vec::new();
+        for Low { life, kind, stock } in low {
+            if devices::mark_low(conn, life, kind, stock.next)? {
+                let remaining = u32::try_from(stock.left()).unwrap_or(0);
+                let change = AccountChange::KeysLow { device_id: life.device, kind, remaining };
+                events.push(AccountEvent { account_id: life.account, at: now, change });
+            }
         }
+        if !events.is_empty() {
+            outbox::push(conn, &events, now)?;
+        }
+        Ok::<_, DbError>(!events.is_empty())
+    });
+    match told.await {
+        Ok(true) => state.relay.wake(),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "an owner could not be told that prekeys run low"),
     }
-    if !events.is_empty() {
-        outbox::push(conn, &events, now)?;
-    }
-    Ok(!events.is_empty())
 }
