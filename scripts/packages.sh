@@ -78,18 +78,23 @@ npm_packages() {
     npm ci --prefix "$1" --no-audit --no-fund --loglevel=error
 }
 
-# libsignal needs Node 20.11, Debian 12 has 18: then puts a newer one, as the npm registry carries it, on the PATH.
+# Installs what the TypeScript client is built with, and builds it with its libsignal example.
+build_sdk() {
+    npm_packages sdk/typescript
+    npm run --silent --prefix sdk/typescript build
+}
+
+# The TypeScript client needs Node 22, Debian 12 has 18: then puts a newer one, as the npm registry carries it, on the PATH.
 need_node() {
-    node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 11) ? 0 : 1)' \
-        && return 0
+    node -e 'process.exit(parseInt(process.versions.node) >= 22 ? 0 : 1)' && return 0
     local folder=${SEALPOST_CACHE:-$PWD/.cache}/node machine
     case $(uname -m) in
         x86_64) machine=x64 ;;
         aarch64) machine=arm64 ;;
-        *) fail "Node $(node --version) is too old for libsignal: install Node 20.11 or newer" ;;
+        *) fail "Node $(node --version) is too old for the TypeScript client: install Node 22 or newer" ;;
     esac
     if [ ! -x "$folder/node_modules/node-linux-$machine/bin/node" ]; then
-        step "fetching Node 22 (this machine has $(node --version), libsignal needs 20.11)"
+        step "fetching Node 22 (this machine has $(node --version))"
         npm install --prefix "$folder" --no-audit --no-fund --loglevel=error "node-linux-$machine@22"
     fi
     PATH=$folder/node_modules/node-linux-$machine/bin:$PATH
