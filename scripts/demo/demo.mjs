@@ -11,7 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { parseArgs, promisify } from 'node:util';
 import { randomBytes } from 'node:crypto';
-import { Device, within } from './device.mjs';
+import { Person, within } from './people.mjs';
 import { Servers } from './servers.mjs';
 
 const run = promisify(execFile);
@@ -41,27 +41,23 @@ function expect(condition, what) {
 
 async function messages(servers) {
   section('An end-to-end-encrypted message, from one libsignal client to another');
-  const [alice, bob] = [new Device(servers, 'alice'), new Device(servers, 'bob')];
-  await alice.register();
-  await bob.register();
+  const [alice, bob] = [await Person.register(servers, 'alice'), await Person.register(servers, 'bob')];
   say(`${alice.username} and ${bob.username} registered, each with a device and 10 + 10 one-time prekeys`);
 
   await Promise.all([alice.listen(), bob.listen()]);
   say('both websockets are open and their queues are empty');
 
-  const devices = await alice.connectTo(bob.accountId);
-  const left = await bob.keyCounts();
-  expect(devices.length === 1 && left.count === 9 && left.pqCount === 9, 'one key of each kind to be used up');
-  say("alice fetched bob's bundle (PQXDH: X25519 + Kyber-1024); bob has 9 + 9 one-time keys left");
-
   const question = 'Is this thing on?';
-  const size = await alice.send(bob.accountId, devices, question);
-  say(`alice sent "${question}" as ${size} bytes of ciphertext, stored durably`);
+  const { copies } = await alice.send(bob, question);
+  const left = await bob.device.keyCounts();
+  expect(copies.length === 1 && left.count === 9 && left.pqCount === 9, 'one key of each kind to be used up');
+  say("alice fetched bob's bundle (PQXDH: X25519 + Kyber-1024); bob has 9 + 9 one-time keys left");
+  say(`alice sent "${question}" as ciphertext for bob's device, stored durably`);
   expect((await bob.receive()) === question, 'bob to read what alice wrote');
   say('bob received it over the websocket, decrypted it and acked');
 
   const reply = 'Loud and clear.';
-  await bob.send(alice.accountId, [alice.deviceId], reply);
+  await bob.send(alice, reply);
   expect((await alice.receive()) === reply, 'alice to read the reply');
   say(`alice received bob's reply "${reply}" and acked`);
 
@@ -70,8 +66,7 @@ async function messages(servers) {
     done();
   });
   say('the server holds nothing for either of them any more');
-  alice.close();
-  bob.close();
+  await Promise.all([alice.close(), bob.close()]);
 }
 
 async function sms(servers) {
