@@ -21,11 +21,11 @@ testkit::on_both! {
 
 /// Runs a script to its end, and gives what it printed.
 async fn node(script: &Path, arguments: &[&str]) -> String {
-    let installed = folder().join("../../../../../scripts/demo/node_modules/@signalapp/libsignal-client");
-    assert!(installed.exists(), "run `npm ci --prefix scripts/demo`, or `scripts/test`");
+    let installed = folder().join("../../../../../sdk/typescript/examples/libsignal/dist/index.js");
+    assert!(installed.exists(), "run `npm ci && npm run build` in sdk/typescript, or `scripts/test`");
     let mut command = Command::from(mortal("node"));
     command.arg(script).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = command.output().await.expect("node: install Debian's package nodejs");
+    let output = command.output().await.expect("node: version 22, as `scripts/test` provides it");
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(output.status.success(), "{}\n{text}", output.status);
