@@ -13,7 +13,7 @@ export interface Limits {
   readonly retryBaseMs: number;
   /** The longest pause between attempts (10 s). A server that wants more, by `Retry-After`, is not asked again. */
   readonly retryCapMs: number;
-  /** An access token that lives no longer than this is refreshed before it is used (30 s). */
+  /** An access token that lives no longer than this is refreshed before it is used (30 s; the server's live 15 min). */
   readonly refreshMarginMs: number;
   /** How often a send is put right after the recipient's devices turned out to be others (5). */
   readonly sendRounds: number;

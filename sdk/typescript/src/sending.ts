@@ -37,7 +37,7 @@ export interface SendReceipt {
   readonly copies: readonly { readonly deviceId: number; readonly guid: string }[];
   /** When the server stored it, Unix milliseconds; absent when an earlier process of this device sent it. */
   readonly serverTimestamp?: number;
-  /** Whether a message was stored under this key before, and this time nothing was. */
+  /** Whether an earlier request with this key had stored the message already: one of this send whose answer was lost, too. */
   readonly before: boolean;
 }
 
@@ -101,7 +101,10 @@ export class Sender {
     const key = options.idempotencyKey ?? crypto.randomUUID();
     const timestamp = options.timestamp ?? clock.now();
     const copies = new Map<number, Copy>();
-    if ((await this.#sessions(accountId)).length === 0) await this.#open(accountId, '*', options.signal);
+    // For the own account, the first answer tells what is missing: all bundles would have one of this device among them,
+    // and cost it its one-time keys.
+    const strangers = accountId !== this.#parts.own.accountId && (await this.#sessions(accountId)).length === 0;
+    if (strangers) await this.#open(accountId, '*', options.signal);
     for (let round = 1; ; round += 1) {
       await this.#encrypt(accountId, plaintext, copies);
       const outcome = await this.#put(accountId, [...copies.values()], { ...options, timestamp, idempotencyKey: key });
@@ -175,7 +178,7 @@ export class Sender {
 
   /** Fetches bundles and opens sessions. A device that has gone since is left to the server's next answer. */
   async #open(accountId: string, device: number | '*', signal: AbortSignal | undefined): Promise<void> {
-    const { session, cipher, identities, own } = this.#parts;
+    const { session, cipher, identities } = this.#parts;
     const call = { method: 'GET', route: '/v1/keys/{account}/{device}', values: { account: accountId, device }, signal } as const;
     const answer = await session.call(call).catch((error: unknown) => {
       if (device !== '*' && error instanceof ProblemError && error.slug === 'keys-not-found') return undefined;
@@ -183,18 +186,14 @@ export class Sender {
     });
     if (!answer) return;
     for (const bundle of bundles(accountId, new Fields(answer.body, `GET ${call.route}`))) {
-      if (isSame(bundle, own)) continue;
       await identities.check(accountId, bundle.identityKey);
       await cipher.openSession(bundle);
     }
   }
 
   async #sessions(accountId: string) {
-    const sessions = await this.#parts.cipher.sessions(accountId);
-    return sessions.filter(({ deviceId }) => !isSame({ accountId, deviceId }, this.#parts.own));
+    const { own, cipher } = this.#parts;
+    const sessions = await cipher.sessions(accountId);
+    return sessions.filter(({ deviceId }) => accountId !== own.accountId || deviceId !== own.deviceId);
   }
-}
-
-function isSame(a: Address, b: Address): boolean {
-  return a.accountId === b.accountId && a.deviceId === b.deviceId;
 }

@@ -67,6 +67,15 @@ export class TestServer {
     await exited;
   }
 
+  /** Stops the process where it is: its sockets stay open, and nothing answers. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
   async stop(): Promise<void> {
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });

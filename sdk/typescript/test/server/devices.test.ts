@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DevicesUnsettledError, ProblemError, type Device } from '@sealpost/client';
 import { LibsignalCipher } from '@sealpost/example-libsignal';
-import { Inbound, owner, utf8 } from '../harness/people.js';
+import { Inbound, owner, text, utf8 } from '../harness/people.js';
 import { TestServer } from '../harness/server.js';
 
 let server: TestServer;
@@ -75,7 +75,9 @@ test('a message reaches all devices of an account', async () => {
 
 test('a message to the own account reaches the other devices alone', async () => {
   const alice = await owner(server.url, 'alice');
+  const keys = await alice.device.keyCounts();
   assert.deepEqual(devicesOf(await alice.device.send(alice.accountId, utf8('nobody is there'))), []);
+  assert.deepEqual(await alice.device.keyCounts(), keys, 'no key of its own is used up');
   const second = await alice.person.link(alice.cipher);
 
   const receipt = await alice.device.send(alice.accountId, utf8('sent from the first'));
@@ -167,11 +169,27 @@ test('a message under one key is stored once, whatever process sends it', async 
   assert.deepEqual(await backlog(bob.device), ['once']);
 });
 
+test('a send whose answer was lost is repeated, and stored once', async () => {
+  let lost = 0;
+  const losing: typeof fetch = async (input, init) => {
+    const answer = await fetch(input, init);
+    const isSend = init?.method === 'PUT' && String(input).includes('/v1/messages/');
+    if (isSend && lost++ === 0) throw new TypeError('the answer was lost');
+    return answer;
+  };
+  const [alice, bob] = [await owner(server.url, 'alice', { fetch: losing }), await owner(server.url, 'bob')];
+
+  const receipt = await alice.device.send(bob.accountId, utf8('once'));
+
+  assert.deepEqual([lost, receipt.before, devicesOf(receipt)], [2, true, [bob.device.address.deviceId]]);
+  assert.deepEqual(await backlog(bob.device), ['once']);
+});
+
 test('messages of many sends at once arrive in the order of the calls', async () => {
   const [alice, bob] = [await owner(server.url, 'alice'), await owner(server.url, 'bob')];
   const texts = Array.from({ length: 20 }, (_, number) => `message ${number}`);
 
-  await Promise.all(texts.map((text) => alice.device.send(bob.accountId, utf8(text))));
+  await Promise.all(texts.map((each) => alice.device.send(bob.accountId, utf8(each))));
 
   assert.deepEqual(await backlog(bob.device), texts);
 });
@@ -179,7 +197,7 @@ test('messages of many sends at once arrive in the order of the calls', async ()
 test('a message for connected devices comes at once, and is not stored', async () => {
   const [alice, bob] = [await owner(server.url, 'alice'), await owner(server.url, 'bob')];
   const typing: string[] = [];
-  const inbound = await Inbound.of(bob.device, { onOnlineMessage: ({ plaintext }) => void typing.push(new TextDecoder().decode(plaintext)) });
+  const inbound = await Inbound.of(bob.device, { onOnlineMessage: (message) => void typing.push(text(message)) });
 
   await alice.device.send(bob.accountId, utf8('typing'), { online: true });
   await alice.device.send(bob.accountId, utf8('done'));

@@ -20,20 +20,23 @@ const numbered = (count: number) => Array.from({ length: count }, (_, number) =>
 
 test('nothing is lost and nothing comes twice, however often the server is killed', async () => {
   const texts = numbered(60);
-  const inbound = await Inbound.of(bob.device);
+  const carol = await owner(server.url, 'carol', { transport: 'websocket' });
+  const inbound = await Inbound.of(carol.device);
+  const connections = () => inbound.events.filter((event) => event === 'connected').length;
   const sending = (async () => {
-    for (const each of texts) await alice.device.send(bob.accountId, utf8(each));
+    for (const each of texts) await alice.device.send(carol.accountId, utf8(each));
   })();
 
   for (const after of [10, 25, 40]) {
     await inbound.count(after);
+    const before = connections();
     await server.kill();
     await server.start();
+    await until(() => connections() > before, 'a connection to the server that is back');
   }
 
   await sending;
   assert.deepEqual(await inbound.count(texts.length), texts);
-  await until(() => inbound.events.filter((event) => event === 'connected').length === 4, 'four connections');
   assert.equal(new Set(inbound.messages.map(({ guid }) => guid)).size, texts.length);
   await inbound.stop();
 });
@@ -60,6 +63,21 @@ test('a message whose ack was lost with the server is not handed over again', as
   const later = await Inbound.of(bob.device);
   assert.deepEqual(later.texts, []);
   await later.stop();
+});
+
+test('a server that has fallen silent is left, and found again', async () => {
+  const limits = { keepaliveMs: 100, keepaliveTimeoutMs: 300, connectTimeoutMs: 500, requestTimeoutMs: 500 };
+  const carol = await owner(server.url, 'carol', { limits });
+  const inbound = await Inbound.of(carol.device);
+
+  server.freeze();
+  await until(() => inbound.events.includes('disconnected 1006'), 'the end of the connection');
+  server.thaw();
+
+  await until(() => inbound.events.filter((event) => event === 'connected').length === 2, 'another connection');
+  await alice.device.send(carol.accountId, utf8('back again'));
+  assert.deepEqual(await inbound.count(1), ['back again']);
+  await inbound.stop();
 });
 
 test('a handler that fails is called again with the same message, and the next waits', async () => {
