@@ -44,6 +44,8 @@ export interface DeliveryParts {
 /** Delivers the envelopes of one device. */
 export class Delivery {
   readonly #parts: DeliveryParts;
+  /** What was decrypted, and cannot be again, until the inbox has it. */
+  #opened: { readonly guid: string; readonly decrypted: Decrypted } | undefined;
   /** The identity keys that were reported, by account: each is once. */
   readonly #reported = new Map<string, string>();
 
@@ -93,15 +95,18 @@ export class Delivery {
   /** Decrypts, and keeps the message before anything else can fail. Nothing if it cannot be decrypted, which was told. */
   async #open(envelope: Envelope): Promise<Message | undefined> {
     const { inbox, listener } = this.#parts;
-    let decrypted: Decrypted;
-    try {
-      decrypted = await this.#decrypt(envelope);
-    } catch (error) {
-      await listener.onUndecryptable?.(envelope, error);
-      return undefined;
+    if (this.#opened?.guid !== envelope.guid) {
+      try {
+        this.#opened = { guid: envelope.guid, decrypted: await this.#decrypt(envelope) };
+      } catch (error) {
+        await listener.onUndecryptable?.(envelope, error);
+        return undefined;
+      }
     }
+    const { decrypted } = this.#opened;
     const message = messageOf(envelope, decrypted);
     await inbox.decrypted(message);
+    this.#opened = undefined;
     await this.#watch(envelope.source.accountId, decrypted.identityKey);
     return message;
   }

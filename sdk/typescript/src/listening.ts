@@ -7,7 +7,7 @@
  */
 import { Backoff } from './backoff.js';
 import type { Delivery, Listener } from './delivery.js';
-import { DisplacedError, ProblemError, SessionEndedError } from './errors.js';
+import { DisplacedError, ProblemError, SealpostError, SessionEndedError } from './errors.js';
 import type { Environment } from './options.js';
 import type { PreKeys } from './prekeys.js';
 import type { Session } from './session.js';
@@ -56,7 +56,7 @@ export class Listening {
     // Whoever does not ask for it is not to be ended by it.
     this.ready.catch(() => {});
     this.ended = this.#run().then((reason) => {
-      failed(reason ?? new SessionEndedError());
+      failed(reason ?? new SealpostError('the listening was stopped'));
       return reason;
     });
   }

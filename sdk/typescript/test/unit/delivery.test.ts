@@ -23,6 +23,11 @@ class FailingInbox extends MemoryInbox {
     return super.find(guid);
   }
 
+  override async decrypted(message: Message) {
+    this.fails();
+    return super.decrypted(message);
+  }
+
   override async handled(guid: string) {
     this.fails();
     return super.handled(guid);
