@@ -1,7 +1,7 @@
 //! The golden records in `proto/bus/examples` are what our types read and write, and name what the schemas name.
 
 use common::models::UnixMillis;
-use common::models::events::{AccountEvent, MailboxEvent};
+use common::models::events::{AccountEvent, MailboxChange, MailboxEvent};
 use common::models::sms::{SmsRequest, SmsStatus};
 use serde_json::{Value, json};
 
@@ -43,6 +43,16 @@ fn account_events_are_read_and_written() {
         let event = AccountEvent::decode(example.to_string().as_bytes()).unwrap();
         assert_eq!(serde_json::to_value(&event).unwrap(), example);
     }
+}
+
+#[test]
+fn a_mailbox_event_of_before_the_flag_is_urgent() {
+    let mut older = examples(proto!("examples/mailbox-events.1.json")).remove(0);
+    older.as_object_mut().unwrap().remove("urgent");
+
+    let event = MailboxEvent::decode(older.to_string().as_bytes()).unwrap();
+
+    assert_eq!(event.change, MailboxChange::MessagesAvailable { urgent: true });
 }
 
 #[test]
