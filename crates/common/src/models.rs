@@ -14,6 +14,7 @@ pub mod phone;
 pub mod problem;
 pub mod sms;
 pub mod time;
+pub mod woosh;
 pub mod ws;
 
 pub use bytes::Base64Bytes;

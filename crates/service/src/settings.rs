@@ -14,6 +14,8 @@ use telemetry::TelemetrySettings;
 use url::Url;
 use web::{HttpSettings, LimitSettings};
 
+use crate::woosh::WooshSettings;
+
 /// Every section that a settings file may have: one file can serve all programs, so each accepts the sections of the
 /// others, and only those.
 pub const SECTIONS: [&str; 17] = [
@@ -53,6 +55,8 @@ pub struct CommonSettings {
     pub telemetry: TelemetrySettings,
     /// `[limits]`: rate limits.
     pub limits: LimitSettings,
+    /// `[compat.woosh]`: the interface of Woosh.
+    pub woosh: WooshSettings,
 }
 
 impl CommonSettings {
@@ -71,6 +75,7 @@ impl CommonSettings {
             live: read(config, "live", &mut faults),
             telemetry: read(config, "telemetry", &mut faults),
             limits: read(config, "limits", &mut faults),
+            woosh: read(config, "compat.woosh", &mut faults),
         };
         if let Err(error) = config.reject_unknown_sections(&[&SECTIONS, own].concat()) {
             faults.extend_from_slice(error.faults());
