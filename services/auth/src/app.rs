@@ -20,6 +20,7 @@ use web::{Limits, RoutesFn, Service, Task};
 
 use crate::domain::hasher::Hasher;
 use crate::domain::phone::{JobFault, Jobs};
+use crate::domain::woosh::Remembered;
 use crate::domain::{AuthError, TokenIssuer, housekeeping, sessions};
 use crate::mailer::{self, Transport, TransportFault};
 use crate::metrics::Metrics;
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) data_key: DataKey,
     /// Makes the SMS that carry codes; none when this server sends none.
     pub(crate) sms: Option<Arc<Jobs>>,
+    /// Credentials of Woosh that were verified a moment ago.
+    pub(crate) remembered: Arc<Remembered>,
     /// Wakes the mailer of this pod.
     pub(crate) mail_wanted: Arc<Notify>,
     nudger: Nudger,
@@ -97,7 +100,7 @@ impl service::App for App {
     }
 
     fn routes() -> RoutesFn {
-        web::routes(routes::public)
+        web::routes(routes::with_woosh)
     }
 
     fn build(settings: AuthSettings, platform: &Platform) -> Result<Service, StartError> {
@@ -116,13 +119,15 @@ impl service::App for App {
             relay,
             limits: platform.limits.clone(),
             data_key: data,
+            remembered: Arc::new(Remembered::new(&platform.settings.woosh)),
             sms: sms.map(Arc::new),
             mail_wanted: Arc::default(),
             db: db.clone(),
         };
 
         let data = Data::new(state.clone());
-        service.routes = with_state(&data, routes::public);
+        let served = if platform.settings.woosh.enabled { routes::with_woosh } else { routes::public };
+        service.routes = with_state(&data, served);
         service.internal = with_state(&data, routes::internal);
         service.checks.push(Arc::new(DatabaseCheck(db)));
         let sweeper = state.clone();

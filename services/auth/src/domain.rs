@@ -14,6 +14,7 @@ pub(crate) mod phone;
 pub(crate) mod sessions;
 mod tokens;
 pub(crate) mod totp;
+pub(crate) mod woosh;
 
 pub(crate) use credentials::{EmailAddress, Password, Username};
 pub(crate) use error::AuthError;

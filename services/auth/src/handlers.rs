@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 mod bodies;
+pub(crate) mod compat;
 pub(crate) mod internal;
 pub(crate) mod invites;
 pub(crate) mod mail;

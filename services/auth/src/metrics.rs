@@ -15,6 +15,8 @@ telemetry::metrics! {
         phone_codes_total: IntCounterVec = &["outcome"],
         /// Guesses at passwords and codes that were not looked at, since too many wrong ones came before.
         attempts_refused_total: IntCounter,
+        /// Credentials of Woosh by outcome: remembered (no hash was computed), verified, refused.
+        woosh_credentials_total: IntCounterVec = &["outcome"],
         /// Refresh tokens that came a second time; each ended its session.
         refresh_reuses_total: IntCounter,
     }

@@ -1,7 +1,8 @@
-//! The routes, once: the server and the interface description are made from these two lists.
+//! The routes, once: the server and the interface description are made from these lists.
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::handlers::compat::{woosh, woosh_calls};
 use crate::handlers::{accounts, internal, invites, mail, phone, sessions, totp};
 
 /// Routes of the public listener.
@@ -35,12 +36,26 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(sessions::jwks);
 }
 
+/// Routes of the public listener, with those of Woosh.
+pub(crate) fn with_woosh(config: &mut ServiceConfig<'_>) {
+    public(config);
+    config
+        .service(woosh::register)
+        .service(woosh::read)
+        .service(woosh::update)
+        .service(woosh::find)
+        .map(woosh::rest);
+}
+
 /// Routes of the internal listener. The public keys are here too, so that services need only one address.
 pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
     config
         .service(internal::revocations)
         .service(internal::bind)
         .service(internal::account)
+        .service(woosh_calls::credentials)
+        .service(woosh_calls::account)
+        .service(woosh_calls::names)
         .service(invites::create)
         .service(invites::list)
         .service(invites::withdraw)

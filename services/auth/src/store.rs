@@ -13,6 +13,7 @@ pub(crate) mod rows;
 mod schema;
 pub(crate) mod sessions;
 pub(crate) mod totp;
+pub(crate) mod woosh;
 
 use db::Migrations;
 use db::diesel_migrations::{self, embed_migrations};

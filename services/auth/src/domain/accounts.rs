@@ -70,6 +70,10 @@ pub(crate) async fn register(state: &State, new: NewAccount) -> Result<(AccountI
                 row.phone = Some(phone::take(conn, verification, now)?);
                 row.phone_verified_at = Some(now);
             }
+            accounts::take_turn(conn, &row.username)?;
+            if accounts::is_name_like(conn, &row.username)? {
+                return Err(AuthError::UsernameTaken);
+            }
             let profile = Profile::new(row.clone(), false);
             accounts::insert(conn, row)?;
             if let Some(mail) = mail {
@@ -92,13 +96,13 @@ pub(crate) async fn register(state: &State, new: NewAccount) -> Result<(AccountI
     }
 }
 
-/// Finds the account that has exactly this name, folded.
+/// Finds the account that has exactly this name, as it is written or else folded.
 ///
 /// # Errors
 /// [`AuthError::NoAccount`].
 pub(crate) async fn find(state: &State, username: &str) -> Result<AccountRow, AuthError> {
-    let name = username.to_ascii_lowercase();
-    let found = state.db.read(move |conn| accounts::by_username(conn, &name)).await?;
+    let name = username.to_owned();
+    let found = state.db.read(move |conn| accounts::by_name(conn, &name)).await?;
     found.ok_or(AuthError::NoAccount)
 }
 

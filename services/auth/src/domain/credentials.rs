@@ -17,6 +17,9 @@ pub(crate) enum InvalidCredential {
     /// The rule of [`Password`].
     #[error("a password is 8 to 1024 bytes of UTF-8")]
     Password,
+    /// The rule of [`Password::given`].
+    #[error("a password is 1 to 1024 bytes of UTF-8")]
+    GivenPassword,
 }
 
 /// An account's name: 3 to 32 of `a-z 0-9 . _ -`. Upper case is folded, so that a name has one owner.
@@ -84,7 +87,8 @@ impl<'de> Deserialize<'de> for EmailAddress {
     }
 }
 
-/// A password as a person chose it: 8 to 1024 bytes, taken as it is.
+/// A password as a person chose it: 8 to 1024 bytes, taken as it is. One that is only compared may be shorter, as it
+/// may be of an account that was made by another interface.
 #[derive(Debug, Clone)]
 pub(crate) struct Password(Secret<String>);
 
@@ -92,6 +96,20 @@ impl Password {
     /// Gives the text, for hashing only.
     pub(crate) fn expose(&self) -> &str {
         self.0.expose()
+    }
+
+    /// Takes a password that was chosen elsewhere: 1 to 1024 bytes.
+    pub(crate) fn given(text: Secret<String>) -> Result<Self, InvalidCredential> {
+        if (1..=1024).contains(&text.expose().len()) {
+            Ok(Self(text))
+        } else {
+            Err(InvalidCredential::GivenPassword)
+        }
+    }
+
+    /// Reads a password that is shown once more.
+    pub(crate) fn deserialize_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::given(Secret::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 
@@ -176,5 +194,7 @@ mod tests {
         assert!(of("1234567").is_err() && of("12345678").is_ok() && of("ääää").is_ok());
         assert!(of(&"x".repeat(1024)).is_ok() && of(&"x".repeat(1025)).is_err());
         assert_eq!(format!("{:?}", of("12345678").unwrap()), "Password([redacted])");
+        let given = |text: &str| Password::given(Secret::from(text));
+        assert!(given("").is_err() && given("1").is_ok() && given(&"x".repeat(1025)).is_err());
     }
 }

@@ -22,15 +22,18 @@ pub(crate) async fn log_in(
 ) -> Result<Issued, AuthError> {
     // A name that no account can have is looked for and missed like any other.
     let name = username.to_ascii_lowercase();
-    let sought = name.clone();
-    // No username has an @ in it.
-    let find = if sought.contains('@') { accounts::by_email } else { accounts::by_username };
-    let row = state.db.read(move |conn| find(conn, &sought)).await?;
+    let (written, folded) = (username.to_owned(), name.clone());
+    let found = state.db.read(move |conn| match folded.contains('@') {
+        // No username has an @ in it.
+        true => accounts::by_email(conn, &folded),
+        false => accounts::by_name(conn, &written),
+    });
+    let row = found.await?;
     let subject = match &row {
         Some(row) => Subject::password(state, row.account_id),
         None => Subject::unknown(state, &name),
     };
-    let password = Password::try_from(password).map_err(|_| AuthError::BadCredentials)?;
+    let password = Password::given(password).map_err(|_| AuthError::BadCredentials)?;
     let stored = row.as_ref().map(|row| row.password_hash.clone());
     let verified = passwords::check(state, subject, stored, password).await?;
     match row.filter(|_| verified) {

@@ -107,6 +107,7 @@ pub(crate) struct FoundAccount {
 pub(crate) struct ChangePassword {
     /// The password until now.
     #[schema(value_type = String, format = "password")]
+    #[serde(deserialize_with = "Password::deserialize_given")]
     pub(crate) current_password: Password,
     /// The password from now on, 8 to 1024 bytes.
     #[schema(value_type = String, format = "password")]
@@ -119,6 +120,7 @@ pub(crate) struct ChangePassword {
 pub(crate) struct DeleteAccount {
     /// The password once more.
     #[schema(value_type = String, format = "password")]
+    #[serde(deserialize_with = "Password::deserialize_given")]
     pub(crate) password: Password,
 }
 

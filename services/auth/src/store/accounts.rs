@@ -1,8 +1,10 @@
 //! Accounts, and the tombstones of deleted ones.
 
 use common::models::{AccountId, UnixMillis};
-use db::{DbConn, DbError};
+use db::{DbConn, DbError, on_backend};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 
 use super::rows::AccountRow;
 use super::schema::{accounts, deleted_accounts};
@@ -16,7 +18,33 @@ pub(crate) fn insert(conn: &mut DbConn, account: AccountRow) -> Result<(), DbErr
     Ok(())
 }
 
-/// Finds an account by its name, which is stored folded.
+/// Makes registrations of names that differ by case only take turns. SQLite has one writer anyway.
+pub(crate) fn take_turn(conn: &mut DbConn, username: &str) -> Result<(), DbError> {
+    if let DbConn::Pg(c) = conn {
+        let folded = username.to_ascii_lowercase();
+        diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind::<Text, _>(folded)
+            .execute(c)?;
+    }
+    Ok(())
+}
+
+/// Tells whether an account has this name, which is folded, or one that differs by case only.
+pub(crate) fn is_name_like(conn: &mut DbConn, folded: &str) -> Result<bool, DbError> {
+    let like = accounts::table.filter(sql::<Bool>("lower(username) = ").bind::<Text, _>(folded));
+    Ok(on_backend!(conn, |c| diesel::select(diesel::dsl::exists(like)).get_result(c))?)
+}
+
+/// Finds an account by its name: the one that has it as it is written, or else the one that has it folded, as names of
+/// our own interface are.
+pub(crate) fn by_name(conn: &mut DbConn, written: &str) -> Result<Option<AccountRow>, DbError> {
+    match by_username(conn, written)? {
+        Some(exact) => Ok(Some(exact)),
+        None => by_username(conn, &written.to_ascii_lowercase()),
+    }
+}
+
+/// Finds an account by its name, exactly.
 pub(crate) fn by_username(conn: &mut DbConn, username: &str) -> Result<Option<AccountRow>, DbError> {
     if !storable(username) {
         return Ok(None);

@@ -128,6 +128,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    woosh_accounts (account_id) {
+        account_id -> Text,
+        woosh_id -> BigInt,
+        public_key -> Binary,
+        private_key -> Binary,
+        info -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     attempts,
@@ -141,5 +151,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     refresh_tokens,
     revocations,
     sessions,
-    totp
+    totp,
+    woosh_accounts
 );

@@ -14,3 +14,4 @@ mod phone;
 mod sessions;
 mod smtp;
 mod totp;
+mod woosh;

@@ -34,7 +34,7 @@ fn step(auth: &Auth) {
 }
 
 /// Turns the second factor on; gives its secret and the recovery codes.
-async fn enrolled(auth: &Auth, session: &Session) -> (String, Vec<String>) {
+pub(crate) async fn enrolled(auth: &Auth, session: &Session) -> (String, Vec<String>) {
     let client = auth.with(session);
     let begun = client.post(PATH, &json!({"password": PASSWORD})).await.expect(201).value();
     let secret = begun["secret"].as_str().unwrap().to_owned();

@@ -15,6 +15,7 @@ pub(crate) struct NewEmail {
     pub(crate) email: Option<EmailAddress>,
     /// The password once more.
     #[schema(value_type = String, format = "password")]
+    #[serde(deserialize_with = "Password::deserialize_given")]
     pub(crate) password: Password,
 }
 

@@ -73,5 +73,6 @@ pub(crate) struct NewPhone {
     pub(crate) phone_verification_id: Option<VerificationId>,
     /// The password once more.
     #[schema(value_type = String, format = "password")]
+    #[serde(deserialize_with = "Password::deserialize_given")]
     pub(crate) password: Password,
 }

@@ -14,6 +14,7 @@ use crate::domain::totp::Enrolment;
 pub(crate) struct EnrolTotp {
     /// The password once more.
     #[schema(value_type = String, format = "password")]
+    #[serde(deserialize_with = "Password::deserialize_given")]
     pub(crate) password: Password,
 }
 
@@ -66,6 +67,7 @@ fn all_exposed<S: Serializer>(secrets: &[Secret<String>], serializer: S) -> Resu
 pub(crate) struct ChangeTotp {
     /// The password once more.
     #[schema(value_type = String, format = "password")]
+    #[serde(deserialize_with = "Password::deserialize_given")]
     pub(crate) password: Password,
     /// A code, or a recovery code.
     #[schema(value_type = String)]

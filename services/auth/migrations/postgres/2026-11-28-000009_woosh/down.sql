@@ -1,0 +1,2 @@
+DROP INDEX accounts_folded;
+DROP TABLE woosh_accounts;
