@@ -1,5 +1,7 @@
 //! Calls of `auth`: its public keys, what it has revoked, sessions and accounts.
 
+mod woosh;
+
 use common::crypto::jws::JwkSet;
 use common::models::internal::{BindDevice, Revocations, Tokens};
 use common::models::{AccountId, DeviceId, SessionId};
@@ -8,6 +10,8 @@ use url::Url;
 
 use crate::error::ClientError;
 use crate::http::Peer;
+
+pub use self::woosh::WooshCaller;
 
 /// The client of `auth`.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ mod http;
 mod mailbox;
 mod nudge;
 
-pub use auth::AuthClient;
+pub use auth::{AuthClient, WooshCaller};
 pub use error::ClientError;
 pub use http::{Peer, Timeouts, http_client};
 pub use mailbox::MailboxClient;
