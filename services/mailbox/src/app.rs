@@ -6,13 +6,14 @@ use actix_web::web::Data;
 use async_trait::async_trait;
 use bus::live::Live;
 use bus::outbox::Relay;
+use clients::AuthClient;
 use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::ws::KeysLow;
 use db::{Db, Migrations};
 use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox};
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{Gate, RoutesFn, Service, Task};
+use web::{Gate, Limits, RoutesFn, Service, Task};
 
 use crate::delivery::{Sockets, hints, patrol};
 use crate::domain::{MailboxError, MailboxId, Presence, Rules, Writer, housekeeping, lives, processes};
@@ -32,6 +33,9 @@ pub(crate) struct State {
     pub(crate) sockets: Sockets,
     pub(crate) presence: Presence,
     pub(crate) clock: SharedClock,
+    /// Knows names and passwords of Woosh.
+    pub(crate) auth: AuthClient,
+    pub(crate) limits: Limits,
     pub(crate) settings: Arc<MailboxSettings>,
     pub(crate) metrics: Metrics,
 }
@@ -73,7 +77,7 @@ impl service::App for App {
     }
 
     fn routes() -> RoutesFn {
-        web::routes(routes::public)
+        web::routes(routes::with_woosh)
     }
 
     fn build(settings: MailboxSettings, platform: &Platform) -> Result<Service, StartError> {
@@ -95,6 +99,8 @@ impl service::App for App {
             live: platform.live.clone(),
             gate: Arc::clone(&platform.gate),
             clock: platform.clock.clone(),
+            auth: platform.auth.clone(),
+            limits: platform.limits.clone(),
             db: db.clone(),
             relay,
             sockets,
@@ -103,7 +109,8 @@ impl service::App for App {
         };
 
         let data = Data::new(state.clone());
-        service.routes = with_state(&data, routes::public);
+        let served = if platform.settings.woosh.enabled { routes::with_woosh } else { routes::public };
+        service.routes = with_state(&data, served);
         service.internal = with_state(&data, routes::internal);
         service.checks.push(Arc::new(DatabaseCheck(db)));
         let (sweeper, walker, caller) = (state.clone(), state.clone(), state.clone());

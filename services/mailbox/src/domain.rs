@@ -13,6 +13,7 @@ pub(crate) mod processes;
 pub(crate) mod receive;
 mod send;
 pub(crate) mod tickets;
+pub(crate) mod woosh;
 
 pub(crate) use batch::{Rules, Writer};
 pub(crate) use error::MailboxError;

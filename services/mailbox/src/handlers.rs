@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod blocks;
 mod bodies;
+pub(crate) mod compat;
 pub(crate) mod internal;
 pub(crate) mod messages;
 mod sending;

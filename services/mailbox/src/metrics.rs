@@ -15,6 +15,8 @@ telemetry::metrics! {
         envelopes_expired_total: IntCounter,
         /// Envelopes handed out, by way: poll, socket (more than were stored: some came again), online (never stored).
         envelopes_delivered_total: IntCounterVec = &["way"],
+        /// Messages of Woosh by what became of them: stored, removed (by their recipients), expired.
+        woosh_messages_total: IntCounterVec = &["outcome"],
         /// Sends and acks that shared one transaction.
         batch_jobs: Histogram = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
         /// Sends and acks that wait for their transaction.

@@ -1,7 +1,8 @@
-//! The routes, once: the server and the interface description are made from these two lists.
+//! The routes, once: the server and the interface description are made from these lists.
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::handlers::compat::woosh;
 use crate::handlers::{batch, blocks, internal, messages, websocket};
 
 /// Routes of the public listener.
@@ -16,6 +17,12 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(blocks::delete_block)
         .service(websocket::issue_ticket)
         .service(websocket::connect);
+}
+
+/// Routes of the public listener, with those of Woosh.
+pub(crate) fn with_woosh(config: &mut ServiceConfig<'_>) {
+    public(config);
+    config.service(woosh::send).service(woosh::poll).service(woosh::remove).map(woosh::rest);
 }
 
 /// Routes of the internal listener.

@@ -4,7 +4,7 @@
 //! one statement on PostgreSQL, a loop of cached ones on SQLite.
 //!
 //! Order of locks: the account's advisory lock (opening and closing), mailboxes by account and device, idempotency
-//! keys, envelopes.
+//! keys, envelopes; of Woosh the inbox, then its messages.
 
 pub(crate) mod blocks;
 pub(crate) mod envelopes;
@@ -16,6 +16,7 @@ pub(crate) mod rows;
 mod schema;
 pub(crate) mod sockets;
 pub(crate) mod tickets;
+pub(crate) mod woosh;
 
 use db::Migrations;
 use db::diesel_migrations::{self, embed_migrations};

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::Job;
 use super::error::MailboxError;
+use super::woosh;
 use crate::app::State;
 use crate::store::{envelopes, idempotency, mailboxes, tickets};
 
@@ -45,6 +46,7 @@ async fn sweep(state: &State) -> Result<(), MailboxError> {
             break;
         }
     }
+    woosh::expire(state, now - state.settings.ttl).await?;
     let old = now - state.settings.idempotency_ttl;
     while state.db.write(move |conn| idempotency::prune(conn, old, batch.into())).await? >= full {}
     while state.db.write(move |conn| tickets::prune(conn, now, batch.into())).await? >= full {}

@@ -7,7 +7,7 @@ use super::error::MailboxError;
 use super::ids::MailboxId;
 use crate::app::State;
 use crate::delivery::hints;
-use crate::store::mailboxes;
+use crate::store::{mailboxes, woosh};
 
 /// Opens a mailbox; the same generation again changes nothing. Another generation takes its place: what the mailbox
 /// held for the earlier one is gone.
@@ -83,6 +83,7 @@ pub(crate) async fn erase(state: &State, account: AccountId) -> Result<(), Mailb
             for row in &rows {
                 mailboxes::delete(conn, row.id())?;
             }
+            woosh::erase(conn, account)?;
             mailboxes::bury_account(conn, account, now)?;
             Ok::<_, MailboxError>(rows)
         })

@@ -84,6 +84,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    woosh_inboxes (account_id) {
+        account_id -> Text,
+        shown_id -> BigInt,
+        message_count -> BigInt,
+        byte_count -> BigInt,
+    }
+}
+
+diesel::table! {
+    woosh_messages (account_id, message_id) {
+        account_id -> Text,
+        message_id -> BigInt,
+        from_account -> Text,
+        contents -> Binary,
+        content_bytes -> Integer,
+        sent_at -> BigInt,
+    }
+}
+
+diesel::table! {
     processes (process) {
         process -> Text,
         started_at -> BigInt,

@@ -1,0 +1,8 @@
+//! The interface of Woosh over auth and mailbox: the tests of that project by their names, and what they leave out.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod crash;
+mod harness;
+mod inbox;
+mod upstream;
+mod wire;

@@ -1,0 +1,2 @@
+DROP TABLE woosh_messages;
+DROP TABLE woosh_inboxes;

@@ -1,0 +1,3 @@
+//! Interfaces of other systems.
+
+pub(crate) mod woosh;
