@@ -7,6 +7,8 @@ telemetry::metrics! {
     pub(crate) struct Metrics("sealpost_mailbox_") {
         /// Sends by outcome: stored, blocked (answered as stored, by the wish of the recipient), online (passed on, not stored), replayed, mismatch, full, refused (any other 4xx), failed.
         sends_total: IntCounterVec = &["outcome"],
+        /// Sends that needed a decision, which one statement cannot make: on SQLite all, on PostgreSQL few.
+        sends_decided_total: IntCounter,
         /// Envelopes stored.
         envelopes_stored_total: IntCounter,
         /// Envelopes removed because their device acked them.

@@ -95,11 +95,14 @@ impl Writer {
 
     /// Stores a send.
     pub(crate) async fn send(&self, send: Arc<Send>) -> Result<Sent, MailboxError> {
-        if let Some(plain) = &self.plain
-            && let Some(sent) = plain.submit(send.clone()).await?
-        {
-            return Ok(sent);
+        if let Some(plain) = &self.plain {
+            let sent = plain.submit(send.clone()).await;
+            self.count_queued();
+            if let Some(sent) = sent? {
+                return Ok(sent);
+            }
         }
+        self.metrics.sends_decided_total.inc();
         match self.submit(Job::Send(send)).await? {
             Done::Sent(sent) => Ok(sent),
             Done::Removed(_) => Err(DbError::other("a send was answered as an ack").into()),
@@ -116,8 +119,13 @@ impl Writer {
 
     async fn submit(&self, job: Job) -> Verdict {
         let done = self.batcher.submit(job).await;
-        self.metrics.queued_jobs.set(i64::try_from(self.batcher.queued()).unwrap_or(i64::MAX));
+        self.count_queued();
         done?
+    }
+
+    fn count_queued(&self) {
+        let queued = self.batcher.queued() + self.plain.as_ref().map_or(0, Batcher::queued);
+        self.metrics.queued_jobs.set(i64::try_from(queued).unwrap_or(i64::MAX));
     }
 }
 

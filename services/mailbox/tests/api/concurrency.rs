@@ -102,3 +102,23 @@ testkit::on_both! {
         app.host.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_only_sends_that_need_a_decision_get_one() {
+    let test = testkit::database::TestDb::postgres().await;
+    let app = TestApp::start(&test).await;
+    let (alice, bob) = (app.device().await, app.device().await);
+    // The first envelope calls for an event, and a device that is not there for a refusal.
+    alice.send(&bob, "first").await.assert_status(200);
+    let elsewhere = message(&[copy(9, REGISTRATION, b"nowhere")]);
+    alice.client.put(&bob.path(), &elsewhere).await.assert_status(409);
+
+    for _ in 0..5 {
+        alice.send(&bob, "one more").await.assert_status(200);
+    }
+
+    let metrics = app.metrics().await;
+    assert!(metrics.contains("sealpost_mailbox_sends_decided_total{service=\"mailbox\"} 2\n"), "{metrics}");
+    assert_eq!(bob.fetch_all().await.len(), 6);
+    app.host.stop().await;
+}
