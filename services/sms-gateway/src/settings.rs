@@ -206,7 +206,7 @@ impl Settings {
         }
         let mut names = HashSet::new();
         for smsc in &self.smsc {
-            if !smsc.name.is_empty() && !names.insert(&smsc.name) {
+            if !smsc.name.as_str().is_empty() && !names.insert(&smsc.name) {
                 fault("smsc.name", "two SMSCs have the same name");
             }
             smsc.faults(&mut |place, what| fault(&format!("smsc.{place}"), what));

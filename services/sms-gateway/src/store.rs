@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::models::sms::SmscName;
 use db::diesel_migrations::{self, embed_migrations};
 use db::{DbError, Migrations};
 use sms::message_id::IdBase;
@@ -53,7 +54,7 @@ pub(crate) struct Rules {
     /// Whether the ids of an attempt with an unknown outcome may be used again.
     pub(crate) resubmit_unknown: bool,
     /// What is to be known of each SMSC, by name.
-    pub(crate) smscs: HashMap<String, SmscRules>,
+    pub(crate) smscs: HashMap<SmscName, SmscRules>,
 }
 
 /// What rows need to know of an SMSC.
@@ -69,17 +70,17 @@ pub(crate) struct SmscRules {
 
 impl Rules {
     /// Tells how an SMSC writes ids; one that is no longer configured may have written them in any way.
-    pub(crate) fn id_base(&self, smsc: &str) -> IdBase {
+    pub(crate) fn id_base(&self, smsc: &SmscName) -> IdBase {
         self.smscs.get(smsc).map_or_else(IdBase::default, |smsc| smsc.id_base)
     }
 
     /// Tells how long after a message an SMSC is asked for a missing receipt.
-    pub(crate) fn query_after(&self, smsc: Option<&str>) -> Option<Duration> {
+    pub(crate) fn query_after(&self, smsc: Option<&SmscName>) -> Option<Duration> {
         smsc.and_then(|name| self.smscs.get(name)).and_then(|smsc| smsc.query_after)
     }
 
     /// Tells whether statuses that come through this SMSC are marked as simulated.
-    pub(crate) fn is_simulated(&self, smsc: Option<&str>) -> bool {
+    pub(crate) fn is_simulated(&self, smsc: Option<&SmscName>) -> bool {
         smsc.and_then(|name| self.smscs.get(name)).is_some_and(|smsc| smsc.simulated)
     }
 }

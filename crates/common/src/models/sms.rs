@@ -10,23 +10,24 @@ mod status;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 
 pub use deadline::{InvalidDeadline, parse_deadline, parse_timestamp};
 pub use request::{AcceptedSms, Refusal, RequestError, SmsClass, SmsRequest};
 pub use status::{SmsState, SmsStatus, UnknownState};
 
+/// Text that nobody looks into. It goes along with every step of an SMS, so that copies share it.
 macro_rules! opaque_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        #[serde(transparent)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[cfg_attr(
             feature = "diesel",
             derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow),
             diesel(sql_type = diesel::sql_types::Text)
         )]
         #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema), schema(value_type = String))]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Borrows the text.
@@ -42,13 +43,13 @@ macro_rules! opaque_type {
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text)
+                Self(text.into())
             }
         }
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self(text.into())
             }
         }
 
@@ -56,7 +57,31 @@ macro_rules! opaque_type {
             type Err = Infallible;
 
             fn from_str(text: &str) -> Result<Self, Infallible> {
-                Ok(Self(text.to_owned()))
+                Ok(Self::from(text))
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer).map(Self::from)
             }
         }
 
@@ -77,4 +102,12 @@ opaque_type!(
 opaque_type!(
     /// The tenant's own id of a request: any text, echoed as it came.
     CorrelId
+);
+opaque_type!(
+    /// One attempt of the gateway to send a request: a UUIDv7.
+    JobId
+);
+opaque_type!(
+    /// An SMSC, by the name that the settings give it.
+    SmscName
 );

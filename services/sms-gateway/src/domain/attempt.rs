@@ -7,7 +7,7 @@
 mod part;
 
 use common::models::UnixMillis;
-use common::models::sms::{ClientId, CorrelId, SmsClass, SmsState};
+use common::models::sms::{ClientId, CorrelId, JobId, SmsClass, SmsState, SmscName};
 use smpp::codec::CommandStatus;
 
 use super::outcome::{refusal_state, refusal_text};
@@ -21,7 +21,7 @@ pub(crate) struct JobKey {
     /// The tenant.
     pub(crate) client_id: ClientId,
     /// Id of the attempt.
-    pub(crate) id: String,
+    pub(crate) id: JobId,
 }
 
 /// A status to publish.
@@ -63,7 +63,7 @@ pub(crate) struct Attempt {
     /// Id of the last segment, once all are accepted.
     pub(crate) recall_id: Option<String>,
     /// Through which SMSC it went last.
-    pub(crate) smsc: Option<String>,
+    pub(crate) smsc: Option<SmscName>,
     /// Its segments by number.
     pub(crate) parts: Vec<Part>,
 }
@@ -71,9 +71,9 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// Begins a try: what the SMSC does not have yet is about to leave. Gives the numbers of those segments.
     /// `give_up_at`: when an outcome is no longer waited for.
-    pub(crate) fn begin(&mut self, segments: i32, smsc: &str, give_up_at: UnixMillis) -> Vec<i32> {
+    pub(crate) fn begin(&mut self, segments: i32, smsc: &SmscName, give_up_at: UnixMillis) -> Vec<i32> {
         self.segments = segments;
-        self.smsc = Some(smsc.to_owned());
+        self.smsc = Some(smsc.clone());
         self.state = JobState::Submitting;
         self.due_at = Some(give_up_at);
         let mut leaving = Vec::new();

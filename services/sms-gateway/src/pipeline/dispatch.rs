@@ -85,7 +85,7 @@ async fn round(gateway: &Gateway, links: &Links, rates: &mut ClientRates) -> Res
         }
     }
     let count = submissions.len();
-    gateway.metrics.submitted_total.with_label_values(&[&link.name]).inc_by(count as u64);
+    gateway.metrics.submitted_total.with_label_values(&[link.name.as_str()]).inc_by(count as u64);
     link.submit(submissions).await;
     Ok(count)
 }

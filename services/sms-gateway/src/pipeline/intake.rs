@@ -11,7 +11,7 @@ use bus::record::TRACEPARENT;
 use bus::worker::{Handler, Outcome};
 use common::crypto::sms_payload::SmsPayload;
 use common::models::UnixMillis;
-use common::models::sms::{AcceptedSms, ClientId, CorrelId, SmsClass, SmsRequest, SmsState};
+use common::models::sms::{AcceptedSms, ClientId, CorrelId, JobId, SmsClass, SmsRequest, SmsState};
 use telemetry::TraceContext;
 
 use super::Gateway;
@@ -195,7 +195,7 @@ enum Fate {
     /// That is known.
     Decided(Outcome),
     /// What becomes of this job; with its name in the metrics.
-    Stored { id: String, kind: &'static str },
+    Stored { id: JobId, kind: &'static str },
 }
 
 impl Gateway {
@@ -204,7 +204,7 @@ impl Gateway {
     }
 
     /// Draws the conclusions from what became of a job.
-    fn conclude(&self, taken: Result<Taken, StoreError>, job: &str, kind: &str) -> Outcome {
+    fn conclude(&self, taken: Result<Taken, StoreError>, job: &JobId, kind: &str) -> Outcome {
         if !matches!(taken, Ok(Taken::New(_))) {
             self.plaintexts.take(job);
         }
@@ -259,7 +259,7 @@ impl Draft {
     fn new(record: &Delivered, client_id: ClientId, correl_id: CorrelId, now: UnixMillis) -> Self {
         Self(JobRow {
             client_id,
-            id: uuid::Uuid::now_v7().to_string(),
+            id: uuid::Uuid::now_v7().to_string().into(),
             correl_id,
             source_topic: record.position.topic.to_string(),
             source_partition: record.position.partition,

@@ -5,6 +5,7 @@ mod session;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use common::models::sms::SmscName;
 use smpp::codec::{CommandStatus, QuerySm, QuerySmResp};
 use smpp::esme::{BindKind, Esme, EsmeSettings, EsmeState, EsmeStats, Password, QueryError, Submission};
 use smpp::tls::{TlsError, TlsSettings};
@@ -22,7 +23,7 @@ const AHEAD_SECS: f64 = 5.0;
 /// One SMSC.
 pub(crate) struct Link {
     /// Its name.
-    pub(crate) name: String,
+    pub(crate) name: SmscName,
     /// How it wants texts.
     pub(crate) form: Form,
     /// The longest validity_period that it takes; none, it is given none.
@@ -47,7 +48,7 @@ impl Link {
         let spawn = |kind| {
             let tps = Some(settings.tps).filter(|tps| *tps > 0.0);
             Esme::spawn(EsmeSettings {
-                name: settings.name.clone(),
+                name: settings.name.to_string(),
                 host: settings.host.clone(),
                 port: settings.port,
                 tls: tls.clone(),

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use common::crypto::sms_payload::SmsPayload;
+use common::models::sms::JobId;
 
 /// A bounded store; the oldest message goes first. What is not in it is decrypted again.
 pub(crate) struct Plaintexts {
@@ -13,8 +14,8 @@ pub(crate) struct Plaintexts {
 
 #[derive(Default)]
 struct Kept {
-    messages: HashMap<String, SmsPayload>,
-    order: VecDeque<String>,
+    messages: HashMap<JobId, SmsPayload>,
+    order: VecDeque<JobId>,
 }
 
 impl Plaintexts {
@@ -24,7 +25,7 @@ impl Plaintexts {
     }
 
     /// Keeps the message of a job.
-    pub(crate) fn put(&self, job: String, message: SmsPayload) {
+    pub(crate) fn put(&self, job: JobId, message: SmsPayload) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.order.push_back(job.clone());
         kept.messages.insert(job, message);
@@ -35,7 +36,7 @@ impl Plaintexts {
     }
 
     /// Takes the message of a job out.
-    pub(crate) fn take(&self, job: &str) -> Option<SmsPayload> {
+    pub(crate) fn take(&self, job: &JobId) -> Option<SmsPayload> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).messages.remove(job)
     }
 }
@@ -56,9 +57,9 @@ mod tests {
             kept.put(job.into(), message(job));
         }
 
-        assert!(kept.take("a").is_none());
-        assert_eq!(kept.take("c").unwrap().text(), "c");
-        assert!(kept.take("c").is_none());
+        assert!(kept.take(&"a".into()).is_none());
+        assert_eq!(kept.take(&"c".into()).unwrap().text(), "c");
+        assert!(kept.take(&"c".into()).is_none());
     }
 
     #[test]
@@ -66,8 +67,8 @@ mod tests {
         let kept = Plaintexts::new(2);
 
         for job in 0..100 {
-            kept.put(job.to_string(), message("x"));
-            assert!(kept.take(&job.to_string()).is_some());
+            kept.put(job.to_string().into(), message("x"));
+            assert!(kept.take(&job.to_string().into()).is_some());
         }
 
         assert!(kept.kept.lock().unwrap().order.len() <= 4);

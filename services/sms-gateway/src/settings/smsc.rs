@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use common::crypto::Secret;
+use common::models::sms::SmscName;
 use serde::Deserialize;
 use smpp::esme::InterfaceVersion;
 use smpp::tls::TlsSettings;
@@ -61,7 +62,7 @@ impl From<&Tls> for TlsSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct SmscSettings {
     /// Its name in rows, logs and metrics; receipts find their message by it, so it stays.
-    pub name: String,
+    pub name: SmscName,
     /// Host name or address.
     pub host: String,
     /// TCP port.
@@ -121,7 +122,7 @@ pub struct SmscSettings {
 impl Default for SmscSettings {
     fn default() -> Self {
         Self {
-            name: String::new(),
+            name: "".into(),
             host: "127.0.0.1".into(),
             port: 2775,
             tls: None,
@@ -158,7 +159,7 @@ impl SmscSettings {
         let tls_pair = |tls: &Tls| tls.certificate_file.is_some() == tls.key_file.is_some();
         let version_3_3 = self.interface_version == InterfaceVersion::Smpp33;
         for (fits, place, what) in [
-            (!self.name.is_empty() && self.name.len() <= 64, "name", "must have 1 to 64 characters"),
+            ((1..=64).contains(&self.name.as_str().len()), "name", "must have 1 to 64 characters"),
             (self.window > 0, "window", "must be above 0"),
             (self.password.expose().len() <= 8, "password", "SMPP allows 8 characters"),
             (self.system_id.len() <= 15, "system_id", "SMPP allows 15 characters"),

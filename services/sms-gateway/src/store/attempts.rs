@@ -44,7 +44,7 @@ impl Loaded {
 
     /// Addresses what the attempt says to its client.
     pub(crate) fn statuses(&self, rules: &Rules, emissions: Vec<Emission>) -> Vec<NewStatus> {
-        let simulated = rules.is_simulated(self.attempt.smsc.as_deref());
+        let simulated = rules.is_simulated(self.attempt.smsc.as_ref());
         emissions
             .into_iter()
             .map(|emission| NewStatus {

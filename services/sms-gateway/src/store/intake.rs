@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use common::models::UnixMillis;
-use common::models::sms::SmsState;
+use common::models::sms::{JobId, SmsState};
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
@@ -148,7 +148,7 @@ impl BatchSql for Insert {
 
 /// Inserts what no unique index refuses, and gives the ids of it. Those whose ids had an attempt with an unknown outcome
 /// are marked as possible duplicates.
-fn insert(conn: &mut DbConn, rows: &[&JobRow]) -> Result<HashSet<String>, StoreError> {
+fn insert(conn: &mut DbConn, rows: &[&JobRow]) -> Result<HashSet<JobId>, StoreError> {
     if rows.is_empty() {
         return Ok(HashSet::new());
     }
@@ -173,7 +173,7 @@ fn insert(conn: &mut DbConn, rows: &[&JobRow]) -> Result<HashSet<String>, StoreE
                 .column::<BigInt, _>("created_at", |row| row.created_at.as_i64())
                 .column::<BigInt, _>("updated_at", |row| row.updated_at.as_i64())
                 .column::<Nullable<Text>, _>("recipient", |row| row.recipient.as_deref());
-            BatchQuery::<Insert>::new().rows("n", rows).load::<String>(c)?.into_iter().collect()
+            BatchQuery::<Insert>::new().rows("n", rows).load::<JobId>(c)?.into_iter().collect()
         }
         DbConn::Sqlite(c) => {
             let mut stored = HashSet::with_capacity(rows.len());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::models::UnixMillis;
-use common::models::sms::ClientId;
+use common::models::sms::{ClientId, JobId};
 use db::DbConn;
 use diesel::prelude::*;
 
@@ -29,7 +29,7 @@ pub(crate) struct Question {
 /// instance asks at the same time, and a silent SMSC is asked less and less.
 pub(crate) fn take(conn: &mut DbConn, rules: &Rules, now: UnixMillis) -> Result<Vec<Question>, StoreError> {
     use sms_jobs::{client_id, due_at, id, state, table};
-    let due: Vec<(ClientId, String)> = table
+    let due: Vec<(ClientId, JobId)> = table
         .filter(state.eq(JobState::Sent.as_str()).and(due_at.le(now)))
         .order(due_at)
         .limit(ROUND)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use common::models::UnixMillis;
-use common::models::sms::{ClientId, SmsState};
+use common::models::sms::{ClientId, JobId, SmsState, SmscName};
 use db::{BatchQuery, BatchSql, DbConn};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text};
@@ -59,7 +59,7 @@ pub(crate) struct Wanted {
     /// Now.
     pub(crate) now: UnixMillis,
     /// Through which SMSC they would go: those that must take another one are left out.
-    pub(crate) smsc: String,
+    pub(crate) smsc: SmscName,
     /// Clients that have had their share for now.
     pub(crate) resting: Vec<ClientId>,
     /// How many at most.
@@ -79,7 +79,7 @@ impl BatchSql for Waiting {
 /// Finds jobs whose time has come, the longest waiting first, without taking them.
 fn waiting(conn: &mut DbConn, wanted: &Wanted) -> Result<Vec<JobKey>, StoreError> {
     use sms_jobs::{client_id, due_at, id, pinned, smsc, state, table};
-    let keys: Vec<(ClientId, String)> = match conn {
+    let keys: Vec<(ClientId, JobId)> = match conn {
         DbConn::Pg(c) => {
             let resting: Vec<&str> = wanted.resting.iter().map(ClientId::as_str).collect();
             BatchQuery::<Waiting>::new()
@@ -140,7 +140,7 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug)]
 pub(crate) struct Departure {
     /// Name of the SMSC.
-    pub(crate) smsc: String,
+    pub(crate) smsc: SmscName,
     /// Now.
     pub(crate) now: UnixMillis,
     /// When outcomes are no longer waited for.

@@ -8,6 +8,7 @@ pub(in crate::store) use unanswered::UNANSWERED;
 use std::collections::{BTreeSet, HashMap};
 
 use common::models::UnixMillis;
+use common::models::sms::SmscName;
 use db::{BatchQuery, BatchSql, DbConn};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Text};
@@ -26,7 +27,7 @@ pub(crate) enum Outcome {
     /// What became of a submission.
     Response {
         /// Through which SMSC.
-        smsc: String,
+        smsc: SmscName,
         /// Which job.
         key: JobKey,
         /// Which segment.
@@ -49,7 +50,7 @@ pub(crate) struct Receipt {
     /// hexadecimal reading of one message's id is the decimal one of another's.
     pub(crate) widely: bool,
     /// From which SMSC.
-    pub(crate) smsc: String,
+    pub(crate) smsc: SmscName,
     /// The SMSC's id of the segment, as it came.
     pub(crate) message_id: String,
     /// What it says.
@@ -133,7 +134,7 @@ fn apply(
         let Some(one) = places.get(&event.key).and_then(|place| loaded.get_mut(*place)) else { continue };
         one.attempt.apply(event.part, event.copy, event.event);
         let emissions = one.attempt.settle();
-        if let Some(after) = rules.query_after(one.attempt.smsc.as_deref()) {
+        if let Some(after) = rules.query_after(one.attempt.smsc.as_ref()) {
             one.attempt.ask_at(now + after);
         }
         causes.extend(emissions.iter().map(|_| event.index));
@@ -153,7 +154,7 @@ fn apply(
 fn waiting_for(
     conn: &mut DbConn,
     rules: &Rules,
-    accepted: &[(usize, String, String)],
+    accepted: &[(usize, SmscName, String)],
 ) -> Result<Vec<(usize, Receipt)>, StoreError> {
     let mut found = Vec::new();
     for (smsc, ids) in by_smsc(accepted) {
@@ -176,11 +177,11 @@ impl BatchSql for Parked {
     type Row = ReceiptColumns;
 }
 
-fn parked(conn: &mut DbConn, smsc: &str, keys: Vec<&str>) -> QueryResult<Vec<ReceiptRow>> {
+fn parked(conn: &mut DbConn, smsc: &SmscName, keys: Vec<&str>) -> QueryResult<Vec<ReceiptRow>> {
     match conn {
         DbConn::Pg(c) => BatchQuery::<Parked>::new()
             .columns_of::<ReceiptRow>("receipt")
-            .value::<Text, _>("smsc", smsc)
+            .value::<Text, _>("smsc", smsc.as_str())
             .value::<Array<Text>, _>("keys", keys)
             .load(c),
         DbConn::Sqlite(c) => sms_receipts::table
@@ -302,8 +303,8 @@ impl Receipt {
     }
 }
 
-fn by_smsc(ids: &[(usize, String, String)]) -> HashMap<&str, Vec<(usize, &str)>> {
-    let mut by_smsc: HashMap<&str, Vec<(usize, &str)>> = HashMap::new();
+fn by_smsc(ids: &[(usize, SmscName, String)]) -> HashMap<&SmscName, Vec<(usize, &str)>> {
+    let mut by_smsc: HashMap<&SmscName, Vec<(usize, &str)>> = HashMap::new();
     for (index, smsc, id) in ids {
         by_smsc.entry(smsc).or_default().push((*index, id));
     }

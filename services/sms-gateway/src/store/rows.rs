@@ -1,7 +1,7 @@
 //! Rows as the tables hold them, and the way from and to the domain's types.
 
 use common::models::UnixMillis;
-use common::models::sms::{ClientId, CorrelId, SmsState};
+use common::models::sms::{ClientId, CorrelId, JobId, SmsState, SmscName};
 use diesel::dsl::SqlTypeOf;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -18,7 +18,7 @@ use crate::domain::state::Emitted;
 #[diesel(table_name = sms_jobs)]
 pub(crate) struct JobRow {
     pub(crate) client_id: ClientId,
-    pub(crate) id: String,
+    pub(crate) id: JobId,
     pub(crate) correl_id: CorrelId,
     pub(crate) source_topic: String,
     pub(crate) source_partition: i32,
@@ -35,7 +35,7 @@ pub(crate) struct JobRow {
     pub(crate) tries: i32,
     pub(crate) segments: i32,
     pub(crate) reference: i32,
-    pub(crate) smsc: Option<String>,
+    pub(crate) smsc: Option<SmscName>,
     pub(crate) recall_id: Option<String>,
     pub(crate) created_at: UnixMillis,
     pub(crate) updated_at: UnixMillis,
@@ -61,7 +61,7 @@ impl JobRow {
 #[diesel(table_name = sms_jobs)]
 pub(crate) struct AttemptRow {
     pub(crate) client_id: ClientId,
-    pub(crate) id: String,
+    pub(crate) id: JobId,
     pub(crate) correl_id: CorrelId,
     pub(crate) state: String,
     pub(crate) holds: bool,
@@ -74,7 +74,7 @@ pub(crate) struct AttemptRow {
     pub(crate) tries: i32,
     pub(crate) segments: i32,
     pub(crate) reference: i32,
-    pub(crate) smsc: Option<String>,
+    pub(crate) smsc: Option<SmscName>,
     pub(crate) recall_id: Option<String>,
     pub(crate) recipient: Option<String>,
     pub(crate) resends: i32,
@@ -115,9 +115,9 @@ impl AttemptRow {
 #[diesel(table_name = sms_parts, primary_key(client_id, job_id, part), treat_none_as_null = true)]
 pub(crate) struct PartRow {
     pub(crate) client_id: ClientId,
-    pub(crate) job_id: String,
+    pub(crate) job_id: JobId,
     pub(crate) part: i32,
-    pub(crate) smsc: String,
+    pub(crate) smsc: SmscName,
     pub(crate) state: String,
     pub(crate) message_id: Option<String>,
     pub(crate) message_key: Option<String>,
@@ -181,7 +181,7 @@ struct UnknownPartState(String);
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = sms_receipts)]
 pub(crate) struct ReceiptRow {
-    pub(crate) smsc: String,
+    pub(crate) smsc: SmscName,
     pub(crate) id: String,
     pub(crate) message_id: String,
     pub(crate) message_key: String,
@@ -216,7 +216,7 @@ pub(crate) struct StatusRow {
 #[diesel(table_name = sms_due_statuses)]
 pub(crate) struct DueRow {
     pub(crate) client_id: ClientId,
-    pub(crate) job_id: String,
+    pub(crate) job_id: JobId,
     pub(crate) step: i32,
     pub(crate) due_at: UnixMillis,
     pub(crate) status: SmsState,

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use common::models::sms::ClientId;
+use common::models::sms::{ClientId, JobId};
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::dsl::SqlTypeOf;
 use diesel::pg::Pg;
@@ -48,7 +48,7 @@ impl SealRow {
 
 /// Notes the envelopes of a batch, and names the attempts (by the ids of their rows) whose envelope came in another
 /// record before.
-pub(super) fn repeated(conn: &mut DbConn, batch: &[NewAttempt]) -> Result<HashSet<String>, StoreError> {
+pub(super) fn repeated(conn: &mut DbConn, batch: &[NewAttempt]) -> Result<HashSet<JobId>, StoreError> {
     use sms_seals::{client_id, seal, table};
     let rows: Vec<SealRow> = batch.iter().filter_map(SealRow::of).collect();
     if rows.is_empty() {

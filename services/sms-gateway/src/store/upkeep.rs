@@ -1,7 +1,7 @@
 //! What is done because time has passed: giving up, expiring, forgetting.
 
 use common::models::UnixMillis;
-use common::models::sms::SmsState;
+use common::models::sms::{ClientId, JobId, SmsState};
 use db::DbConn;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -92,7 +92,7 @@ pub(crate) fn refuse(
 fn change(
     conn: &mut DbConn,
     rules: &Rules,
-    keys: Vec<(common::models::sms::ClientId, String)>,
+    keys: Vec<(ClientId, JobId)>,
     now: UnixMillis,
     mut decide: impl FnMut(&mut Attempt) -> Vec<Emission>,
 ) -> Result<Vec<StatusRow>, StoreError> {

@@ -1,6 +1,7 @@
 //! Segments: where each stands, and what may happen to it.
 
 use common::models::UnixMillis;
+use common::models::sms::SmscName;
 use smpp::codec::CommandStatus;
 
 use crate::domain::receipt::Fate;
@@ -26,7 +27,7 @@ pub(crate) struct Part {
     /// Number from 1.
     pub(crate) number: i32,
     /// Through which SMSC.
-    pub(crate) smsc: String,
+    pub(crate) smsc: SmscName,
     /// Where it stands.
     pub(crate) state: PartState,
     /// The SMSC's id, as it came.
@@ -39,10 +40,10 @@ pub(crate) struct Part {
 
 impl Part {
     /// Makes a segment that is about to leave.
-    pub(super) fn leaving(number: i32, smsc: &str) -> Self {
+    pub(super) fn leaving(number: i32, smsc: &SmscName) -> Self {
         Self {
             number,
-            smsc: smsc.to_owned(),
+            smsc: smsc.clone(),
             state: PartState::Submitting,
             message_id: None,
             refusal: None,

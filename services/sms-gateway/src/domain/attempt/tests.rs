@@ -194,7 +194,7 @@ fn what_its_class_asks_for_is_sent_once_more_and_then_no_more() {
         assert_eq!((attempt.state, attempt.due_at, attempt.resends), (JobState::Queued, Some(NOW), 1));
         assert!(attempt.is_pinned() && attempt.possible_duplicate && attempt.needs_payload());
 
-        assert_eq!(attempt.begin(1, "main", RETRY), [1]);
+        assert_eq!(attempt.begin(1, &"main".into(), RETRY), [1]);
         let given_up = attempt.give_up(true, NOW);
 
         assert_eq!(statuses(&given_up), [SmsState::Failed]);
@@ -209,7 +209,7 @@ fn only_segments_without_an_answer_are_sent_once_more() {
 
     attempt.give_up(true, NOW);
 
-    assert_eq!(attempt.begin(2, "main", RETRY), [2]);
+    assert_eq!(attempt.begin(2, &"main".into(), RETRY), [2]);
     assert_eq!(statuses(&run(&mut attempt, [(2, accepted("b"))])), [SmsState::Sent]);
 }
 
@@ -247,7 +247,7 @@ fn a_late_answer_to_the_first_copy_keeps_the_second_from_leaving() {
 fn a_late_refusal_of_the_first_copy_counts_only_before_the_second_has_left() {
     let refusal = || PartEvent::Refused(CommandStatus::RINVDSTADR);
     let (mut waiting, mut leaving) = (sent_anew(SmsClass::Otp, 1), sent_anew(SmsClass::Otp, 1));
-    leaving.begin(1, "main", RETRY);
+    leaving.begin(1, &"main".into(), RETRY);
 
     waiting.apply(1, 0, refusal());
     leaving.apply(1, 0, refusal());
@@ -260,7 +260,7 @@ fn a_late_refusal_of_the_first_copy_counts_only_before_the_second_has_left() {
 #[test]
 fn a_refused_copy_says_nothing_about_the_first() {
     let mut attempt = sent_anew(SmsClass::Otp, 1);
-    attempt.begin(1, "main", RETRY);
+    attempt.begin(1, &"main".into(), RETRY);
 
     assert_eq!(run(&mut attempt, [(1, PartEvent::Refused(CommandStatus::RSYSERR))]), []);
     assert_eq!(attempt.state, JobState::Unknown);
@@ -270,7 +270,7 @@ fn a_refused_copy_says_nothing_about_the_first() {
 #[test]
 fn a_throttled_copy_waits_and_a_late_negative_of_the_first_changes_nothing() {
     let mut attempt = sent_anew(SmsClass::Otp, 1);
-    attempt.begin(1, "main", RETRY);
+    attempt.begin(1, &"main".into(), RETRY);
 
     attempt.apply(1, 0, PartEvent::NotSent { retry_at: RETRY });
     assert_eq!(attempt.parts[0].state, PartState::Submitting);

@@ -120,7 +120,7 @@ impl Link {
                 }
             };
             delivery.answer(status);
-            gateway.metrics.receipts_total.with_label_values(&[&self.name, outcome]).inc();
+            gateway.metrics.receipts_total.with_label_values(&[self.name.as_str(), outcome]).inc();
         }
         gateway.announcer.announce(&published);
         if let Some(error) = failure {
@@ -133,7 +133,7 @@ impl Link {
     fn translate(&self, gateway: &Gateway, event: Event, outcomes: &mut Vec<Outcome>) {
         let now = gateway.now();
         let backoff = Backoff::new(&gateway.settings);
-        let bound = gateway.metrics.bound.with_label_values(&[&self.name]);
+        let bound = gateway.metrics.bound.with_label_values(&[self.name.as_str()]);
         let mut add = |flight: Option<Flight>, event: &dyn Fn(&Flight) -> PartEvent| {
             let Some(flight) = flight else { return };
             let event = event(&flight);
@@ -184,12 +184,12 @@ impl Link {
     /// Reads a receipt. What is none is answered at once.
     fn delivery(&self, gateway: &Gateway, delivery: Delivery) -> Option<(Delivery, Receipt)> {
         if !delivery.message.is_receipt() {
-            gateway.metrics.inbound_total.with_label_values(&[&self.name]).inc();
+            gateway.metrics.inbound_total.with_label_values(&[self.name.as_str()]).inc();
             delivery.answer(CommandStatus::ROK);
             return None;
         }
         let Some((message_id, fate)) = read_receipt(&delivery.message) else {
-            gateway.metrics.receipts_total.with_label_values(&[&self.name, "unreadable"]).inc();
+            gateway.metrics.receipts_total.with_label_values(&[self.name.as_str(), "unreadable"]).inc();
             tracing::warn!(smsc = %self.name, "a receipt names no message");
             delivery.answer(CommandStatus::ROK);
             return None;

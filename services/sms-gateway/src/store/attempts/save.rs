@@ -1,6 +1,7 @@
 //! Writes attempts back.
 
 use common::models::UnixMillis;
+use common::models::sms::SmscName;
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
@@ -80,7 +81,7 @@ fn save_jobs(conn: &mut DbConn, loaded: &[Loaded], now: UnixMillis) -> Result<()
                 .column::<Integer, _>("tries", |one| one.tries)
                 .column::<Integer, _>("segments", |one| one.attempt.segments)
                 .column::<Integer, _>("reference", |one| one.reference)
-                .column::<Nullable<Text>, _>("smsc", |one| one.attempt.smsc.as_deref())
+                .column::<Nullable<Text>, _>("smsc", |one| one.attempt.smsc.as_ref().map(SmscName::as_str))
                 .column::<Nullable<Text>, _>("recall_id", |one| one.attempt.recall_id.as_deref())
                 .column::<Integer, _>("resends", |one| one.attempt.resends)
                 .column::<Bool, _>("pinned", |one| one.attempt.is_pinned());
@@ -106,7 +107,7 @@ fn save_jobs(conn: &mut DbConn, loaded: &[Loaded], now: UnixMillis) -> Result<()
                         tries.eq(one.tries),
                         segments.eq(attempt.segments),
                         reference.eq(one.reference),
-                        smsc.eq(attempt.smsc.as_deref()),
+                        smsc.eq(&attempt.smsc),
                         recall_id.eq(attempt.recall_id.as_deref()),
                         resends.eq(attempt.resends),
                         pinned.eq(attempt.is_pinned()),

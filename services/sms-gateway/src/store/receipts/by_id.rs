@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use common::models::sms::ClientId;
+use common::models::sms::{ClientId, JobId, SmscName};
 use db::{BatchQuery, BatchSql, DbConn};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Nullable, Text};
@@ -16,7 +16,7 @@ use crate::domain::attempt::JobKey;
 use crate::store::schema::{sms_jobs, sms_parts};
 
 /// The segments that may be meant, by SMSC and key of the id.
-pub(super) struct Named(HashMap<(String, String), Vec<Match>>);
+pub(super) struct Named(HashMap<(SmscName, String), Vec<Match>>);
 
 /// A segment that may be meant.
 #[derive(Clone)]
@@ -33,14 +33,14 @@ pub(super) fn find(
     rules: &Rules,
     receipts: &[(usize, Receipt)],
 ) -> Result<Named, StoreError> {
-    let mut readings: HashMap<&str, BTreeSet<String>> = HashMap::new();
+    let mut readings: HashMap<&SmscName, BTreeSet<String>> = HashMap::new();
     for (_, receipt) in receipts {
         readings.entry(&receipt.smsc).or_default().extend(receipt.keys(rules));
     }
-    let mut named: HashMap<(String, String), Vec<Match>> = HashMap::new();
+    let mut named: HashMap<(SmscName, String), Vec<Match>> = HashMap::new();
     for (smsc, keys) in readings {
         for (key, found) in segments(conn, smsc, keys.into_iter().collect())? {
-            named.entry((smsc.to_owned(), key)).or_default().push(found);
+            named.entry((smsc.clone(), key)).or_default().push(found);
         }
     }
     Ok(Named(named))
@@ -78,14 +78,18 @@ impl BatchSql for Segments {
 }
 
 /// Key of the id, client, job, part, id, recipient.
-type SegmentRow = (Option<String>, ClientId, String, i32, Option<String>, Option<String>);
+type SegmentRow = (Option<String>, ClientId, JobId, i32, Option<String>, Option<String>);
 
-fn segments(conn: &mut DbConn, smsc: &str, keys: Vec<String>) -> Result<Vec<(String, Match)>, StoreError> {
+fn segments(
+    conn: &mut DbConn,
+    smsc: &SmscName,
+    keys: Vec<String>,
+) -> Result<Vec<(String, Match)>, StoreError> {
     // An SMSC that counts anew means a message that has no receipt yet, or else its latest.
     let same_job = sms_parts::client_id.eq(sms_jobs::client_id).and(sms_parts::job_id.eq(sms_jobs::id));
     let rows: Vec<SegmentRow> = match conn {
         DbConn::Pg(c) => {
-            let segments = BatchQuery::<Segments>::new().value::<Text, _>("smsc", smsc);
+            let segments = BatchQuery::<Segments>::new().value::<Text, _>("smsc", smsc.as_str());
             segments.value::<Array<Text>, _>("keys", keys).load(c)?
         }
         DbConn::Sqlite(c) => sms_parts::table

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use common::models::UnixMillis;
-use common::models::sms::{ClientId, SmsClass};
+use common::models::sms::{ClientId, JobId, SmsClass, SmscName};
 use db::DbConn;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -23,9 +23,9 @@ pub(in crate::store) const UNANSWERED: &str =
 /// The attempts without an answer, by SMSC and recipient, and what was found among them.
 #[derive(Default)]
 pub(super) struct Unanswered {
-    silent: HashMap<(String, String), BTreeMap<JobKey, Silent>>,
+    silent: HashMap<(SmscName, String), BTreeMap<JobKey, Silent>>,
     /// By SMSC and the SMSC's id: SMSCs repeat receipts.
-    found: HashMap<(String, String), (JobKey, i32)>,
+    found: HashMap<(SmscName, String), (JobKey, i32)>,
 }
 
 /// Of an attempt: those of its segments that nothing is known of.
@@ -43,7 +43,7 @@ struct Silent {
 struct Row {
     recipient: Option<String>,
     client_id: ClientId,
-    id: String,
+    id: JobId,
     created_at: UnixMillis,
     class: String,
     resends: i32,
@@ -67,7 +67,7 @@ pub(super) fn find<'a>(
     conn: &mut DbConn,
     receipts: impl Iterator<Item = &'a Receipt>,
 ) -> Result<Unanswered, StoreError> {
-    let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut wanted: BTreeMap<&SmscName, BTreeSet<&str>> = BTreeMap::new();
     for receipt in receipts.filter(|receipt| receipt.widely) {
         wanted.entry(&receipt.smsc).or_default().extend(receipt.recipient.as_deref());
     }
@@ -92,8 +92,7 @@ pub(super) fn find<'a>(
             ))
             .load(conn)?;
         for row in rows {
-            let attempts =
-                found.silent.entry((smsc.to_owned(), row.recipient.unwrap_or_default())).or_default();
+            let attempts = found.silent.entry((smsc.clone(), row.recipient.unwrap_or_default())).or_default();
             let key = JobKey { client_id: row.client_id, id: row.id };
             let first = || Silent {
                 since: row.created_at,

@@ -63,7 +63,7 @@ proptest! {
                     published.extend(attempt.give_up(true, NOW));
                 }
                 2 if attempt.state == JobState::Queued => {
-                    for left in attempt.begin(segments, "main", RETRY) {
+                    for left in attempt.begin(segments, &"main".into(), RETRY) {
                         copies[left as usize] += 1;
                     }
                 }
