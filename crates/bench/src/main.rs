@@ -40,7 +40,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// Durable sends, prekey bundles and idle websockets, beside pgbench on the same PostgreSQL
+    /// Durable sends, prekey bundles and idle websockets, beside pgbench on the same PostgreSQL; sends on SQLite, and
+    /// beside logins
     Messaging(messaging::Options),
     /// SMS from Kafka to the SMSC and back, beside the machine's RSA operations
     Sms(sms::Options),

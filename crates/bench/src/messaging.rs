@@ -1,10 +1,12 @@
 //! The messaging path: mailbox and keystore, each as a process on one PostgreSQL that syncs, beside pgbench.
 //!
-//! Auth is stood in for: tokens are verified as always, but nobody logs in. The bus is the embedded log, or Kafka.
+//! Auth is stood in for: tokens are verified as always, and nobody logs in, unless that is what is measured. The bus is
+//! the embedded log, or Kafka.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use common::crypto::jws::SigningKey;
 use common::models::AccountId;
 use testkit::host::INTERNAL_TOKEN;
 use testkit::kafka::Kafka;
@@ -19,9 +21,11 @@ use crate::report::progress;
 use crate::usage::{cpu, cpu_with_children};
 
 mod bundles;
+mod logins;
 mod mailboxes;
 mod sends;
 mod sockets;
+mod sqlite;
 
 /// What to measure, and how long.
 #[derive(Clone, Debug, Args)]
@@ -58,18 +62,22 @@ pub(crate) struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Section {
     Sends,
+    Sqlite,
+    Logins,
     Bundles,
     Sockets,
 }
 
 impl Section {
-    const ALL: [Self; 3] = [Self::Sends, Self::Bundles, Self::Sockets];
+    const ALL: [Self; 5] = [Self::Sends, Self::Sqlite, Self::Logins, Self::Bundles, Self::Sockets];
 }
 
 impl std::fmt::Display for Section {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Sends => "sends",
+            Self::Sqlite => "sqlite",
+            Self::Logins => "logins",
             Self::Bundles => "bundles",
             Self::Sockets => "sockets",
         })
@@ -146,9 +154,27 @@ pub(crate) async fn run(run: &Run, options: Options) -> Result<(), BenchError> {
         auth,
         mailbox,
     };
+    progress(&format!("opening {} mailboxes", world.accounts.len()));
+    mailboxes::open(&world.mailbox, &world.accounts).await?;
     for section in Section::ALL.into_iter().filter(|section| options.only.contains(section)) {
         match section {
             Section::Sends => sends::measure(&world).await?,
+            Section::Sqlite => {
+                let settings: Vec<_> =
+                    settings.iter().filter(|(path, _)| *path != "database.url").cloned().collect();
+                progress("starting sealpost-mailbox on SQLite");
+                let mailbox = start(run, "sealpost-mailbox", &settings).await?;
+                sqlite::measure(&world, &mailbox).await?;
+            }
+            Section::Logins => {
+                let mut settings: Vec<_> =
+                    settings.iter().filter(|(path, _)| *path != "internal.auth_url").cloned().collect();
+                let key = SigningKey::generate().map_err(|error| BenchError::of("a signing key", error))?;
+                settings.push(("auth.signing_key", key.to_text().expose().clone()));
+                progress("starting sealpost-auth");
+                let auth = start(run, "sealpost-auth", &settings).await?;
+                logins::measure(&world, &auth).await?;
+            }
             Section::Bundles => {
                 settings.push(("internal.mailbox_url", world.mailbox.internal_url.clone()));
                 progress("starting sealpost-keystore");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use common::models::{AccountId, Base64Bytes, Clock as _, SystemClock};
 use serde_json::json;
+use testkit::program::Program;
 
 use super::mailboxes::{self, REGISTRATION};
 use super::{Spent, World, postgres_cpu};
@@ -70,12 +71,11 @@ impl Round {
 /// # Errors
 /// Any [`BenchError`].
 pub(super) async fn measure(world: &World) -> Result<(), BenchError> {
-    progress(&format!("opening {} mailboxes", world.accounts.len()));
-    mailboxes::open(&world.mailbox, &world.accounts).await?;
     administrate(&world.postgres, TABLE).await?;
     progress("warming up");
+    let before = count_rows(&world.postgres, "mailbox.envelopes").await?;
     let warm = send(world, None, WARM_UP).await?.0;
-    let mut stored = warm.requests;
+    let mut stored = before + warm.requests;
     let mut rounds = Vec::new();
     for number in 0..world.plan.rounds {
         let round = round(world, number).await?;
@@ -92,9 +92,7 @@ pub(super) async fn measure(world: &World) -> Result<(), BenchError> {
     print(world, &rounds);
     let rows = count_rows(&world.postgres, "mailbox.envelopes").await?;
     if rows != stored {
-        return Err(BenchError::unexpected(format!(
-            "{stored} sends were answered, {rows} envelopes are stored"
-        )));
+        return Err(BenchError::unexpected(format!("{stored} envelopes should be stored, {rows} are")));
     }
     say(&format!("  every one of the {} sends that were answered is in the table", whole(stored as f64)));
     Ok(())
@@ -131,11 +129,8 @@ async fn insert(world: &World) -> Result<(pgbench::Transactions, Duration), Benc
     Ok((transactions, postgres_cpu(&world.postgres)? - before))
 }
 
-async fn send(
-    world: &World,
-    keys_of_round: Option<usize>,
-    time: Duration,
-) -> Result<(Measured, Spent), BenchError> {
+/// The sends of one measurement.
+fn messages(world: &World, keys_of_round: Option<usize>) -> Result<Messages, BenchError> {
     let device = mailboxes::device()?;
     let senders = world.accounts.iter().take(world.plan.clients);
     let body = json!({
@@ -145,22 +140,40 @@ async fn send(
         }],
         "timestamp": SystemClock.now(),
     });
-    let messages = Messages {
+    Ok(Messages {
         accounts: world.accounts.clone(),
         senders: senders
             .map(|account| format!("Authorization: Bearer {}", world.auth.token(*account, Some(device))))
             .collect(),
         body: body.to_string().into_bytes(),
         keys: keys_of_round.map(|round| format!("round-{round}")),
-    };
+    })
+}
+
+/// Sends without keys to a mailbox service in which the accounts have their mailboxes.
+pub(super) async fn send_plainly(
+    world: &World,
+    mailbox: &Program,
+    time: Duration,
+) -> Result<Measured, BenchError> {
+    let messages = Arc::new(messages(world, None)?);
+    load::run(world.plan.clients, address(&mailbox.url)?, Until::Elapsed(time), messages).await
+}
+
+async fn send(
+    world: &World,
+    keys_of_round: Option<usize>,
+    time: Duration,
+) -> Result<(Measured, Spent), BenchError> {
+    let messages = Arc::new(messages(world, keys_of_round)?);
     let address = address(&world.mailbox.url)?;
     let before = Spent::now(&world.mailbox, &world.postgres)?;
-    let measured = load::run(world.plan.clients, address, Until::Elapsed(time), Arc::new(messages)).await?;
+    let measured = load::run(world.plan.clients, address, Until::Elapsed(time), messages).await?;
     Ok((measured, Spent::now(&world.mailbox, &world.postgres)?.since(before)))
 }
 
 /// Bytes that do not compress: a ciphertext.
-fn content(length: usize) -> Vec<u8> {
+pub(super) fn content(length: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let bytes = std::iter::repeat_with(|| {
         state ^= state << 13;
