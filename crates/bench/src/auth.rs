@@ -153,9 +153,9 @@ mod tests {
             .value();
 
         let find = |_: &str| (&keys.keys[0]).try_into().ok();
-        let claims = verify(&auth.token(account, None), SystemClock.now(), find).unwrap();
+        let claims: Claims = verify(&auth.token(account, None), SystemClock.now(), find).unwrap();
         assert_eq!((claims.sub, claims.did), (account, None));
-        let claims = verify(bound["accessToken"].as_str().unwrap(), SystemClock.now(), find).unwrap();
+        let claims: Claims = verify(bound["accessToken"].as_str().unwrap(), SystemClock.now(), find).unwrap();
         assert_eq!((claims.sub, claims.did), (account, DeviceId::new(3).ok()));
         client.get("/elsewhere").await.assert_status(404);
     }

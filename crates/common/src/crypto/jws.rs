@@ -1,7 +1,8 @@
 //! Access tokens: a compact JWS (RFC 7515) that knows one algorithm, EdDSA over Ed25519 (RFC 8037).
 //!
 //! In: claims and a signing key, or a token and the keys by `kid`. There is no algorithm to choose, no key inside the
-//! token and no `none`, hence nothing to confuse.
+//! token and no `none`, hence nothing to confuse. A token says of which kind it is, and is none of another
+//! ([`TokenClaims`]).
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -17,8 +19,18 @@ use super::secret::Secret;
 use super::token::{NoRandomness, random};
 use crate::models::{AccountId, DeviceId, SessionId, UnixMillis};
 
-/// No token of ours comes near this length in bytes.
-const MAX_TOKEN: usize = 2048;
+/// No token of ours comes near this length in bytes, whatever name and address it has in it.
+const MAX_TOKEN: usize = 8192;
+
+/// The claims of one kind of token.
+pub trait TokenClaims: Serialize + DeserializeOwned {
+    /// The header `typ`, another for each kind, so that a token that opens one interface opens no other (RFC 8725
+    /// §3.11).
+    const TYP: &'static str;
+
+    /// Gives what tokens of every kind say.
+    fn base(&self) -> Claims;
+}
 
 /// What an access token says; times are whole seconds since the epoch (RFC 7519 §2, NumericDate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,10 +48,46 @@ pub struct Claims {
     pub exp: i64,
 }
 
+impl TokenClaims for Claims {
+    const TYP: &'static str = "JWT";
+
+    fn base(&self) -> Claims {
+        *self
+    }
+}
+
+/// What a token of the interface of signal_server says: the claims that its clients know (profile S, row 18 of its
+/// decisions), and ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalServerClaims {
+    /// The number of the user.
+    pub user_id: i64,
+    /// The name that the user had when it was issued.
+    pub username: String,
+    /// The address that the user had then; empty for none.
+    pub email: String,
+    /// When it expires: valid before, not at, this second.
+    pub exp: i64,
+    /// When it was issued.
+    pub iat: i64,
+    /// The account.
+    pub sub: AccountId,
+    /// The session.
+    pub sid: SessionId,
+}
+
+impl TokenClaims for SignalServerClaims {
+    const TYP: &'static str = "signal-server+jwt";
+
+    fn base(&self) -> Claims {
+        Claims { sub: self.sub, sid: self.sid, did: None, iat: self.iat, exp: self.exp }
+    }
+}
+
 /// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JwsError {
-    /// Not a token of ours: form, algorithm, or claims.
+    /// Not a token of ours, or of another kind: form, algorithm, or claims.
     #[error("malformed token")]
     Malformed,
     /// Its `kid` is not known (yet): the keys may have to be fetched again.
@@ -204,9 +252,9 @@ impl fmt::Debug for SigningKey {
 }
 
 /// Signs claims; gives the compact form `header.claims.signature`.
-pub fn sign(key: &SigningKey, claims: &Claims) -> String {
-    let header = format!(r#"{{"alg":"EdDSA","typ":"JWT","kid":"{}"}}"#, key.public.kid);
-    // Ids and numbers only: writing them cannot fail.
+pub fn sign<T: TokenClaims>(key: &SigningKey, claims: &T) -> String {
+    let header = format!(r#"{{"alg":"EdDSA","typ":"{}","kid":"{}"}}"#, T::TYP, key.public.kid);
+    // Ids, numbers and text only: writing them cannot fail.
     let claims = serde_json::to_vec(claims).unwrap_or_default();
     let mut token = URL_SAFE_NO_PAD.encode(header);
     token.push('.');
@@ -217,20 +265,22 @@ pub fn sign(key: &SigningKey, claims: &Claims) -> String {
     token
 }
 
-/// Verifies a token at the time `now`; `find` gives the key for a `kid`.
+/// Verifies a token of the kind `T` at the time `now`; `find` gives the key for a `kid`.
 ///
 /// # Errors
 /// [`JwsError`] by its variants; the signature is checked before the claims are believed, the time last.
-pub fn verify(
+pub fn verify<T: TokenClaims>(
     token: &str,
     now: UnixMillis,
     find: impl FnOnce(&str) -> Option<VerifyingKey>,
-) -> Result<Claims, JwsError> {
+) -> Result<T, JwsError> {
     /// A header with `crit` asks for something that we do not know, so it is refused (RFC 7515 §4.1.11).
     #[derive(Deserialize)]
     struct Header {
         alg: String,
         kid: String,
+        #[serde(default)]
+        typ: Option<String>,
         #[serde(default)]
         crit: Option<serde::de::IgnoredAny>,
     }
@@ -241,7 +291,8 @@ pub fn verify(
     let (signed, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
     let (header, claims) = signed.split_once('.').ok_or(JwsError::Malformed)?;
     let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| JwsError::Malformed)?;
-    if header.alg != "EdDSA" || header.crit.is_some() {
+    let typ = header.typ.as_deref().unwrap_or(Claims::TYP);
+    if header.alg != "EdDSA" || header.crit.is_some() || typ != T::TYP {
         return Err(JwsError::Malformed);
     }
     let (claims, signature) = (decode(claims)?, decode(signature)?);
@@ -251,8 +302,8 @@ pub fn verify(
         .verify(signed.as_bytes(), &signature)
         .map_err(|_| JwsError::BadSignature)?;
 
-    let claims: Claims = serde_json::from_slice(&claims).map_err(|_| JwsError::Malformed)?;
-    if now.as_secs() >= claims.exp { Err(JwsError::Expired) } else { Ok(claims) }
+    let claims: T = serde_json::from_slice(&claims).map_err(|_| JwsError::Malformed)?;
+    if now.as_secs() >= claims.base().exp { Err(JwsError::Expired) } else { Ok(claims) }
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {

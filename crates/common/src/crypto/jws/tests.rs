@@ -38,6 +38,21 @@ fn a_token_gives_back_its_claims() {
 }
 
 #[test]
+fn a_token_of_one_kind_is_none_of_another() {
+    let key = SigningKey::generate().unwrap();
+    let Claims { sub, sid, iat, exp, .. } = claims();
+    // As long as names and addresses may be.
+    let (username, email) = ("\u{10428}".repeat(150), "ä".repeat(254));
+    let other = SignalServerClaims { user_id: 1, username, email, exp, iat, sub, sid };
+    let read = |token: &str| verify::<SignalServerClaims>(token, NOW, |_| Some(key.verifying_key().clone()));
+
+    let (native, foreign) = (sign(&key, &claims()), sign(&key, &other));
+
+    assert_eq!(read(&foreign), Ok(other));
+    assert_eq!((read(&native), check(&foreign, &key)), (Err(JwsError::Malformed), Err(JwsError::Malformed)));
+}
+
+#[test]
 fn a_token_ends_at_its_second() {
     let key = SigningKey::generate().unwrap();
     let at = |exp| check(&sign(&key, &Claims { exp, ..claims() }), &key).map(|claims| claims.exp);
@@ -52,7 +67,7 @@ fn other_keys_do_not_sign_for_us() {
     let token = sign(&other, &claims());
 
     assert_eq!(check(&token, &key), Err(JwsError::UnknownKey));
-    let claimed = verify(&token, NOW, |_| Some(key.verifying_key().clone()));
+    let claimed: Result<Claims, _> = verify(&token, NOW, |_| Some(key.verifying_key().clone()));
     assert_eq!(claimed, Err(JwsError::BadSignature));
 }
 
@@ -69,6 +84,7 @@ fn headers_that_are_not_ours_are_refused() {
         json!({"alg": "EdDSA"}),
         json!({"kid": kid}),
         json!({"alg": "EdDSA", "kid": kid, "crit": ["exp"], "exp": 1}),
+        json!({"alg": "EdDSA", "kid": kid, "typ": "at+jwt"}),
         json!([]),
     ] {
         assert_eq!(check(&forge(&key, &header, &body), &key), Err(JwsError::Malformed), "{header}");
