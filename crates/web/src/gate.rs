@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::{
-    crypto::jws::{self, Claims, JwsError, VerifyingKey},
+    crypto::jws::{self, Claims, JwsError, TokenClaims, VerifyingKey},
     models::{AccountId, AsProblem, DeviceId, ProblemKind, SessionId, SharedClock, UnixMillis},
 };
 use tokio::sync::Notify;
@@ -107,18 +107,26 @@ impl Gate {
         self.watches.end_device(of, removed_at);
     }
 
-    /// Judges an access token.
+    /// Judges an access token of our own interface.
     ///
     /// # Errors
     /// [`GateError`].
     pub fn check(&self, token: &str) -> Result<Caller, GateError> {
+        self.check_as::<Claims>(token)
+    }
+
+    /// Judges a token of the kind `T`; one of another kind is refused.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub fn check_as<T: TokenClaims>(&self, token: &str) -> Result<Caller, GateError> {
         let now = self.clock.now();
-        let hash = cache::hash(token);
+        let hash = cache::hash(T::TYP, token);
         let known = self.cache().get(&hash);
         let claims = match known {
             Some(claims) if claims.exp > now.as_secs() => claims,
             Some(_) => return Err(GateError::Refused),
-            None => self.verify(token, now)?,
+            None => self.verify::<T>(token, now)?,
         };
         let caller = Caller::from(claims);
         if self.is_revoked(&caller) {
@@ -139,18 +147,19 @@ impl Gate {
         watch
     }
 
-    fn verify(&self, token: &str, now: UnixMillis) -> Result<Claims, GateError> {
+    fn verify<T: TokenClaims>(&self, token: &str, now: UnixMillis) -> Result<Claims, GateError> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         if keys.is_empty() {
             return Err(GateError::NotReady);
         }
-        jws::verify(token, now, |kid| keys.get(kid).cloned()).map_err(|error| {
+        let claims: T = jws::verify(token, now, |kid| keys.get(kid).cloned()).map_err(|error| {
             if error == JwsError::UnknownKey {
                 tracing::debug!("an access token names an unknown key");
                 self.unknown_key.notify_one();
             }
             GateError::Refused
-        })
+        })?;
+        Ok(claims.base())
     }
 
     fn revoke(&self, record: impl FnOnce(&mut Revoked)) {

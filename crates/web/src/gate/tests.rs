@@ -4,7 +4,7 @@ use std::{
 };
 
 use common::{
-    crypto::jws::{SigningKey, sign},
+    crypto::jws::{SignalServerClaims, SigningKey, sign},
     models::Clock,
 };
 use futures_util::FutureExt;
@@ -91,6 +91,24 @@ fn forged_and_foreign_tokens_are_refused() {
     for token in [forged.as_str(), foreign.as_str(), "", "a.b.c", "...."] {
         assert_eq!(bench.gate.check(token), Err(GateError::Refused), "{token}");
     }
+}
+
+#[test]
+fn a_token_of_one_kind_opens_nothing_of_another_cached_or_not() {
+    let bench = Bench::new();
+    let Claims { sub, sid, iat, exp, .. } = bench.claims();
+    let native = bench.token(&bench.claims());
+    let (username, email) = ("alice".to_owned(), String::new());
+    let foreign = sign(&bench.key, &SignalServerClaims { user_id: 1, username, email, exp, iat, sub, sid });
+
+    for _ in 0..2 {
+        assert!(bench.gate.check(&native).is_ok());
+        assert_eq!(bench.gate.check_as::<SignalServerClaims>(&foreign).unwrap().account, sub);
+        assert_eq!(bench.gate.check(&foreign), Err(GateError::Refused));
+        assert_eq!(bench.gate.check_as::<SignalServerClaims>(&native), Err(GateError::Refused));
+    }
+    bench.gate.revoke_session(sid, LATER);
+    assert_eq!(bench.gate.check_as::<SignalServerClaims>(&foreign), Err(GateError::Refused));
 }
 
 #[test]
@@ -193,10 +211,10 @@ fn the_cache_is_bounded() {
     let claims = Bench::new().claims();
 
     for number in 0u32..200_000 {
-        cache.put(cache::hash(&number.to_string()), claims);
+        cache.put(cache::hash("JWT", &number.to_string()), claims);
     }
 
     assert!(cache.len() <= 65_536);
-    assert_eq!(cache.get(&cache::hash("199999")), Some(claims));
-    assert_eq!(cache.get(&cache::hash("1")), None);
+    assert_eq!(cache.get(&cache::hash("JWT", "199999")), Some(claims));
+    assert_eq!(cache.get(&cache::hash("JWT", "1")), None);
 }
