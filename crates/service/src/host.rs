@@ -18,6 +18,7 @@ use crate::error::StartError;
 use crate::guard;
 use crate::platform::{Clients, Identity, Platform};
 use crate::settings::CommonSettings;
+use crate::signal_server::Throttles;
 
 /// How often readiness is looked at while a program starts.
 const READY_STEP: Duration = Duration::from_millis(20);
@@ -67,6 +68,7 @@ impl Host {
             live: live(&settings)?,
             gate: Arc::clone(&gate),
             limits: Limits::new(&settings.limits, Arc::clone(&clock), server.registry())?,
+            throttles: Arc::new(Throttles::new(&settings.signal_server, Arc::clone(&clock))),
             auth: clients.auth,
             mailbox: clients.mailbox,
             nudger: clients.nudger,

@@ -8,7 +8,7 @@
 //! - [`Platform`] holds what services share: bus, live fan-out, gate, clients, clock.
 //! - The guard keeps the gate's keys and revocations up to date; [`handle_account_events`] gives a service its consumer
 //!   of `account-events` and its nudge.
-//! - [`woosh`] is what its two halves share of the interface of Woosh.
+//! - [`woosh`] and [`signal_server`] are what the parts of those interfaces share.
 //!
 //! What must hold: nothing outside the process is needed to start; what is away makes the process not ready, and heals
 //! without a restart. Without its secrets a process refuses to start.
@@ -24,6 +24,7 @@ mod platform;
 mod program;
 mod revocations;
 mod settings;
+pub mod signal_server;
 pub mod woosh;
 
 pub use account_events::{AccountEvents, account_event_record, handle_account_events};

@@ -14,6 +14,7 @@ use web::{Gate, Limits};
 
 use crate::error::StartError;
 use crate::settings::{CommonSettings, own_url};
+use crate::signal_server::Throttles;
 
 /// Handles that all services of a process share. Clones are cheap.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct Platform {
     pub gate: Arc<Gate>,
     /// How often callers may ask for what.
     pub limits: Limits,
+    /// How often callers of the interface of signal_server may call.
+    pub throttles: Arc<Throttles>,
     /// Calls of auth.
     pub auth: AuthClient,
     /// Calls of mailbox.

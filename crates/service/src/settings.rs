@@ -14,6 +14,8 @@ use telemetry::TelemetrySettings;
 use url::Url;
 use web::{HttpSettings, LimitSettings};
 
+use crate::revocations::MAX_ACCESS_TTL;
+use crate::signal_server::SignalServerSettings;
 use crate::woosh::WooshSettings;
 
 /// Every section that a settings file may have: one file can serve all programs, so each accepts the sections of the
@@ -55,6 +57,8 @@ pub struct CommonSettings {
     pub telemetry: TelemetrySettings,
     /// `[limits]`: rate limits.
     pub limits: LimitSettings,
+    /// `[compat.signal_server]`: the interface of signal_server.
+    pub signal_server: SignalServerSettings,
     /// `[compat.woosh]`: the interface of Woosh.
     pub woosh: WooshSettings,
 }
@@ -75,6 +79,7 @@ impl CommonSettings {
             live: read(config, "live", &mut faults),
             telemetry: read(config, "telemetry", &mut faults),
             limits: read(config, "limits", &mut faults),
+            signal_server: read(config, "compat.signal_server", &mut faults),
             woosh: read(config, "compat.woosh", &mut faults),
         };
         if let Err(error) = config.reject_unknown_sections(&[&SECTIONS, own].concat()) {
@@ -108,6 +113,12 @@ impl CommonSettings {
                 }
                 None => {}
             }
+        }
+        if self.signal_server.token_ttl > MAX_ACCESS_TTL {
+            faults.push(Fault::new(
+                "compat.signal_server.token_ttl",
+                "is an hour at most: a revocation is remembered for so long",
+            ));
         }
         for (place, url) in [
             ("internal.auth_url", &self.internal.auth_url),
