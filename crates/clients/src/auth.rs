@@ -1,5 +1,6 @@
 //! Calls of `auth`: its public keys, what it has revoked, sessions and accounts.
 
+mod signal_server;
 mod woosh;
 
 use common::crypto::jws::JwkSet;

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod internal;
 pub mod phone;
 pub mod problem;
+pub mod signal_server;
 pub mod sms;
 pub mod time;
 pub mod woosh;
