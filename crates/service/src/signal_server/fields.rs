@@ -1,6 +1,8 @@
 //! The fields of a body, by the rules of signal_server (profile S, §2): what is read, and what is wrong with it.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
@@ -140,6 +142,14 @@ impl Fields {
         }
     }
 
+    /// Reads a text that is a `T`. What is wrong is noted, with the words of `T`.
+    pub fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str, rule: Text) -> Option<T> {
+        match self.text(name, rule)?.parse() {
+            Ok(value) => Some(value),
+            Err(error) => self.wrong(name, &error.to_string()),
+        }
+    }
+
     /// Reads an integer ([`integer`]). What is wrong is noted.
     pub fn integer(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.take(name)?;
@@ -169,7 +179,17 @@ impl Fields {
         self.errors
     }
 
-    /// Ends the reading.
+    /// Ends the reading, and gives what was read.
+    ///
+    /// # Errors
+    /// The 400 with the texts of all fields, when something is wrong.
+    pub fn complete<T>(mut self, read: Option<T>) -> Result<T, Refusal> {
+        self.checked()?;
+        // What is missing has been noted.
+        read.ok_or_else(|| Refusal::non_field("Invalid data."))
+    }
+
+    /// Tells what is wrong so far.
     ///
     /// # Errors
     /// The 400 with the texts of all fields, when something is wrong.

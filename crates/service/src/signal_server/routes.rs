@@ -1,5 +1,7 @@
 //! The paths of one prefix: what surrounds their handlers, and what the handlers leave over.
 
+use std::rc::Rc;
+
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ResourceDef, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -46,9 +48,18 @@ pub struct Route {
     pub slash: Slash,
 }
 
-impl Route {
-    fn is(&self, path: &str) -> bool {
-        ResourceDef::new(self.path).is_match(path)
+/// The routes of a prefix, with their patterns.
+#[derive(Clone)]
+struct Table(Rc<[(ResourceDef, Route)]>);
+
+impl Table {
+    fn new(routes: &[Route]) -> Self {
+        Self(routes.iter().map(|route| (ResourceDef::new(route.path), *route)).collect())
+    }
+
+    /// Gives the route of a path; of several that fit, the first.
+    fn find(&self, path: &str) -> Option<Route> {
+        self.0.iter().find(|(pattern, _)| pattern.is_match(path)).map(|(_, route)| *route)
     }
 }
 
@@ -72,23 +83,29 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
 /// list each of them.
 ///
 /// A handler for GET gets HEAD as well. What no handler takes is OPTIONS, a wrong method (405), a missing slash (301),
-/// or nothing at all (404).
+/// or nothing at all (404). The service that is served this way gives its routes the [`Throttles`](super::Throttles) of
+/// the platform, as [`web::Data`].
 pub fn scope(
     prefix: &'static str,
     routes: &'static [Route],
     handlers: impl FnOnce(&mut ServiceConfig<'_>),
 ) -> impl HttpServiceFactory + OpenApiFactory + 'static {
+    let (table, surrounding) = (Table::new(routes), Table::new(routes));
     utoipa_actix_web::scope(prefix)
         .configure(handlers)
-        .default_service(web::to(move |call: Call| async move { left_over(routes, &call) }))
-        .wrap(from_fn(move |request, next| around(routes, request, next)))
+        .default_service(web::to(move |call: Call| {
+            let response = left_over(&table, &call);
+            async move { response }
+        }))
+        .wrap(from_fn(move |request, next| around(surrounding.clone(), request, next)))
 }
 
 async fn around(
-    routes: &'static [Route],
+    table: Table,
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    // Whoever claims it of a connection of their own gets a header that browsers ignore there.
     let secure = request.connection_info().scheme() == "https";
     let from_page = request.headers().contains_key(header::ORIGIN);
     let preflight = request.method() == Method::OPTIONS
@@ -100,7 +117,7 @@ async fn around(
             // The body is left out where the response is written: that depends on what came in.
             request.head_mut().method = Method::GET;
         }
-        close(routes, &mut request);
+        close(&table, &mut request);
         next.call(request).await?
     };
     let headers = response.headers_mut();
@@ -127,12 +144,12 @@ fn permission() -> HttpResponse {
 }
 
 /// Adds the slash that a path may do without, so that handlers have one form of it.
-fn close(routes: &[Route], request: &mut ServiceRequest) {
+fn close(table: &Table, request: &mut ServiceRequest) {
     if request.path().ends_with('/') {
         return;
     }
     let closed = format!("{}/", request.path());
-    if !routes.iter().any(|route| route.slash == Slash::Optional && route.is(&closed)) {
+    if !table.find(&closed).is_some_and(|route| route.slash == Slash::Optional) {
         return;
     }
     let mut parts = request.head().uri.clone().into_parts();
@@ -152,14 +169,14 @@ fn with_query(path: String, query: &str) -> String {
     if query.is_empty() { path } else { format!("{path}?{query}") }
 }
 
-fn left_over(routes: &[Route], call: &Call) -> HttpResponse {
+fn left_over(table: &Table, call: &Call) -> HttpResponse {
     let request = call.request();
     let path = request.path();
-    if let Some(route) = routes.iter().find(|route| route.is(path)) {
+    if let Some(route) = table.find(path) {
         return known(route, call).unwrap_or_else(Refusal::into_response);
     }
     let closed = format!("{path}/");
-    if routes.iter().any(|route| route.is(&closed)) {
+    if table.find(&closed).is_some() {
         let target = with_query(closed, request.query_string());
         return HttpResponse::MovedPermanently().insert_header((header::LOCATION, target)).finish();
     }
@@ -167,7 +184,7 @@ fn left_over(routes: &[Route], call: &Call) -> HttpResponse {
 }
 
 /// A path that exists, and a method that no handler of it takes.
-fn known(route: &Route, call: &Call) -> Result<HttpResponse, Refusal> {
+fn known(route: Route, call: &Call) -> Result<HttpResponse, Refusal> {
     match route.access {
         Access::Caller => call.caller().map(drop)?,
         Access::Anybody => call.anybody().map(drop)?,
