@@ -13,10 +13,11 @@ use common::models::{SharedClock, UnixMillis};
 use config::{ConfigError, Fault};
 use db::{Db, Migrations};
 use service::{
-    AccountEvents, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError, handle_account_events, publish_outbox,
+    AccountEvents, CommonSettings, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError,
+    handle_account_events, publish_outbox,
 };
 use tokio::sync::Notify;
-use web::{Limits, RoutesFn, Service, Task};
+use web::{Gate, Limits, RoutesFn, Service, Task};
 
 use crate::domain::hasher::Hasher;
 use crate::domain::phone::{JobFault, Jobs};
@@ -41,11 +42,15 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) relay: Relay,
     pub(crate) limits: Limits,
+    /// Judges tokens that a client wants to know about.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) data_key: DataKey,
     /// Makes the SMS that carry codes; none when this server sends none.
     pub(crate) sms: Option<Arc<Jobs>>,
     /// Credentials of Woosh that were verified a moment ago.
     pub(crate) remembered: Arc<Remembered>,
+    /// The link by which a password of signal_server is reset, with `{uid}` and `{token}` in it; empty for none.
+    pub(crate) reset_link: String,
     /// Wakes the mailer of this pod.
     pub(crate) mail_wanted: Arc<Notify>,
     nudger: Nudger,
@@ -54,7 +59,7 @@ pub(crate) struct State {
 impl State {
     /// Until when a session that ends now must be remembered as ended.
     pub(crate) fn revoked_until(&self) -> UnixMillis {
-        self.clock.now() + self.issuer.ttl()
+        self.clock.now() + self.issuer.longest_ttl()
     }
 
     /// Tells the other services of what has just been committed. The bus does so in any case; this only makes it fast.
@@ -100,7 +105,7 @@ impl service::App for App {
     }
 
     fn routes() -> RoutesFn {
-        web::routes(routes::with_woosh)
+        web::routes(|config| routes::public(config, routes::Compat { woosh: true, signal_server: true }))
     }
 
     fn build(settings: AuthSettings, platform: &Platform) -> Result<Service, StartError> {
@@ -111,13 +116,19 @@ impl service::App for App {
         let state = State {
             hasher: Hasher::new(settings.hashing_slots, settings.hashing_queue),
             jwks: Arc::new(JwkSet { keys: valid.iter().map(VerifyingKey::to_jwk).collect() }),
-            issuer: TokenIssuer::new(Arc::new(signing), settings.access_ttl),
+            issuer: TokenIssuer::new(
+                Arc::new(signing),
+                settings.access_ttl,
+                platform.settings.signal_server.token_ttl,
+            ),
             metrics: Metrics::register(&service.metrics)?,
             settings: Arc::new(settings),
             clock: platform.clock.clone(),
             nudger: platform.nudger.clone(),
             relay,
             limits: platform.limits.clone(),
+            gate: Arc::clone(&platform.gate),
+            reset_link: reset_link(&platform.settings),
             data_key: data,
             remembered: Arc::new(Remembered::new(&platform.settings.woosh)),
             sms: sms.map(Arc::new),
@@ -126,8 +137,15 @@ impl service::App for App {
         };
 
         let data = Data::new(state.clone());
-        let served = if platform.settings.woosh.enabled { routes::with_woosh } else { routes::public };
-        service.routes = with_state(&data, served);
+        let compat = routes::Compat {
+            woosh: platform.settings.woosh.enabled,
+            signal_server: platform.settings.signal_server.enabled,
+        };
+        let throttles = Data::from(Arc::clone(&platform.throttles));
+        service.routes = with_state(&data, move |config| {
+            config.app_data(throttles.clone());
+            routes::public(config, compat);
+        });
         service.internal = with_state(&data, routes::internal);
         service.checks.push(Arc::new(DatabaseCheck(db)));
         let sweeper = state.clone();
@@ -152,13 +170,23 @@ impl service::App for App {
 
 fn with_state(
     data: &Data<State>,
-    routes: fn(&mut utoipa_actix_web::service_config::ServiceConfig<'_>),
+    routes: impl Fn(&mut utoipa_actix_web::service_config::ServiceConfig<'_>) + Send + Sync + 'static,
 ) -> RoutesFn {
     let data = data.clone();
     web::routes(move |config| {
         config.app_data(data.clone());
         routes(config);
     })
+}
+
+/// The setting, or else the page of this server.
+fn reset_link(settings: &CommonSettings) -> String {
+    match (&*settings.signal_server.reset_link, &settings.http.public_url) {
+        ("", Some(url)) => {
+            format!("{}/auth/password/reset/confirm{{uid}}/{{token}}", url.as_str().trim_end_matches('/'))
+        }
+        (link, _) => link.to_owned(),
+    }
 }
 
 /// What the section gives beside numbers.

@@ -12,6 +12,7 @@ pub(crate) mod mail;
 pub(crate) mod passwords;
 pub(crate) mod phone;
 pub(crate) mod sessions;
+pub(crate) mod signal_server;
 mod tokens;
 pub(crate) mod totp;
 pub(crate) mod woosh;

@@ -5,6 +5,7 @@
 //! cannot be sent is tried again, ever less often, and given up after `auth.mail_attempts` tries.
 
 mod letter;
+mod signal_server;
 mod transport;
 
 use std::time::Duration;
@@ -94,8 +95,15 @@ fn pause(attempts: i32) -> Duration {
     (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
 }
 
-/// Makes the token of a mail, and the mail; none when there is nobody to send it to.
+/// Makes the tokens of a mail, and the mail; none when there is nobody to send it to.
 async fn prepare(state: &State, mail: MailRow) -> Result<Option<letter::Letter>, AuthError> {
+    match mail.purpose {
+        Purpose::VerifyEmail | Purpose::ResetPassword => for_account(state, mail).await,
+        Purpose::ResetSignalServer => signal_server::prepare(state, mail).await,
+    }
+}
+
+async fn for_account(state: &State, mail: MailRow) -> Result<Option<letter::Letter>, AuthError> {
     let now = state.clock.now();
     let (purpose, recipient) = (mail.purpose, mail.recipient.clone());
     let account = match mail.account_id {
@@ -141,7 +149,7 @@ async fn prepare(state: &State, mail: MailRow) -> Result<Option<letter::Letter>,
 fn expiry(state: &State, purpose: Purpose, now: UnixMillis) -> UnixMillis {
     now + match purpose {
         Purpose::VerifyEmail => state.settings.email_token_ttl,
-        Purpose::ResetPassword => state.settings.reset_token_ttl,
+        Purpose::ResetPassword | Purpose::ResetSignalServer => state.settings.reset_token_ttl,
     }
 }
 

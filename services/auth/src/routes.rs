@@ -1,12 +1,30 @@
 //! The routes, once: the server and the interface description are made from these lists.
 
+use service::signal_server::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::compat::{woosh, woosh_calls};
+use crate::handlers::compat::{signal_server, signal_server_calls, woosh, woosh_calls};
 use crate::handlers::{accounts, internal, invites, mail, phone, sessions, totp};
 
+/// Which interfaces of other systems are served.
+#[derive(Clone, Copy)]
+pub(crate) struct Compat {
+    pub(crate) woosh: bool,
+    pub(crate) signal_server: bool,
+}
+
 /// Routes of the public listener.
-pub(crate) fn public(config: &mut ServiceConfig<'_>) {
+pub(crate) fn public(config: &mut ServiceConfig<'_>, compat: Compat) {
+    native(config);
+    if compat.woosh {
+        woosh(config);
+    }
+    if compat.signal_server {
+        config.service(scope("/auth", signal_server::ROUTES, signal_server::handlers));
+    }
+}
+
+fn native(config: &mut ServiceConfig<'_>) {
     config
         .service(accounts::register)
         .service(accounts::current)
@@ -36,9 +54,7 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(sessions::jwks);
 }
 
-/// Routes of the public listener, with those of Woosh.
-pub(crate) fn with_woosh(config: &mut ServiceConfig<'_>) {
-    public(config);
+fn woosh(config: &mut ServiceConfig<'_>) {
     config
         .service(woosh::register)
         .service(woosh::read)
@@ -53,6 +69,7 @@ pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
         .service(internal::revocations)
         .service(internal::bind)
         .service(internal::account)
+        .service(signal_server_calls::account)
         .service(woosh_calls::credentials)
         .service(woosh_calls::account)
         .service(woosh_calls::names)

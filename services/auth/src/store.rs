@@ -12,6 +12,7 @@ pub(crate) mod revocations;
 pub(crate) mod rows;
 mod schema;
 pub(crate) mod sessions;
+pub(crate) mod signal_server;
 pub(crate) mod totp;
 pub(crate) mod woosh;
 

@@ -10,8 +10,8 @@ use super::attempts::Subject;
 use super::{AuthError, EmailAddress, Password, Username, mail, passwords, phone};
 use crate::app::State;
 use crate::settings::Registration;
-use crate::store::rows::AccountRow;
-use crate::store::{accounts, invites, mails, outbox, phones, sessions, totp};
+use crate::store::rows::{AccountRow, Purpose};
+use crate::store::{accounts, invites, mails, outbox, phones, sessions, signal_server, totp};
 
 /// What a person gives to have an account. E-mail and phone are contact data; they identify nobody before they are
 /// verified.
@@ -167,7 +167,7 @@ pub(crate) async fn delete(state: &State, account: AccountId, password: Password
     let AccountRow { email, phone, .. } = passwords::confirm(state, account, password).await?;
     let guesses = [Subject::password(state, account), Subject::code(state, account)];
     let now = state.clock.now();
-    let until = now + state.issuer.ttl();
+    let until = state.revoked_until();
     let event = AccountEvent { account_id: account, at: now, change: AccountChange::Deleted };
     let told = event.clone();
     let deleted = state
@@ -177,7 +177,14 @@ pub(crate) async fn delete(state: &State, account: AccountId, password: Password
             for session in sessions::of_account(conn, account)? {
                 super::sessions::end(conn, account, session, until)?;
             }
+            let contact = signal_server::find(conn, account)?.map(|user| user.email.to_ascii_lowercase());
             let deleted = accounts::delete(conn, account, now)?;
+            // Of those who have given an address nobody confirmed, this was the last.
+            if let Some(contact) = contact
+                && signal_server::by_email(conn, &contact, 1)?.is_empty()
+            {
+                mails::delete_of(conn, &contact, Purpose::ResetSignalServer)?;
+            }
             if let Some(email) = &email {
                 mails::delete_to(conn, email)?;
             }

@@ -21,7 +21,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// # Errors
 /// Those of the database.
 pub(crate) async fn revoked(state: &State) -> Result<Revocations, AuthError> {
-    let (now, ttl) = (state.clock.now(), state.issuer.ttl());
+    let (now, ttl) = (state.clock.now(), state.issuer.longest_ttl());
     let (sessions, accounts) = state
         .db
         .read(move |conn| {

@@ -1,12 +1,13 @@
 //! What mail proves: that somebody reads an address, and may therefore be identified by it, and choose a new password.
 
+use common::crypto::token::HashedToken;
 use common::models::{AccountId, MailId, UnixMillis};
-use db::DbError;
+use db::{DbConn, DbError};
 
 use super::attempts::Subject;
 use super::{AccountToken, AuthError, EmailAddress, Password, passwords, sessions};
 use crate::app::State;
-use crate::store::rows::{MailRow, Purpose};
+use crate::store::rows::{AccountRow, MailRow, Purpose};
 use crate::store::{accounts, mails, totp};
 
 /// The mail by which an account's owner confirms an address.
@@ -102,8 +103,16 @@ pub(crate) async fn verify(state: &State, token: &str) -> Result<(), AuthError> 
 /// # Errors
 /// [`AuthError::NoMail`] when this server sends none.
 pub(crate) async fn request_reset(state: &State, email: &EmailAddress) -> Result<(), AuthError> {
+    request(state, email, Purpose::ResetPassword).await
+}
+
+/// Asks for a mail to whoever has an address, if anybody.
+///
+/// # Errors
+/// [`AuthError::NoMail`] when this server sends none.
+pub(super) async fn request(state: &State, email: &EmailAddress, purpose: Purpose) -> Result<(), AuthError> {
     must_send_mail(state)?;
-    let mail = mail(None, email, Purpose::ResetPassword, state.clock.now());
+    let mail = mail(None, email, purpose, state.clock.now());
     state.db.write(move |conn| mails::insert(conn, mail)).await?;
     state.mail_wanted.notify_one();
     Ok(())
@@ -119,20 +128,43 @@ pub(crate) async fn reset(state: &State, token: &str, new: Password) -> Result<(
     let known =
         state.db.read(move |conn| mails::find_token(conn, account, hash, Purpose::ResetPassword, now));
     known.await?.ok_or(AuthError::BadMailToken)?;
+    let still_theirs = |_: &mut DbConn, row: &AccountRow, email: &str| {
+        Ok(row.email_verified_at.is_some() && row.email.as_deref() == Some(email))
+    };
+    set_password(state, Spent { account, hash, purpose: Purpose::ResetPassword, still_theirs }, new).await
+}
 
+/// The token out of a mail that sets a password.
+pub(super) struct Spent<F> {
+    pub(super) account: AccountId,
+    pub(super) hash: HashedToken,
+    pub(super) purpose: Purpose,
+    /// Whether the address that the mail went to is still the account's.
+    pub(super) still_theirs: F,
+}
+
+/// Uses a token up to set a new password, and ends all sessions.
+///
+/// # Errors
+/// [`AuthError::BadMailToken`], [`AuthError::Busy`].
+pub(super) async fn set_password<F>(state: &State, spent: Spent<F>, new: Password) -> Result<(), AuthError>
+where
+    F: Fn(&mut DbConn, &AccountRow, &str) -> Result<bool, DbError> + Send + 'static,
+{
+    let Spent { account, hash, purpose, still_theirs } = spent;
     let password_hash = state.hasher.hash(new).await?;
+    let now = state.clock.now();
     let (until, guesses) = (state.revoked_until(), Subject::password(state, account));
     let events = state
         .db
         .write(move |conn| {
             let row = accounts::lock(conn, account)?.ok_or(AuthError::BadMailToken)?;
-            let found = mails::find_token(conn, account, hash, Purpose::ResetPassword, now)?
-                .ok_or(AuthError::BadMailToken)?;
-            // The mail went to an address that is no longer the account's.
-            if row.email_verified_at.is_none() || row.email.as_deref() != Some(&*found.email) {
+            let found =
+                mails::find_token(conn, account, hash, purpose, now)?.ok_or(AuthError::BadMailToken)?;
+            if !still_theirs(conn, &row, &found.email)? {
                 return Err(AuthError::BadMailToken);
             }
-            mails::delete_tokens(conn, account, Purpose::ResetPassword)?;
+            mails::delete_tokens(conn, account, purpose)?;
             accounts::set_password(conn, account, &password_hash)?;
             totp::delete_challenges(conn, account)?;
             guesses.forget(conn)?;

@@ -142,11 +142,22 @@ pub(super) fn end_all(
     now: UnixMillis,
     until: UnixMillis,
 ) -> Result<Vec<AccountEvent>, DbError> {
+    let mut sessions = sessions::of_account(conn, account)?;
+    sessions.retain(|session| Some(*session) != kept);
+    end_these(conn, account, sessions, now, until)
+}
+
+/// Ends these sessions of an account, and publishes that; gives what to announce after the commit.
+pub(super) fn end_these(
+    conn: &mut DbConn,
+    account: AccountId,
+    sessions: Vec<SessionId>,
+    now: UnixMillis,
+    until: UnixMillis,
+) -> Result<Vec<AccountEvent>, DbError> {
     let mut events = Vec::new();
-    for session in sessions::of_account(conn, account)? {
-        if Some(session) != kept {
-            events.extend(revoke(conn, account, session, now, until)?);
-        }
+    for session in sessions {
+        events.extend(revoke(conn, account, session, now, until)?);
     }
     Ok(events)
 }

@@ -3,28 +3,40 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::crypto::jws::{self, Claims, SigningKey};
+use common::crypto::jws::{self, Claims, SignalServerClaims, SigningKey};
 use common::crypto::secret::Secret;
 use common::crypto::token::{NoRandomness, PlainToken};
 use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
 
 use super::AuthError;
+use crate::store::signal_server::UserRow;
 
 /// Makes access tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenIssuer {
     key: Arc<SigningKey>,
     ttl: Duration,
+    signal_server_ttl: Duration,
 }
 
 impl TokenIssuer {
-    pub(crate) fn new(key: Arc<SigningKey>, ttl: Duration) -> Self {
-        Self { key, ttl }
+    pub(crate) fn new(key: Arc<SigningKey>, ttl: Duration, signal_server_ttl: Duration) -> Self {
+        Self { key, ttl, signal_server_ttl }
     }
 
-    /// How long an access token lives, and so how long its revocation must be remembered.
+    /// How long an access token of our own interface lives.
     pub(crate) fn ttl(&self) -> Duration {
         self.ttl
+    }
+
+    /// How long a token of signal_server lives.
+    pub(crate) fn signal_server_ttl(&self) -> Duration {
+        self.signal_server_ttl
+    }
+
+    /// How long a token of either kind may live, and so how long its revocation must be remembered.
+    pub(crate) fn longest_ttl(&self) -> Duration {
+        self.ttl.max(self.signal_server_ttl)
     }
 
     pub(crate) fn issue(
@@ -40,6 +52,25 @@ impl TokenIssuer {
             did: device,
             iat: now.as_secs(),
             exp: (now + self.ttl).as_secs(),
+        };
+        Secret::new(jws::sign(&self.key, &claims))
+    }
+
+    /// Makes a token of signal_server.
+    pub(crate) fn issue_signal_server(
+        &self,
+        user: UserRow,
+        session: SessionId,
+        now: UnixMillis,
+    ) -> Secret<String> {
+        let claims = SignalServerClaims {
+            user_id: user.user_id,
+            username: user.username,
+            email: user.email,
+            exp: (now + self.signal_server_ttl).as_secs(),
+            iat: now.as_secs(),
+            sub: user.account_id,
+            sid: session,
         };
         Secret::new(jws::sign(&self.key, &claims))
     }

@@ -1,9 +1,20 @@
 //! What the mails say.
 
 use common::crypto::secret::Secret;
+use common::crypto::token::PlainToken;
 use common::models::MailId;
 
 use crate::store::rows::Purpose;
+
+const RESET: (&str, &str) =
+    ("Reset your password", "Somebody, most likely you, asked for a new password. To choose one");
+
+/// What a user of signal_server chooses a new password with.
+pub(super) struct Key {
+    pub(super) username: String,
+    pub(super) uid: String,
+    pub(super) token: PlainToken,
+}
 
 /// A mail that is ready to be sent. `Debug` shows neither whom it is for nor what it says.
 pub(super) struct Letter {
@@ -28,9 +39,7 @@ impl Letter {
                 "Confirm your e-mail address",
                 "Somebody, most likely you, gave this address for an account. To confirm it",
             ),
-            Purpose::ResetPassword => {
-                ("Reset your password", "Somebody, most likely you, asked for a new password. To choose one")
-            }
+            Purpose::ResetPassword | Purpose::ResetSignalServer => RESET,
         };
         let (how, key) = match link {
             "" => ("give this code to your application", token.clone()),
@@ -45,11 +54,44 @@ impl Letter {
         ));
         Self { id, recipient, subject, body }
     }
+
+    /// Writes the mail with a key for each user who may have asked for it. `link` has `{uid}` and `{token}` in it;
+    /// without one both stand alone.
+    pub(super) fn with_keys(id: MailId, recipient: String, keys: &[Key], link: &str) -> Self {
+        let (subject, what) = RESET;
+        let how = if link.is_empty() { "give these codes to your application" } else { "open this link" };
+        let mut body = format!("{what}, {how}; it works once:\n\n");
+        for Key { username, uid, token } in keys {
+            let key = match link {
+                "" => format!("uid: {uid}\ntoken: {}", token.expose()),
+                link => link.replace("{uid}", uid).replace("{token}", token.expose()),
+            };
+            body.push_str(&format!("for {username}:\n{key}\n\n"));
+        }
+        body.push_str("If it was not you, there is nothing to do.\n");
+        Self { id, recipient, subject, body: Secret::new(body) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_user_has_a_key_of_their_own() {
+        let keys = [("alice", "MQ"), ("bob", "Mg")].map(|(username, uid)| Key {
+            username: username.to_owned(),
+            uid: uid.to_owned(),
+            token: PlainToken::generate().unwrap(),
+        });
+        let letter = |link| Letter::with_keys(MailId::new(), "a@example.org".to_owned(), &keys, link);
+        let [alice, bob] = keys.each_ref().map(|key| key.token.expose());
+
+        let (bare, linked) = (letter(""), letter("https://s.example/reset{uid}/{token}"));
+
+        assert!(bare.body.expose().contains(&format!("for alice:\nuid: MQ\ntoken: {alice}\n\nfor bob:\n")));
+        assert!(linked.body.expose().contains(&format!("for bob:\nhttps://s.example/resetMg/{bob}\n\n")));
+    }
 
     #[test]
     fn the_token_stands_alone_or_in_the_link() {

@@ -62,7 +62,7 @@ pub(crate) fn by_email(conn: &mut DbConn, email: &str) -> Result<Option<AccountR
 }
 
 /// Whatever somebody may send as a name: PostgreSQL has no NUL in text, and fails where SQLite finds nothing.
-fn storable(text: &str) -> bool {
+pub(super) fn storable(text: &str) -> bool {
     !text.contains('\0')
 }
 
@@ -110,6 +110,15 @@ pub(crate) fn set_phone(
     diesel::update(accounts::table.find(account))
         .set((accounts::phone.eq(phone), accounts::phone_verified_at.eq(at)))
         .execute(conn)?;
+    Ok(())
+}
+
+/// Replaces the name.
+///
+/// # Errors
+/// [`DbError::UniqueViolation`] when it is taken.
+pub(crate) fn set_username(conn: &mut DbConn, account: AccountId, username: &str) -> Result<(), DbError> {
+    diesel::update(accounts::table.find(account)).set(accounts::username.eq(username)).execute(conn)?;
     Ok(())
 }
 

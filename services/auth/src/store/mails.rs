@@ -56,6 +56,13 @@ pub(crate) fn delete_to(conn: &mut DbConn, recipient: &str) -> Result<(), DbErro
     Ok(())
 }
 
+/// Removes the mails of one purpose that wait for an address.
+pub(crate) fn delete_of(conn: &mut DbConn, recipient: &str, purpose: Purpose) -> Result<(), DbError> {
+    let waiting = mails::table.filter(mails::recipient.eq(recipient)).filter(mails::purpose.eq(purpose));
+    diesel::delete(waiting).execute(conn)?;
+    Ok(())
+}
+
 /// Stores a token that is about to be sent.
 pub(crate) fn insert_token(conn: &mut DbConn, token: MailTokenRow) -> Result<(), DbError> {
     diesel::insert_into(mail_tokens::table).values(token).execute(conn)?;

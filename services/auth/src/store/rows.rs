@@ -150,6 +150,8 @@ word_type!(
         VerifyEmail = "verify-email",
         /// Its reader chooses a new password.
         ResetPassword = "reset-password",
+        /// Its reader chooses a new password for an account of signal_server.
+        ResetSignalServer = "reset-signal-server",
     }
 );
 

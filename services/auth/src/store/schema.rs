@@ -138,6 +138,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    signal_server_accounts (account_id) {
+        account_id -> Text,
+        user_id -> BigInt,
+        email -> Text,
+    }
+}
+
+diesel::table! {
+    signal_server_sessions (account_id, session_id) {
+        account_id -> Text,
+        session_id -> Text,
+    }
+}
+
+diesel::joinable!(signal_server_accounts -> accounts (account_id));
+
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     attempts,
@@ -151,6 +168,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     refresh_tokens,
     revocations,
     sessions,
+    signal_server_accounts,
+    signal_server_sessions,
     totp,
     woosh_accounts
 );

@@ -17,19 +17,24 @@ const EMAIL: &str = "alice@example.org";
 const NEW: &str = "a wholly new password";
 
 /// Auth that puts its mails into a folder.
-struct Post {
-    auth: Auth,
+pub(crate) struct Post {
+    pub(crate) auth: Auth,
     folder: tempfile::TempDir,
 }
 
 impl Post {
     async fn start(db: &TestDb) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("mail").display().to_string();
-        Self { auth: Auth::start_with(db, &[("auth.mail", &path)]).await, folder }
+        Self::start_with(db, &[]).await
     }
 
-    fn mails(&self) -> Vec<PathBuf> {
+    pub(crate) async fn start_with(db: &TestDb, more: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mail").display().to_string();
+        let settings = [&[("auth.mail", &*path)], more].concat();
+        Self { auth: Auth::start_with(db, &settings).await, folder }
+    }
+
+    pub(crate) fn mails(&self) -> Vec<PathBuf> {
         let mails = std::fs::read_dir(self.folder.path().join("mail"));
         let mails = mails.into_iter().flatten().map(|entry| entry.unwrap().path());
         let mut mails: Vec<_> =
@@ -39,10 +44,15 @@ impl Post {
         mails
     }
 
-    /// The token of the mail number `number`, counted from 1, once it is there.
-    async fn token(&self, number: usize) -> String {
+    /// The mail number `number`, counted from 1, once it is there.
+    pub(crate) async fn mail(&self, number: usize) -> String {
         let path = wait_for("a mail", || async { self.mails().get(number - 1).cloned() }).await;
-        token(&std::fs::read_to_string(path).unwrap())
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    /// The token of the mail number `number`.
+    async fn token(&self, number: usize) -> String {
+        token(&self.mail(number).await)
     }
 
     /// An account whose address is confirmed.

@@ -12,6 +12,7 @@ mod mail;
 mod passwords;
 mod phone;
 mod sessions;
+mod signal_server;
 mod smtp;
 mod totp;
 mod woosh;

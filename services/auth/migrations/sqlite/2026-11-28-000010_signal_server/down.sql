@@ -1,0 +1,2 @@
+DROP TABLE signal_server_sessions;
+DROP TABLE signal_server_accounts;

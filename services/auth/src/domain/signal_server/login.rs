@@ -1,0 +1,62 @@
+//! Login: a name and a password become a token.
+
+use common::crypto::secret::Secret;
+use common::models::SessionId;
+
+use crate::app::State;
+use crate::domain::attempts::Subject;
+use crate::domain::{AuthError, Password, passwords};
+use crate::store::rows::SessionRow;
+use crate::store::signal_server::UserRow;
+use crate::store::{accounts, sessions, signal_server, totp};
+
+/// Opens a session, and gives its one token. A name that nobody has costs as much as a wrong password, and as many
+/// guesses; guesses at an account are counted together with those of our own interface.
+///
+/// An account with a second factor has no place to show it here, so it is refused.
+///
+/// # Errors
+/// [`AuthError::BadCredentials`], whatever was wrong; [`AuthError::TooManyAttempts`], [`AuthError::Busy`].
+pub(crate) async fn log_in(
+    state: &State,
+    username: &str,
+    password: Secret<String>,
+) -> Result<Secret<String>, AuthError> {
+    let found = super::find(state, username).await?;
+    let subject = match &found {
+        Some(user) => Subject::password(state, user.account_id),
+        None => Subject::unknown(state, username),
+    };
+    let password = Password::given(password).map_err(|_| AuthError::BadCredentials)?;
+    let stored = found.as_ref().map(|user| user.password_hash.clone());
+    let verified = passwords::check(state, subject, stored, password).await?;
+    let user = found.filter(|_| verified).ok_or(AuthError::BadCredentials)?;
+    open(state, user).await
+}
+
+async fn open(state: &State, user: UserRow) -> Result<Secret<String>, AuthError> {
+    let (session, now) = (SessionId::new(), state.clock.now());
+    let row = SessionRow {
+        account_id: user.account_id,
+        session_id: session,
+        device_id: None,
+        bound_at: None,
+        created_at: now,
+        expires_at: now + state.issuer.signal_server_ttl(),
+    };
+    let verified = user.clone();
+    let opened = state.db.write(move |conn| {
+        let account = verified.account_id;
+        // Deleted while the password was hashed, renamed, or changed: then this opens nothing any more.
+        let same = accounts::lock(conn, account)?.is_some_and(|account| {
+            account.password_hash == verified.password_hash && account.username == verified.username
+        });
+        if !same || totp::find(conn, account)?.is_some_and(|totp| totp.confirmed_at.is_some()) {
+            return Err(AuthError::BadCredentials);
+        }
+        sessions::insert(conn, row)?;
+        Ok(signal_server::insert_session(conn, account, session)?)
+    });
+    opened.await?;
+    Ok(state.issuer.issue_signal_server(user, session, now))
+}
