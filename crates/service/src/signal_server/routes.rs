@@ -40,9 +40,9 @@ pub enum Slash {
 pub struct Route {
     /// The whole path with the slash at its end, as a pattern of actix's.
     pub path: &'static str,
-    /// The methods, as `Allow` lists them.
+    /// The methods, as `Allow` lists them. One of them that no handler takes is for a path that has nothing at it (404).
     pub methods: &'static str,
-    /// Who may call.
+    /// Who may call with a method that no handler takes.
     pub access: Access,
     /// How it ends.
     pub slash: Slash,
@@ -192,6 +192,10 @@ fn known(route: Route, call: &Call) -> Result<HttpResponse, Refusal> {
     }
     let method = call.request().method();
     if method != Method::OPTIONS {
+        let taken = route.methods.split(", ").any(|taken| taken == method.as_str());
+        if taken {
+            return Err(Refusal::not_found());
+        }
         return Err(Refusal::method_not_allowed(method.as_str(), route.methods));
     }
     let parses = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
