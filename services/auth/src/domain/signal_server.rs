@@ -15,7 +15,7 @@ use db::DbError;
 pub(crate) use self::login::log_in;
 pub(crate) use self::name::{ContactAddress, InvalidContact, MAX_ADDRESS, MAX_NAME, SignalServerName};
 pub(crate) use self::password_rules::faults as password_faults;
-pub(crate) use self::reset::{ResetKey, UsedKey, is_usable, request_reset, reset, uid};
+pub(crate) use self::reset::{ResetKey, UsedKey, is_usable, is_user, request_reset, reset, uid};
 use super::{AuthError, Password, passwords, sessions};
 use crate::app::State;
 use crate::settings::Registration;

@@ -86,6 +86,14 @@ pub(crate) async fn reset(state: &State, key: ResetKey<'_>, new: &str) -> Result
     }
 }
 
+/// Tells whether a user has this number, as it is in links.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn is_user(state: &State, uid: &str) -> Result<bool, AuthError> {
+    Ok(owner(state, uid).await?.is_some())
+}
+
 async fn owner(state: &State, uid: &str) -> Result<Option<UserRow>, AuthError> {
     let digits = URL_SAFE_NO_PAD.decode(uid).ok().and_then(|octets| String::from_utf8(octets).ok());
     let Some(user) = digits.and_then(|digits| digits.parse().ok()) else { return Ok(None) };

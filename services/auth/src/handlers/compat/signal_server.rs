@@ -25,14 +25,14 @@ const POST: &str = "OPTIONS, POST";
 /// Every path, and who may call it at all.
 pub(crate) const ROUTES: &[Route] = &[
     route("/auth/me/", "GET, HEAD, OPTIONS, PATCH, PUT", Access::Caller, Slash::Optional),
-    route("/auth/users/", "GET, HEAD, OPTIONS, POST", Access::Anybody, Slash::Needed),
+    route("/auth/users/", "GET, HEAD, OPTIONS, POST", Access::Caller, Slash::Needed),
     route("/auth/users/create/", POST, Access::Anybody, Slash::Optional),
     route("/auth/users/delete/", POST, Access::Caller, Slash::Optional),
     route("/auth/users/activate/", POST, Access::Anybody, Slash::Optional),
-    route("/auth/users/confirm/", POST, Access::Anybody, Slash::Needed),
+    route("/auth/users/confirm/", POST, Access::Caller, Slash::Needed),
     route("/auth/users/change_username/", POST, Access::Caller, Slash::Needed),
     route("/auth/users/me/", ME, Access::Caller, Slash::Needed),
-    route("/auth/users/{id:[0-9]+}/", ME, Access::Caller, Slash::Needed),
+    route("/auth/users/{id:[^/.]+}/", ME, Access::Caller, Slash::Needed),
     route("/auth/username/", POST, Access::Caller, Slash::Optional),
     route("/auth/password/", POST, Access::Caller, Slash::Optional),
     route("/auth/password/reset/", POST, Access::Anybody, Slash::Optional),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::http::Answer;
@@ -224,11 +226,13 @@ on_both! {
 
     async fn nothing_is_to_be_activated(db: TestDb) {
         let auth = Auth::start(&db).await;
+        let alice = auth.sign_up("alice").await.expect(201).value();
 
         for path in ["/auth/users/activate/", "/auth/users/confirm/"] {
             assert_fields(&auth.s_post(path, None, &json!({})).await, &["token", "uid"]);
-            let given = json!({"uid": "MQ", "token": "x"});
-            assert_fields(&auth.s_post(path, None, &given).await, &["non_field_errors", "token"]);
+            assert_fields(&auth.s_post(path, None, &json!({"uid": "OTk5OTk5", "token": "x"})).await, &["uid"]);
+            let uid = URL_SAFE_NO_PAD.encode(alice["id"].to_string());
+            assert_fields(&auth.s_post(path, None, &json!({"uid": uid, "token": "x"})).await, &["non_field_errors", "token"]);
             assert_fields(&auth.s_post(path, None, &Value::Null).await, &["non_field_errors"]);
         }
     }

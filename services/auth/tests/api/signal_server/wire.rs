@@ -72,7 +72,7 @@ on_both! {
         let auth = Auth::start(&db).await;
         let token = auth.s_user("alice").await;
         let invented = Method::from_bytes(b"BREW").unwrap();
-        let open = |path: &str| path.contains("jwt") || path.contains("reset") || path.contains("activate") || path.contains("create") || path.contains("confirm") || path == "/auth/users";
+        let open = |path: &str| path.contains("jwt") || path == "/auth/password/reset" || path.contains("activate") || path.contains("create") || path == "/auth/password/reset/confirm";
 
         for (path, allowed) in OPTIONAL.into_iter().chain(NEEDED) {
             let path = format!("{path}/");
@@ -92,7 +92,11 @@ on_both! {
             assert_eq!(about.header("allow"), Some(allowed));
             assert!(about.value()["parses"].as_array().unwrap().contains(&json!("application/json")));
         }
-        assert_unauthorized(&auth.s(Method::OPTIONS, "/auth/me/", None, &Value::Null).await);
+        for path in ["/auth/me/", "/auth/users/", "/auth/users/confirm/", "/auth/users/nobody/"] {
+            assert_unauthorized(&auth.s(Method::OPTIONS, path, None, &Value::Null).await);
+        }
+        assert_detail(&auth.s_get("/auth/users/nobody/", &token).await, 404);
+        assert_unauthorized(&auth.s(Method::GET, "/auth/users/nobody/", None, &Value::Null).await);
     }
 
     async fn head_is_get_without_its_body(db: TestDb) {
@@ -112,7 +116,7 @@ on_both! {
     async fn below_its_prefix_an_unknown_path_is_refused_in_its_form(db: TestDb) {
         let auth = Auth::start(&db).await;
 
-        for path in ["/auth", "/auth/", "/auth/nothing", "/auth/nothing/", "/auth/users/me/more/", "/auth/users/x/", "/auth/jwt/", "/auth/me//", "/auth/%2fme/"] {
+        for path in ["/auth", "/auth/", "/auth/nothing", "/auth/nothing/", "/auth/users/me/more/", "/auth/users/a.b/", "/auth/jwt/", "/auth/me//", "/auth/%2fme/"] {
             for method in [Method::GET, Method::POST, Method::OPTIONS] {
                 let answer = auth.s(method.clone(), path, None, &Value::Null).await;
                 assert_detail(&answer, 404);

@@ -57,10 +57,14 @@ async fn set(state: &State, call: Call) -> Result<(), Refusal> {
     let key = ResetKey { uid: &uid, token: &token };
     match domain::reset(state, key, &new).await.map_err(refusal)? {
         UsedKey::Reset => Ok(()),
-        UsedKey::UnknownUser => Err(Refusal::field("uid", "Invalid user id or user doesn't exist.")),
+        UsedKey::UnknownUser => Err(unknown_user()),
         UsedKey::BadToken => Err(bad_token()),
         UsedKey::Faults(faults) => Err(faulty("new_password", &faults)),
     }
+}
+
+fn unknown_user() -> Refusal {
+    Refusal::field("uid", "Invalid user id or user doesn't exist.")
 }
 
 /// Of a token that does nothing. Some clients look at the field, some at what is about no field.
@@ -73,25 +77,26 @@ fn bad_token() -> Refusal {
 }
 
 /// Refuses to activate an account: every one is active from the start.
-#[utoipa::path(tag = "signal_server", responses((status = 400, description = "texts by field"), (status = 401), (status = 415), (status = 429)))]
+#[utoipa::path(tag = "signal_server", responses((status = 400, description = "texts by field"), (status = 401), (status = 415), (status = 429), (status = 503)))]
 #[post("/users/activate/")]
-pub(crate) async fn activate(call: Call) -> HttpResponse {
-    done(refuse(call).await)
+pub(crate) async fn activate(state: Data<State>, call: Call) -> HttpResponse {
+    done(refuse(&state, call).await)
 }
 
 /// Refuses to activate an account; the same as `POST /auth/users/activate/`.
-#[utoipa::path(tag = "signal_server", responses((status = 400, description = "texts by field"), (status = 401), (status = 415), (status = 429)))]
+#[utoipa::path(tag = "signal_server", responses((status = 400, description = "texts by field"), (status = 401), (status = 415), (status = 429), (status = 503)))]
 #[post("/users/confirm/")]
-pub(crate) async fn activate_too(call: Call) -> HttpResponse {
-    done(refuse(call).await)
+pub(crate) async fn activate_too(state: Data<State>, call: Call) -> HttpResponse {
+    done(refuse(&state, call).await)
 }
 
-async fn refuse(call: Call) -> Result<(), Refusal> {
+async fn refuse(state: &State, call: Call) -> Result<(), Refusal> {
     call.anybody()?;
     let mut fields = Fields::of(call.body().await?)?;
-    for name in ["uid", "token"] {
-        fields.text(name, PART);
+    let [uid, token] = ["uid", "token"].map(|name| fields.text(name, PART));
+    let (uid, _) = fields.complete(uid.zip(token))?;
+    match domain::is_user(state, &uid).await.map_err(refusal)? {
+        true => Err(bad_token()),
+        false => Err(unknown_user()),
     }
-    fields.checked()?;
-    Err(bad_token())
 }
