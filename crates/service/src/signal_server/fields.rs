@@ -1,6 +1,6 @@
 //! The fields of a body, by the rules of signal_server (profile S, §2): what is read, and what is wrong with it.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -83,11 +83,16 @@ pub fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// The fields of a body that is an object, on the way to be read.
-#[derive(Debug)]
+/// The fields of a body that is an object, on the way to be read. `Debug` shows none: they may be passwords.
 pub struct Fields {
     given: Map<String, Value>,
     errors: Errors,
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields").field("errors", &self.errors).finish_non_exhaustive()
+    }
 }
 
 impl Fields {
@@ -260,6 +265,8 @@ mod tests {
 
         assert_eq!(read, (None, None, None));
         assert_eq!(errors.as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "key", "more"]);
+        let secret = Fields::of(Some(json!({"password": "hunter2"}))).unwrap();
+        assert!(!format!("{secret:?}").contains("hunter2"));
         assert!(Fields::of(Some(json!([]))).is_err() && Fields::of(Some(Value::Null)).is_err());
         assert!(Fields::of(None).unwrap().checked().is_ok());
     }
