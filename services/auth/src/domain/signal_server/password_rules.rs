@@ -19,6 +19,10 @@ const COMMON: &str = include_str!("common_passwords.txt");
 /// Tells everything that is wrong with a password; nothing, when it may be chosen by somebody with this name and
 /// address.
 pub(crate) fn faults(password: &str, username: &str, email: &str) -> Vec<&'static str> {
+    // Nothing else is looked at, since that takes time for each octet.
+    if password.len() > MOST_OCTETS {
+        return vec!["This password is too long. It must contain at most 1024 bytes."];
+    }
     let folded = password.to_lowercase();
     let mut faults = Vec::new();
     if is_like(&folded, username) {
@@ -29,9 +33,6 @@ pub(crate) fn faults(password: &str, username: &str, email: &str) -> Vec<&'stati
     }
     if password.chars().count() < LEAST {
         faults.push("This password is too short. It must contain at least 8 characters.");
-    }
-    if password.len() > MOST_OCTETS {
-        faults.push("This password is too long. It must contain at most 1024 bytes.");
     }
     if is_common(folded.trim()) {
         faults.push("This password is too common.");
@@ -54,8 +55,15 @@ fn is_like(folded: &str, text: &str) -> bool {
     words.chain([text.as_str()]).any(|word| likeness(folded, word) >= ALIKE)
 }
 
-/// How much of two texts is the same characters, in whatever order, in thousandths (difflib's `quick_ratio`).
+/// How much of two texts is the same characters, in whatever order, in thousandths (difflib's `quick_ratio`); 0 when it
+/// cannot be as much as [`ALIKE`].
 fn likeness(one: &str, other: &str) -> usize {
+    let lengths = [one.chars().count(), other.chars().count()];
+    let (both, shorter) = (lengths[0] + lengths[1], lengths[0].min(lengths[1]));
+    // Not even if every character of the shorter one were in the other.
+    if both == 0 || 2000 * shorter / both < ALIKE {
+        return 0;
+    }
     let mut counts: HashMap<char, usize> = HashMap::new();
     for character in other.chars() {
         *counts.entry(character).or_default() += 1;
@@ -67,8 +75,7 @@ fn likeness(one: &str, other: &str) -> usize {
         }
         _ => false,
     });
-    let (common, both) = (common.count(), one.chars().count() + other.chars().count());
-    if other.is_empty() { 0 } else { 2000 * common / both }
+    2000 * common.count() / both
 }
 
 #[cfg(test)]

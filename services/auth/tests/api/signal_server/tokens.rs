@@ -147,6 +147,25 @@ on_both! {
         assert_fields(&auth.s_post("/auth/jwt/refresh/", None, &json!({"token": token})).await, &["non_field_errors"]);
     }
 
+    async fn what_has_ended_is_remembered_for_as_long_as_a_token_of_either_kind_may_live(db: TestDb) {
+        let auth = Auth::start_with(&db, &[("auth.access_ttl", "1m")]).await;
+        let (alice, bob) = (auth.s_user("alice").await, auth.s_user("bob").await);
+        let rename = json!({"new_username": "alina", "current_password": SECRET});
+        auth.s_post("/auth/username/", Some(&alice), &rename).await.assert_status(204);
+        let delete = json!({"current_password": SECRET});
+        auth.s_post("/auth/users/delete/", Some(&bob), &delete).await.assert_status(204);
+        // As a process that starts now learns it.
+        let ended = async || {
+            let ended = auth.host.internal.get("/internal/auth/v1/revocations").await.expect(200).value();
+            ["sessions", "accounts"].map(|kind| ended[kind].as_array().unwrap().len())
+        };
+
+        auth.clock.advance(Duration::from_secs(299));
+        assert_eq!(ended().await, [2, 1]);
+        auth.clock.advance(Duration::from_secs(1));
+        assert_eq!(ended().await, [0, 0]);
+    }
+
     async fn a_wrong_name_and_a_wrong_password_get_the_same_answer(db: TestDb) {
         let auth = Auth::start(&db).await;
         auth.sign_up("alice").await.assert_status(201);

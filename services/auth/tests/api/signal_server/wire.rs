@@ -223,6 +223,19 @@ on_both! {
         }
     }
 
+    async fn a_server_that_is_busy_says_so_in_the_same_form(db: TestDb) {
+        let auth = Auth::start_with(&db, &[("auth.hashing_slots", "1"), ("auth.hashing_queue", "0")]).await;
+
+        let answers = futures_util::future::join_all((0..6).map(|_| auth.s_log_in("nobody", SECRET))).await;
+
+        let busy: Vec<_> = answers.iter().filter(|answer| answer.status != 400).collect();
+        assert!(!busy.is_empty() && busy.len() < answers.len());
+        for answer in busy {
+            assert_detail(answer, 503);
+            assert_eq!(answer.header("retry-after"), Some("1"));
+        }
+    }
+
     async fn who_wants_to_read_no_json_is_refused_before_anything_else(db: TestDb) {
         let auth = Auth::start(&db).await;
 
