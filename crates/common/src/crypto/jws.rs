@@ -56,8 +56,7 @@ impl TokenClaims for Claims {
     }
 }
 
-/// What a token of the interface of signal_server says: the claims that its clients know (profile S, row 18 of its
-/// decisions), and ours.
+/// What a token of the interface of signal_server says: the claims that its clients know, and ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalServerClaims {
     /// The number of the user.

@@ -1,4 +1,4 @@
-//! The fields of a body, by the rules of signal_server (profile S, §2): what is read, and what is wrong with it.
+//! The fields of a body, by the rules of signal_server: what is read, and what is wrong with it.
 
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Errors, Throttled};
 
-/// Defines the coded errors once: status, code and text as they are on the wire (profile S, §2.3 and §11; row 5).
+/// Defines the coded errors once: status, code and text as they are on the wire.
 macro_rules! codes {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $status:literal $code:literal $message:literal, )+) => {
         /// A coded error.

@@ -63,7 +63,7 @@ impl Table {
     }
 }
 
-/// Headers of every answer (§2; row 2 of its decisions).
+/// Headers of every answer.
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("none")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
@@ -72,7 +72,7 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 ];
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=3600");
 
-/// CORS (§2): any origin, without credentials.
+/// CORS: any origin, without credentials.
 const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 const METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, OPTIONS, PATCH, POST, PUT");
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
