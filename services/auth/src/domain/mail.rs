@@ -164,7 +164,7 @@ where
             if !still_theirs(conn, &row, &found.email)? {
                 return Err(AuthError::BadMailToken);
             }
-            mails::delete_tokens(conn, account, purpose)?;
+            mails::delete_resets(conn, account)?;
             accounts::set_password(conn, account, &password_hash)?;
             totp::delete_challenges(conn, account)?;
             guesses.forget(conn)?;

@@ -7,7 +7,7 @@ use super::attempts::{self, Subject};
 use super::{AuthError, Password, sessions};
 use crate::app::State;
 use crate::store::rows::AccountRow;
-use crate::store::{accounts, totp};
+use crate::store::{accounts, mails, totp};
 
 /// Compares a password with a stored hash, as one guess at `subject`. Without a hash it takes as long, and is wrong.
 ///
@@ -46,7 +46,8 @@ pub(super) async fn confirm(
     }
 }
 
-/// Replaces the password, and ends all sessions but the one that asks: whoever knew the old one is out.
+/// Replaces the password, and ends all sessions but the one that asks: whoever knew the old one is out. Mails that set
+/// a password are of no use any more.
 ///
 /// # Errors
 /// Those of [`confirm`]; [`AuthError::BadCredentials`] also when the password was changed meanwhile.
@@ -69,6 +70,7 @@ pub(crate) async fn change(
                 return Ok(None);
             }
             accounts::set_password(conn, account, &hash)?;
+            mails::delete_resets(conn, account)?;
             totp::delete_challenges(conn, account)?;
             sessions::end_all(conn, account, Some(session), now, until).map(Some)
         })

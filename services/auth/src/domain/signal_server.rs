@@ -1,4 +1,4 @@
-//! Accounts of the interface of signal_server (profile S).
+//! Accounts of the interface of signal_server.
 //!
 //! Such an account is an account like any other (it can be used by our own interface, with the same name and password),
 //! with a row beside it; an account without that row is none here. Its tokens name a session without refresh tokens,
@@ -19,9 +19,9 @@ pub(crate) use self::reset::{ResetKey, UsedKey, is_usable, is_user, request_rese
 use super::{AuthError, Password, passwords, sessions};
 use crate::app::State;
 use crate::settings::Registration;
-use crate::store::rows::AccountRow;
+use crate::store::rows::{AccountRow, Purpose};
 use crate::store::signal_server::UserRow;
-use crate::store::{accounts, signal_server};
+use crate::store::{accounts, mails, signal_server};
 
 /// What a client gives to have an account.
 pub(crate) struct NewUser {
@@ -92,7 +92,7 @@ pub(crate) async fn exists(state: &State, user: i64) -> Result<bool, AuthError> 
     Ok(state.db.read(move |conn| signal_server::by_user_id(conn, user)).await?.is_some())
 }
 
-/// Replaces the address of a user; none takes it away.
+/// Replaces the address of a user; none takes it away. What was sent to the old one is of no use any more.
 ///
 /// # Errors
 /// [`AuthError::NoAccount`].
@@ -102,6 +102,7 @@ pub(crate) async fn set_email(
     email: Option<ContactAddress>,
 ) -> Result<(), AuthError> {
     let stored = state.db.write(move |conn| {
+        mails::delete_tokens(conn, account, Purpose::ResetSignalServer)?;
         signal_server::set_email(conn, account, email.as_ref().map_or("", ContactAddress::as_str))
     });
     if stored.await? { Ok(()) } else { Err(AuthError::NoAccount) }

@@ -96,6 +96,14 @@ pub(crate) fn delete_tokens(
     Ok(diesel::delete(spent).execute(conn)?)
 }
 
+/// Removes all tokens of an account that set a password: it has another one now.
+pub(crate) fn delete_resets(conn: &mut DbConn, account: AccountId) -> Result<(), DbError> {
+    for purpose in [Purpose::ResetPassword, Purpose::ResetSignalServer] {
+        delete_tokens(conn, account, purpose)?;
+    }
+    Ok(())
+}
+
 /// Removes the tokens that have expired.
 pub(crate) fn prune_tokens(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
     Ok(diesel::delete(mail_tokens::table.filter(mail_tokens::expires_at.le(now))).execute(conn)?)

@@ -171,6 +171,19 @@ on_both! {
         assert!(token.starts_with(post.auth.again("alice").await.text("accountId")));
     }
 
+    async fn a_mail_resets_no_password_that_was_changed_after_it(db: TestDb) {
+        let post = Post::start(&db).await;
+        let session = post.verified("alice", EMAIL).await;
+        ask_reset(&post.auth, EMAIL).await.assert_status(202);
+        let token = post.token(2).await;
+
+        let change = json!({"currentPassword": PASSWORD, "newPassword": "another password"});
+        post.auth.with(&session).put("/v1/accounts/current/password", &change).await.assert_status(204);
+
+        assert_eq!(reset(&post.auth, &token).await.problem().slug(), "invalid-mail-token");
+        post.auth.log_in("alice", "another password").await.assert_status(201);
+    }
+
     async fn tokens_end_with_time_and_serve_one_purpose(db: TestDb) {
         let post = Post::start(&db).await;
         register(&post.auth, "alice", EMAIL).await.assert_status(201);

@@ -1,5 +1,5 @@
 //! `/auth`: accounts as clients of signal_server know them. Here are that project's own tests of accounts, in the form
-//! of profile S; what they leave out is in the modules.
+//! of its first README; what they leave out is in the modules.
 
 mod credentials;
 mod deletion;

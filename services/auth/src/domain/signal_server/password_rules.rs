@@ -1,4 +1,4 @@
-//! The rules of signal_server for a password that is chosen: its framework's four (profile S, §4), and our length.
+//! The rules of signal_server for a password that is chosen: its framework's four, and our length.
 //!
 //! A password is taken as it is, blanks and all.
 

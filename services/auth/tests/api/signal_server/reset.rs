@@ -111,27 +111,34 @@ on_both! {
         post.auth.s_log_in("Alice", NEW).await.assert_status(200);
     }
 
-    async fn a_link_ends_with_its_time_its_address_and_its_user(db: TestDb) {
+    async fn a_link_ends_with_its_time_its_address_its_user_and_another_password(db: TestDb) {
         let post = start(&db).await;
-        for name in ["late", "moved", "gone"] {
+        for name in ["late", "moved", "gone", "changed"] {
             sign_up(&post.auth, name, &format!("{name}@test.com")).await.assert_status(201);
             ask(&post.auth, &format!("{name}@test.com")).await.assert_status(204);
         }
         let mut found = Vec::new();
-        for number in 1..=3 {
+        for number in 1..=4 {
             found.push(keys(&post.mail(number).await)[0].clone());
         }
         // By number, which is the order of the users whatever that of the mails was.
         found.sort();
-        let [late, moved, gone] = &found[..] else { panic!("{found:?}") };
-        let other = json!({"email": "other@test.com"});
+        let [late, moved, gone, changed] = &found[..] else { panic!("{found:?}") };
         let token = post.auth.s_token("moved").await;
-        post.auth.s(Method::PATCH, "/auth/me/", Some(&token), &other).await.assert_status(200);
+        for address in ["other@test.com", "moved@test.com"] {
+            let moved = json!({"email": address});
+            post.auth.s(Method::PATCH, "/auth/me/", Some(&token), &moved).await.assert_status(200);
+        }
+        let token = post.auth.s_token("changed").await;
+        let change = json!({"new_password": "zT5!nGh8", "current_password": SECRET});
+        post.auth.s_post("/auth/password/", Some(&token), &change).await.assert_status(204);
         let token = post.auth.s_token("gone").await;
         let shown = json!({"current_password": SECRET});
         post.auth.s_post("/auth/users/delete/", Some(&token), &shown).await.assert_status(204);
 
-        assert_fields(&confirm(&post.auth, moved, NEW).await, &["non_field_errors", "token"]);
+        for dead in [moved, changed] {
+            assert_fields(&confirm(&post.auth, dead, NEW).await, &["non_field_errors", "token"]);
+        }
         assert_fields(&confirm(&post.auth, gone, NEW).await, &["uid"]);
         post.auth.clock.advance(Duration::from_secs(3600));
         assert_fields(&confirm(&post.auth, late, NEW).await, &["non_field_errors", "token"]);
