@@ -41,7 +41,7 @@ pub struct SignalServerSettings {
     #[serde(with = "humantime_serde")]
     pub token_ttl: Duration,
     /// The link in a mail to reset a password, with `{uid}` and `{token}` in it. Empty: the page of this server below
-    /// `http.public_url`; without that, the mail has both to be given to the application.
+    /// `http.public_url`; without that, the mail has its path, and both to be given to the application.
     pub reset_link: String,
     /// Whether the original's limits apply, those below. They count in each process for itself, beside `[limits]`. Off
     /// by default: they leave a client three logins an hour, while a token lives five minutes.

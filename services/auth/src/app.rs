@@ -49,7 +49,8 @@ pub(crate) struct State {
     pub(crate) sms: Option<Arc<Jobs>>,
     /// Credentials of Woosh that were verified a moment ago.
     pub(crate) remembered: Arc<Remembered>,
-    /// The link by which a password of signal_server is reset, with `{uid}` and `{token}` in it; empty for none.
+    /// The link by which a password of signal_server is reset, with `{uid}` and `{token}` in it; a path alone when this
+    /// server does not know where it is reached.
     pub(crate) reset_link: String,
     /// Wakes the mailer of this pod.
     pub(crate) mail_wanted: Arc<Notify>,
@@ -179,14 +180,15 @@ fn with_state(
     })
 }
 
-/// The setting, or else the page of this server.
+/// The setting, or else the page of this server. Where that is reached is never taken from a request: whoever asks for a
+/// mail to somebody else could have it lead anywhere.
 fn reset_link(settings: &CommonSettings) -> String {
-    match (&*settings.signal_server.reset_link, &settings.http.public_url) {
-        ("", Some(url)) => {
-            format!("{}/auth/password/reset/confirm{{uid}}/{{token}}", url.as_str().trim_end_matches('/'))
-        }
-        (link, _) => link.to_owned(),
+    let setting = &settings.signal_server.reset_link;
+    if !setting.is_empty() {
+        return setting.clone();
     }
+    let base = settings.http.public_url.as_ref().map_or("", |url| url.as_str().trim_end_matches('/'));
+    format!("{base}/auth/password/reset/confirm{{uid}}/{{token}}")
 }
 
 /// What the section gives beside numbers.

@@ -55,18 +55,24 @@ impl Letter {
         Self { id, recipient, subject, body }
     }
 
-    /// Writes the mail with a key for each user who may have asked for it. `link` has `{uid}` and `{token}` in it;
-    /// without one both stand alone.
+    /// Writes the mail with a key for each user who may have asked for it. `link` has `{uid}` and `{token}` in it; where
+    /// it is a path alone, both stand beside it.
     pub(super) fn with_keys(id: MailId, recipient: String, keys: &[Key], link: &str) -> Self {
         let (subject, what) = RESET;
-        let how = if link.is_empty() { "give these codes to your application" } else { "open this link" };
+        let path = link.starts_with('/');
+        let how = match path {
+            true => "open this page of your server, or give the codes to your application",
+            false => "open this link",
+        };
         let mut body = format!("{what}, {how}; it works once:\n\n");
         for Key { username, uid, token } in keys {
-            let key = match link {
-                "" => format!("uid: {uid}\ntoken: {}", token.expose()),
-                link => link.replace("{uid}", uid).replace("{token}", token.expose()),
-            };
-            body.push_str(&format!("for {username}:\n{key}\n\n"));
+            let token = token.expose();
+            let link = link.replace("{uid}", uid).replace("{token}", token);
+            body.push_str(&format!("for {username}:\n{link}\n"));
+            if path {
+                body.push_str(&format!("uid: {uid}\ntoken: {token}\n"));
+            }
+            body.push('\n');
         }
         body.push_str("If it was not you, there is nothing to do.\n");
         Self { id, recipient, subject, body: Secret::new(body) }
@@ -87,9 +93,10 @@ mod tests {
         let letter = |link| Letter::with_keys(MailId::new(), "a@example.org".to_owned(), &keys, link);
         let [alice, bob] = keys.each_ref().map(|key| key.token.expose());
 
-        let (bare, linked) = (letter(""), letter("https://s.example/reset{uid}/{token}"));
+        let (bare, linked) = (letter("/reset{uid}/{token}"), letter("https://s.example/reset{uid}/{token}"));
 
-        assert!(bare.body.expose().contains(&format!("for alice:\nuid: MQ\ntoken: {alice}\n\nfor bob:\n")));
+        let first = format!("for alice:\n/resetMQ/{alice}\nuid: MQ\ntoken: {alice}\n\nfor bob:\n/resetMg/");
+        assert!(bare.body.expose().contains(&first));
         assert!(linked.body.expose().contains(&format!("for bob:\nhttps://s.example/resetMg/{bob}\n\n")));
     }
 

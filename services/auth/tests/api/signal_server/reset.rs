@@ -202,6 +202,8 @@ on_both! {
         let mail = post.mail(1).await;
 
         let line = |name: &str| mail.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim_end().to_owned();
+        let page = post.auth.host.http.get(&format!("/auth/{}", line("/auth/"))).await.expect(200);
+        assert!(page.text().contains("<form"));
         confirm(&post.auth, &(line("uid: "), line("token: ")), NEW).await.assert_status(204);
     }
 
