@@ -1,11 +1,24 @@
 //! Users deleted: by each of three routes, with the password, for good.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::models::SessionId;
+use common::models::events::{AccountChange, AccountEvent};
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::clock::START;
+use testkit::events::published;
 use testkit::on_both;
 
 use super::{SECRET, assert_fields, assert_unauthorized};
-use crate::harness::Auth;
+use crate::harness::{Auth, Session};
+
+/// The session that a token names.
+fn session(token: &str) -> SessionId {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    claims["sid"].as_str().unwrap().parse().unwrap()
+}
 
 on_both! {
     async fn a_user_is_deleted_with_the_password_and_not_without(db: TestDb) {
@@ -53,10 +66,30 @@ on_both! {
         assert!(new["id"].as_i64() > old["id"].as_i64(), "no number is used again");
     }
 
+    async fn the_other_services_are_told_of_sessions_that_end_with_a_name_and_of_the_deletion(db: TestDb) {
+        let data = tempfile::tempdir().unwrap();
+        let auth = Auth::start_in(&db, data.path()).await;
+        let tokens = [auth.s_user("alice").await, auth.s_token("alice").await];
+        let native = Session(auth.log_in("alice", SECRET).await.expect(201).value());
+        let rename = json!({"new_username": "alina", "current_password": SECRET});
+        auth.s_post("/auth/username/", Some(&tokens[0]), &rename).await.assert_status(204);
+        let delete = json!({"current_password": SECRET});
+        let token = auth.s_token("alina").await;
+        auth.s_post("/auth/users/delete/", Some(&token), &delete).await.assert_status(204);
+
+        let mut events = published(auth.host, "auth", &db, data.path()).await;
+
+        let event = |change| AccountEvent { account_id: native.text("accountId").parse().unwrap(), at: START, change };
+        assert_eq!(events.pop(), Some(event(AccountChange::Deleted)));
+        let revoked = |token: &String| event(AccountChange::SessionRevoked { session_id: session(token) });
+        assert_eq!(events.len(), 2);
+        assert!(tokens.iter().all(|token| events.contains(&revoked(token))), "{events:?}");
+    }
+
     async fn a_deletion_by_our_own_interface_ends_tokens_and_row(db: TestDb) {
         let auth = Auth::start(&db).await;
         let token = auth.s_user("alice").await;
-        let session = crate::harness::Session(auth.log_in("alice", SECRET).await.expect(201).value());
+        let session = Session(auth.log_in("alice", SECRET).await.expect(201).value());
 
         let client = auth.with(&session);
         let delete = client.request(Method::DELETE, "/v1/accounts/current").json(&json!({"password": SECRET}));
