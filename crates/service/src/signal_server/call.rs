@@ -9,7 +9,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, FromRequest, HttpRequest};
 use common::crypto::jws::SignalServerClaims;
-use common::models::{AccountId, SessionId};
+use common::models::{AccountId, SessionId, SignalServerId};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
@@ -88,6 +88,14 @@ impl Call {
     #[must_use]
     pub fn request(&self) -> &HttpRequest {
         &self.request
+    }
+
+    /// Gives the caller's own registration id, which the path has as `{registration_id}`, in digits; none for a number that
+    /// no device can have.
+    #[must_use]
+    pub fn registration_id(&self) -> Option<SignalServerId> {
+        let digits = self.request.match_info().get("registration_id")?.trim_start_matches('0');
+        if digits.is_empty() { SignalServerId::new(0).ok() } else { digits.parse().ok() }
     }
 
     /// Gives the body; none when it is empty.
