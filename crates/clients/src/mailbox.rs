@@ -1,5 +1,7 @@
 //! Calls of `mailbox`: opening and closing the mailbox of a device.
 
+mod signal_server;
+
 use common::models::internal::OpenMailbox;
 use common::models::{AccountId, DeviceId, Generation};
 use reqwest::Method;

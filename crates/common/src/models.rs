@@ -19,7 +19,7 @@ pub mod woosh;
 pub mod ws;
 
 pub use bytes::Base64Bytes;
-pub use devices::{DeviceId, KeyId, OutOfRange, RegistrationId};
+pub use devices::{DeviceId, KeyId, OutOfRange, RegistrationId, SignalServerId};
 pub use ids::{AccountId, EnvelopeId, Generation, InvalidId, InviteId, MailId, SessionId, VerificationId};
 pub use phone::E164;
 pub use problem::{AsProblem, FieldError, Problem, ProblemKind};

@@ -108,6 +108,13 @@ ranged_type!(
     1,
     2_147_483_647
 );
+ranged_type!(
+    /// A registration id or key id of signal_server: 0..=999999, chosen by the client (profile S, §1 and §3).
+    SignalServerId,
+    "id",
+    0,
+    999_999
+);
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,9 @@
-//! Bodies of keystore's and mailbox's calls of auth for the interface of signal_server
-//! (`/internal/auth/v1/signal-server/...`).
+//! Bodies of calls between services for the interface of signal_server: keystore and mailbox ask auth
+//! (`/internal/auth/v1/signal-server/...`), keystore tells mailbox (`/internal/mailbox/v1/signal-server/...`).
 
 use serde::{Deserialize, Serialize};
 
-use super::AccountId;
+use super::{AccountId, Generation, SignalServerId};
 
 /// Body of `POST .../accounts`: who has this name?
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,4 +30,18 @@ pub struct SignalServerUser {
     pub account_id: AccountId,
     /// The number that its clients know.
     pub user_id: i64,
+}
+
+/// Body of `PUT /internal/mailbox/v1/signal-server/{account}`: the device of an account. The same generation again
+/// changes nothing; it is closed as a mailbox is ([`CloseMailbox`](super::internal::CloseMailbox)).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct OpenSignalServerDevice {
+    /// The device's life.
+    pub generation: Generation,
+    /// Its registration id, which senders must name.
+    pub registration_id: SignalServerId,
+    /// Its address, shown beside what it sends and gets.
+    pub address: String,
 }
