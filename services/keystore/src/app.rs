@@ -6,14 +6,15 @@ use actix_web::web::Data;
 use async_trait::async_trait;
 use bus::outbox::Relay;
 use clients::{AuthClient, MailboxClient, Nudger};
-use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
+use common::models::{AccountId, SharedClock};
 use db::{Batcher, BatcherSettings, Db, DbError, Migrations};
 use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox};
 use web::{Limits, RoutesFn, Service, Task};
 
 use crate::domain::fetch::{self, Fetch, Served};
 use crate::domain::keys::KeyFaultReason;
+use crate::domain::signal_server::{self, Found, KeyRules};
 use crate::domain::{KeystoreError, removal, sweeper};
 use crate::metrics::Metrics;
 use crate::routes;
@@ -22,6 +23,9 @@ use crate::store::MIGRATIONS;
 
 /// Fetches that share a statement, and that may wait for the next.
 const FETCHES: BatcherSettings = BatcherSettings { name: "bundle-fetches", max_batch: 64, queue: 1024 };
+
+/// The same for clients of signal_server.
+const SIGNAL_SERVER_FETCHES: BatcherSettings = BatcherSettings { name: "s-bundles", ..FETCHES };
 
 /// What the verbs work with. Clones are cheap.
 #[derive(Clone)]
@@ -35,6 +39,9 @@ pub(crate) struct State {
     pub(crate) mailbox: MailboxClient,
     pub(crate) limits: Limits,
     pub(crate) fetches: Batcher<Fetch, Option<Served>, DbError>,
+    pub(crate) signal_server_fetches: Batcher<AccountId, Found, DbError>,
+    /// What is asked of keys that clients of signal_server send.
+    pub(crate) key_rules: KeyRules,
     nudger: Nudger,
 }
 
@@ -85,7 +92,7 @@ impl service::App for App {
     }
 
     fn routes() -> RoutesFn {
-        web::routes(routes::public)
+        web::routes(routes::with_signal_server)
     }
 
     fn build(settings: KeystoreSettings, platform: &Platform) -> Result<Service, StartError> {
@@ -96,8 +103,19 @@ impl service::App for App {
         let (low_water, clock) = (settings.low_water, platform.clock.clone());
         let serve =
             move |conn: &mut db::DbConn, jobs: &[Fetch]| fetch::serve(conn, jobs, low_water, clock.now());
+        let clock = platform.clock.clone();
+        let serve_signal_server =
+            move |conn: &mut db::DbConn, jobs: &[AccountId]| signal_server::serve(conn, jobs, clock.now());
+        let compat = &platform.settings.signal_server;
         let state = State {
             fetches: Batcher::spawn_where(&db, FETCHES, |_| true, serve)?,
+            signal_server_fetches: Batcher::spawn_where(
+                &db,
+                SIGNAL_SERVER_FETCHES,
+                |_| true,
+                serve_signal_server,
+            )?,
+            key_rules: KeyRules::of(compat.strict_keys),
             metrics: Metrics::register(&service.metrics)?,
             settings: Arc::new(settings),
             clock: platform.clock.clone(),
@@ -110,9 +128,11 @@ impl service::App for App {
         };
 
         let data = Data::new(state.clone());
+        let throttles = Data::from(Arc::clone(&platform.throttles));
+        let served = if compat.enabled { routes::with_signal_server } else { routes::public };
         service.routes = web::routes(move |config| {
-            config.app_data(data.clone());
-            routes::public(config);
+            config.app_data(data.clone()).app_data(throttles.clone());
+            served(config);
         });
         service.checks.push(Arc::new(DatabaseCheck(db)));
         let sweeping = state.clone();

@@ -9,6 +9,7 @@ pub(crate) mod listing;
 mod merge;
 pub(crate) mod registration;
 pub(crate) mod removal;
+pub(crate) mod signal_server;
 pub(crate) mod sweeper;
 pub(crate) mod upload;
 

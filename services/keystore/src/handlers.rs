@@ -2,5 +2,6 @@
 
 mod bodies;
 mod checks;
+pub(crate) mod compat;
 pub(crate) mod devices;
 pub(crate) mod keys;

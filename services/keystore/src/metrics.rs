@@ -13,7 +13,7 @@ telemetry::metrics! {
         bundles_total: IntCounter,
         /// Devices left out of bundles since they have lost their last-resort key: anything above 0 is a fault.
         bundles_withheld_total: IntCounter,
-        /// Prekeys given out, by kind: ec, pq, last_resort.
+        /// Prekeys given out, by kind: ec, pq, last_resort, signal_server.
         keys_issued_total: IntCounterVec = &["kind"],
         /// Keys refused, by reason: form, signature.
         keys_refused_total: IntCounterVec = &["reason"],

@@ -12,6 +12,7 @@ pub(crate) mod one_time;
 pub(crate) mod outbox;
 pub(crate) mod rows;
 mod schema;
+pub(crate) mod signal_server;
 
 use db::Migrations;
 use db::diesel_migrations::{self, embed_migrations};

@@ -5,8 +5,8 @@ use common::models::events::AccountEvent;
 use common::models::{AccountId, DeviceId, UnixMillis};
 use db::{DbConn, DbError};
 
-use super::KeystoreError;
 use super::registration::removed;
+use super::{KeystoreError, signal_server};
 use crate::app::State;
 use crate::store::rows::{DeviceRow, DeviceState, Life};
 use crate::store::{accounts, devices, key_set, outbox};
@@ -107,6 +107,7 @@ pub(crate) async fn erase(state: &State, account: AccountId) -> Result<(), Keyst
             // In the order of a fetch: keys, then their devices.
             key_set::delete_all(conn, account)?;
             devices::delete_all(conn, account)?;
+            signal_server::erase(conn, account)?;
             accounts::bury(conn, account, row.removed_at.unwrap_or(now))
         })
         .await?;

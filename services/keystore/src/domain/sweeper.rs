@@ -2,17 +2,22 @@
 //!
 //! A device that is still `opening` after its time has tokens that reached nobody: it is given up, and with it the
 //! session that may have been bound to it; the owner registers anew. If its account is gone at auth, all of the account
-//! is erased. A device that is `closing` is closed.
+//! is erased. A device that is `closing` is closed. One of signal_server that is `opening` has all that it needs, and is
+//! opened.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use common::models::UnixMillis;
-use db::DbError;
+use db::{DbConn, DbError};
 use tokio_util::sync::CancellationToken;
 
+use super::signal_server::{finish_closing, finish_opening};
 use super::{KeystoreError, removal};
 use crate::app::State;
 use crate::store::rows::{DeviceState, Life};
+use crate::store::signal_server::devices::unfinished;
+use crate::store::signal_server::prekeys;
 use crate::store::{devices, issued};
 
 /// Devices and tombstones looked at in one go.
@@ -53,11 +58,32 @@ async fn sweep(state: &State) -> Result<(), KeystoreError> {
     for life in closing {
         left += i64::from(note(removal::finish(state, life).await));
     }
+    left += signal_server(state, now - CLOSING_TIME).await?;
     state.metrics.unfinished_devices.set(left);
 
     let before = now - state.settings.tombstone_ttl();
     while state.db.write(move |conn| issued::prune(conn, before, BATCH)).await? > 0 {}
+    while state.db.write(move |conn| prekeys::prune_issued(conn, before, BATCH)).await? > 0 {}
     Ok(())
+}
+
+/// Finishes devices of signal_server, which need nothing of their owners for it. Returns how many are left.
+async fn signal_server(state: &State, since: UnixMillis) -> Result<i64, KeystoreError> {
+    let (opening, closing) = state
+        .db
+        .read(move |conn| {
+            let due = |conn: &mut DbConn, in_state| unfinished(conn, in_state, since, BATCH);
+            Ok::<_, DbError>((due(conn, DeviceState::Opening)?, due(conn, DeviceState::Closing)?))
+        })
+        .await?;
+    let mut left = 0;
+    for device in opening {
+        left += i64::from(note(finish_opening(state, &device).await.map(drop)));
+    }
+    for device in closing {
+        left += i64::from(note(finish_closing(state, device.life()).await));
+    }
+    Ok(left)
 }
 
 async fn due(state: &State, in_state: DeviceState, since: UnixMillis) -> Result<Vec<Life>, DbError> {
@@ -74,6 +100,6 @@ async fn abort(state: &State, life: Life) -> Result<(), KeystoreError> {
 }
 
 /// Tells whether it failed.
-fn note(done: Result<(), KeystoreError>) -> bool {
+fn note<E: Display>(done: Result<(), E>) -> bool {
     done.inspect_err(|error| tracing::debug!(%error, "a device is left unfinished for now")).is_err()
 }

@@ -62,6 +62,41 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    signal_server_devices (account_id, generation) {
+        account_id -> Text,
+        generation -> Text,
+        state -> Text,
+        changed_at -> BigInt,
+        registration_id -> Integer,
+        address -> Text,
+        identity_key -> Text,
+        signed_key_id -> Integer,
+        signed_key -> Text,
+        signed_signature -> Text,
+        next_position -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    signal_server_prekeys (account_id, position) {
+        account_id -> Text,
+        position -> BigInt,
+        key_id -> Integer,
+        public_key -> Text,
+        key_hash -> Binary,
+    }
+}
+
+diesel::table! {
+    signal_server_issued_prekeys (account_id, key_hash) {
+        account_id -> Text,
+        key_hash -> Binary,
+        issued_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     devices,

@@ -40,7 +40,7 @@ async fn wait_ready(program: &Program) {
 }
 
 /// Kills the program while it waits for a peer.
-async fn kill_when_hanging(peers: &Peers, program: &mut Program) {
+pub(crate) async fn kill_when_hanging(peers: &Peers, program: &mut Program) {
     tokio::time::timeout(Duration::from_secs(20), peers.state.hanging.notified()).await.unwrap();
     program.kill();
     let mut held = peers.held();

@@ -14,4 +14,5 @@ mod killed_under_load;
 mod limits;
 mod peers;
 mod registration;
+mod signal_server;
 mod upload;

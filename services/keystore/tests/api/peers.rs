@@ -1,5 +1,7 @@
 //! Stand-ins of auth and mailbox: the internal calls that keystore makes, and failures that a test scripts.
 
+mod signal_server;
+
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -48,6 +50,8 @@ pub(crate) struct Held {
     pub(crate) refusal: Option<&'static str>,
     /// Sessions and their devices.
     pub(crate) bound: HashMap<SessionId, DeviceId>,
+    /// What they hold for the interface of signal_server.
+    pub(crate) signal_server: signal_server::Held,
     /// Mailboxes that are open.
     pub(crate) mailboxes: HashMap<(AccountId, DeviceId), (Generation, i32)>,
     /// Events that auth and mailbox were told of, with the name of each.
@@ -69,7 +73,7 @@ impl State {
         sign(&self.key, &Claims { sub: account, sid: session, did: device, iat: now, exp: now + 900 })
     }
 
-    async fn obey(&self, does: Does) -> Result<(), Failure> {
+    pub(super) async fn obey(&self, does: Does) -> Result<(), Failure> {
         match does {
             Does::Work | Does::WorkAndFail => Ok(()),
             Does::Fail => Err(down()),
@@ -148,6 +152,7 @@ fn service(state: Arc<State>) -> Service {
             .route("/internal/auth/v1/revocations", get().to(revocations))
             .route("/internal/auth/v1/sessions/{session}/device", post().to(bind))
             .route("/internal/auth/v1/accounts/{account}", get().to(account))
+            .configure(signal_server::routes)
             .route("/internal/auth/v1/nudge", post().to(nudge_auth))
             .route("/internal/mailbox/v1/nudge", post().to(nudge_mailbox))
             .route("/internal/mailbox/v1/mailboxes/{account}/{device}", put().to(open))

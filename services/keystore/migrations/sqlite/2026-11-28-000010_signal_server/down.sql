@@ -1,0 +1,3 @@
+DROP TABLE signal_server_issued_prekeys;
+DROP TABLE signal_server_prekeys;
+DROP TABLE signal_server_devices;

@@ -1,0 +1,54 @@
+//! Devices of signal_server: one for each account, with prekeys that are given out one to each fetcher.
+//!
+//! They are a world of their own beside our devices: neither sees the other. Keys are kept as the text that was sent.
+//!
+//! What must hold: a prekey is given to one fetcher, ever; a device is seen only while mailbox has its queue open; the
+//! signed prekey is never missing; of several that register at once one does.
+
+mod error;
+mod fetch;
+mod keys;
+mod merge;
+mod prekeys;
+mod registration;
+mod removal;
+
+use common::models::{AccountId, SignalServerId};
+
+pub(crate) use self::error::SignalServerError;
+pub(crate) use self::fetch::{Bundle, Found, fetch, serve};
+pub(crate) use self::keys::{KEY_CHARACTERS, KeyRules, Prekey, SIGNATURE_CHARACTERS, SignedPrekey};
+pub(crate) use self::prekeys::{set_signed, upload};
+pub(crate) use self::registration::{NewDevice, finish_opening, refuse_second, register};
+pub(crate) use self::removal::{erase, finish_closing, remove};
+use crate::app::State;
+use crate::store::rows::DeviceState;
+use crate::store::signal_server::devices;
+use crate::store::signal_server::rows::DeviceRow;
+
+/// Reads the caller's device; `registration_id` is what the caller believes it to be, none if it can be nobody's.
+///
+/// # Errors
+/// [`SignalServerError::NoDevice`], [`SignalServerError::DeviceChanged`].
+pub(crate) async fn own(
+    state: &State,
+    account: AccountId,
+    registration_id: Option<SignalServerId>,
+) -> Result<DeviceRow, SignalServerError> {
+    let found = state.db.read(move |conn| devices::standing(conn, account)).await?;
+    in_use(found, registration_id)
+}
+
+/// The device, if it is in use and the one that is meant.
+fn in_use(
+    device: Option<DeviceRow>,
+    registration_id: Option<SignalServerId>,
+) -> Result<DeviceRow, SignalServerError> {
+    let device =
+        device.filter(|device| device.state == DeviceState::Active).ok_or(SignalServerError::NoDevice)?;
+    if registration_id == Some(device.registration_id) {
+        Ok(device)
+    } else {
+        Err(SignalServerError::DeviceChanged)
+    }
+}
