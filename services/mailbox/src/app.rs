@@ -16,9 +16,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Gate, Limits, RoutesFn, Service, Task};
 
 use crate::delivery::{Sockets, hints, patrol};
+use crate::domain::signal_server::Sender;
 use crate::domain::{MailboxError, MailboxId, Presence, Rules, Writer, housekeeping, lives, processes};
 use crate::metrics::Metrics;
-use crate::routes;
+use crate::routes::{self, Compat};
 use crate::settings::MailboxSettings;
 use crate::store::MIGRATIONS;
 
@@ -27,13 +28,15 @@ use crate::store::MIGRATIONS;
 pub(crate) struct State {
     pub(crate) db: Db,
     pub(crate) writer: Writer,
+    /// Stores messages of signal_server.
+    pub(crate) sender: Sender,
     pub(crate) relay: Relay,
     pub(crate) live: Live,
     pub(crate) gate: Arc<Gate>,
     pub(crate) sockets: Sockets,
     pub(crate) presence: Presence,
     pub(crate) clock: SharedClock,
-    /// Knows names and passwords of Woosh.
+    /// Knows names and passwords of Woosh, names of signal_server.
     pub(crate) auth: AuthClient,
     pub(crate) limits: Limits,
     pub(crate) settings: Arc<MailboxSettings>,
@@ -77,7 +80,7 @@ impl service::App for App {
     }
 
     fn routes() -> RoutesFn {
-        web::routes(routes::with_woosh)
+        web::routes(|config| routes::public(config, Compat { woosh: true, signal_server: true }))
     }
 
     fn build(settings: MailboxSettings, platform: &Platform) -> Result<Service, StartError> {
@@ -95,6 +98,7 @@ impl service::App for App {
         };
         let state = State {
             writer: Writer::start(&db, rules)?,
+            sender: Sender::start(&db, Arc::clone(&settings), platform.clock.clone())?,
             presence: Presence::start(&db, &settings, platform.clock.clone())?,
             live: platform.live.clone(),
             gate: Arc::clone(&platform.gate),
@@ -109,8 +113,15 @@ impl service::App for App {
         };
 
         let data = Data::new(state.clone());
-        let served = if platform.settings.woosh.enabled { routes::with_woosh } else { routes::public };
-        service.routes = with_state(&data, served);
+        let compat = Compat {
+            woosh: platform.settings.woosh.enabled,
+            signal_server: platform.settings.signal_server.enabled,
+        };
+        let throttles = Data::from(Arc::clone(&platform.throttles));
+        service.routes = with_state(&data, move |config| {
+            config.app_data(throttles.clone());
+            routes::public(config, compat);
+        });
         service.internal = with_state(&data, routes::internal);
         service.checks.push(Arc::new(DatabaseCheck(db)));
         let (sweeper, walker, caller) = (state.clone(), state.clone(), state.clone());
@@ -131,7 +142,10 @@ impl service::App for App {
     }
 }
 
-fn with_state(data: &Data<State>, routes: fn(&mut ServiceConfig<'_>)) -> RoutesFn {
+fn with_state(
+    data: &Data<State>,
+    routes: impl Fn(&mut ServiceConfig<'_>) + Send + Sync + 'static,
+) -> RoutesFn {
     let data = data.clone();
     web::routes(move |config| {
         config.app_data(data.clone());

@@ -12,6 +12,7 @@ mod presence;
 pub(crate) mod processes;
 pub(crate) mod receive;
 mod send;
+pub(crate) mod signal_server;
 pub(crate) mod tickets;
 pub(crate) mod woosh;
 

@@ -19,6 +19,8 @@ telemetry::metrics! {
         envelopes_delivered_total: IntCounterVec = &["way"],
         /// Messages of Woosh by what became of them: stored, removed (by their recipients), expired.
         woosh_messages_total: IntCounterVec = &["outcome"],
+        /// Messages of signal_server by what became of them: stored, removed (by their recipients), expired.
+        signal_server_messages_total: IntCounterVec = &["outcome"],
         /// Sends and acks that shared one transaction.
         batch_jobs: Histogram = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
         /// Sends and acks that wait for their transaction.

@@ -14,11 +14,12 @@ pub(crate) const CONTENT_CEILING: usize = 256 * 1024;
 pub struct MailboxSettings {
     /// Largest content of one envelope in bytes, decoded; a larger one is refused with 413. 256 KiB at most.
     pub max_content_bytes: usize,
-    /// Most envelopes in one mailbox, and messages in one inbox of Woosh; a send beyond it is refused with 507.
+    /// Most envelopes in one mailbox, and messages in one inbox of Woosh or queue of signal_server; a send beyond it is
+    /// refused with 507.
     pub max_envelopes: u32,
-    /// Most bytes of content in one mailbox or inbox; a send beyond it is refused with 507.
+    /// Most bytes of content in one mailbox, inbox or queue; a send beyond it is refused with 507.
     pub max_bytes: u64,
-    /// How long an envelope waits for its device, and a message of Woosh for its recipient.
+    /// How long an envelope waits for its device, and a message of Woosh or signal_server for its recipient.
     #[serde(with = "humantime_serde")]
     pub ttl: Duration,
     /// How long the answer to an `Idempotency-Key` is kept.

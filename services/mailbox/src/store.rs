@@ -4,7 +4,7 @@
 //! one statement on PostgreSQL, a loop of cached ones on SQLite.
 //!
 //! Order of locks: the account's advisory lock (opening and closing), mailboxes by account and device, idempotency
-//! keys, envelopes; of Woosh the inbox, then its messages.
+//! keys, envelopes; of Woosh the inbox, then its messages; of signal_server the devices by account, then messages.
 
 pub(crate) mod blocks;
 pub(crate) mod envelopes;
@@ -14,6 +14,7 @@ pub(crate) mod outbox;
 pub(crate) mod plain;
 pub(crate) mod rows;
 mod schema;
+pub(crate) mod signal_server;
 pub(crate) mod sockets;
 pub(crate) mod tickets;
 pub(crate) mod woosh;

@@ -115,8 +115,21 @@ on_both! {
         assert_eq!((options.header("allow"), options.text().as_str()), (allowed, ""));
         let head = nobody.call(Method::HEAD, "/messages", "").await;
         assert_eq!((head.status.as_u16(), head.text().as_str()), (401, ""));
-        for path in ["/messages/", "/messages/1", "/messages/a/b"] {
-            assert_refused(&nobody.get(path).await, 404, "not found");
+    }
+
+    async fn nothing_is_below_the_path_but_what_signal_server_has_there(db: TestDb) {
+        for enabled in ["true", "false"] {
+            let server = Server::start_with(&db, &[("compat.signal_server.enabled", enabled)]).await;
+            for path in ["/messages/", "/messages/a", "/messages/a/b"] {
+                let refused = server.nobody().get(path).await;
+                if enabled == "true" {
+                    assert_eq!(refused.expect(404).value(), json!({"detail": "Not found."}));
+                } else {
+                    assert_refused(&refused, 404, "not found");
+                }
+            }
+            assert_refused(&server.nobody().get("/messages").await, 401, "unauthorized");
+            server.host.stop().await;
         }
     }
 

@@ -6,8 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::Job;
 use super::error::MailboxError;
-use super::woosh;
+use super::{signal_server, woosh};
 use crate::app::State;
+use crate::store::signal_server::devices;
 use crate::store::{envelopes, idempotency, mailboxes, tickets};
 
 /// Removes what has expired, regularly, in bounded batches.
@@ -47,11 +48,13 @@ async fn sweep(state: &State) -> Result<(), MailboxError> {
         }
     }
     woosh::expire(state, now - state.settings.ttl).await?;
+    signal_server::expire(state, now - state.settings.ttl).await?;
     let old = now - state.settings.idempotency_ttl;
     while state.db.write(move |conn| idempotency::prune(conn, old, batch.into())).await? >= full {}
     while state.db.write(move |conn| tickets::prune(conn, now, batch.into())).await? >= full {}
     let forgotten = now - state.settings.tombstone_ttl;
     while state.db.write(move |conn| mailboxes::forget_buried(conn, forgotten, batch.into())).await? >= full {
     }
+    while state.db.write(move |conn| devices::forget_buried(conn, forgotten, batch.into())).await? >= full {}
     Ok(())
 }

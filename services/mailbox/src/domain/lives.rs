@@ -7,7 +7,7 @@ use super::error::MailboxError;
 use super::ids::MailboxId;
 use crate::app::State;
 use crate::delivery::hints;
-use crate::store::{mailboxes, woosh};
+use crate::store::{mailboxes, signal_server, woosh};
 
 /// Opens a mailbox; the same generation again changes nothing. Another generation takes its place: what the mailbox
 /// held for the earlier one is gone.
@@ -84,6 +84,7 @@ pub(crate) async fn erase(state: &State, account: AccountId) -> Result<(), Mailb
                 mailboxes::delete(conn, row.id())?;
             }
             woosh::erase(conn, account)?;
+            signal_server::erase(conn, account)?;
             mailboxes::bury_account(conn, account, now)?;
             Ok::<_, MailboxError>(rows)
         })

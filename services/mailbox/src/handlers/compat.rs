@@ -1,3 +1,4 @@
 //! Interfaces of other systems.
 
+pub(crate) mod signal_server;
 pub(crate) mod woosh;

@@ -104,6 +104,38 @@ diesel::table! {
 }
 
 diesel::table! {
+    signal_server_devices (account_id) {
+        account_id -> Text,
+        generation -> Text,
+        registration_id -> Integer,
+        address -> Text,
+        message_count -> BigInt,
+        byte_count -> BigInt,
+        opened_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    signal_server_messages (account_id, message_id) {
+        account_id -> Text,
+        message_id -> BigInt,
+        sender_registration_id -> Integer,
+        sender_address -> Text,
+        content -> Text,
+        content_bytes -> Integer,
+        sent_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    signal_server_closed (account_id, generation) {
+        account_id -> Text,
+        generation -> Text,
+        closed_at -> BigInt,
+    }
+}
+
+diesel::table! {
     processes (process) {
         process -> Text,
         started_at -> BigInt,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use common::crypto::jws::{Claims, JwkSet, SigningKey, sign};
+use common::crypto::jws::{Claims, JwkSet, SignalServerClaims, SigningKey, sign};
 use common::models::internal::{OpenMailbox, Revocations};
+use common::models::signal_server::{SignalServerFound, SignalServerName, SignalServerUser};
 use common::models::{
     AccountId, Base64Bytes, DeviceId, Generation, RegistrationId, SessionId, SharedClock, SystemClock,
 };
@@ -39,7 +40,7 @@ pub(crate) struct TestApp {
     _auth: DropGuard,
 }
 
-/// The two reads of auth that a service makes.
+/// The reads of auth that a service makes. A user of signal_server is called by its account's id.
 fn fake_auth(key: &Arc<SigningKey>) -> (String, DropGuard) {
     let mut service = Service::new("auth");
     let jwk = key.verifying_key().to_jwk();
@@ -52,6 +53,13 @@ fn fake_auth(key: &Arc<SigningKey>) -> (String, DropGuard) {
         let revocations = |_: InternalCaller| async { HttpResponse::Ok().json(Revocations::default()) };
         config.route("/.well-known/jwks.json", actix_web::web::get().to(jwks));
         config.route("/internal/auth/v1/revocations", actix_web::web::get().to(revocations));
+        let users = |_: InternalCaller, name: web::Json<SignalServerName>| async move {
+            let account = name.username.parse().ok();
+            let user = account.map(|account_id| SignalServerUser { account_id, user_id: 1 });
+            HttpResponse::Ok().json(SignalServerFound { user })
+        };
+        let path = "/internal/auth/v1/signal-server/accounts";
+        config.route(path, actix_web::web::post().to(users));
     });
     let any = "127.0.0.1:0".parse().unwrap();
     let http = HttpSettings {
@@ -125,6 +133,21 @@ impl TestApp {
         let did = device.map(|id| DeviceId::new(id).unwrap());
         let claims = Claims { sub: account, sid: SessionId::new(), did, iat: now - 1, exp: now + 900 };
         (sign(&self.key, &claims), claims.sid)
+    }
+
+    /// A token of signal_server.
+    pub(crate) fn signal_server_token(&self, account: AccountId) -> String {
+        let now = self.clock.now().as_secs();
+        let claims = SignalServerClaims {
+            user_id: 1,
+            username: account.to_string(),
+            email: String::new(),
+            exp: now + 300,
+            iat: now - 1,
+            sub: account,
+            sid: SessionId::new(),
+        };
+        sign(&self.key, &claims)
     }
 
     /// A device of an account, without a mailbox.

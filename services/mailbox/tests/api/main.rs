@@ -17,6 +17,7 @@ mod online;
 mod openapi;
 mod pods;
 mod presence;
+mod signal_server;
 mod slow;
 mod socket;
 mod tickets;

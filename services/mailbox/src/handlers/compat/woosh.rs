@@ -177,9 +177,12 @@ async fn caller(state: &State, client: ClientAddr, request: &HttpRequest) -> Res
     }
 }
 
-/// What the routes above leave of this path, and of what is below it.
+/// What the routes above leave of this path.
 pub(crate) fn rest(config: &mut ServiceConfig) -> &mut ServiceConfig {
-    config
-        .service(wire::rest("/messages", "DELETE, GET, HEAD, OPTIONS, POST").route(actix::head().to(show)))
-        .service(wire::nothing_below("/messages"))
+    config.service(wire::rest("/messages", "DELETE, GET, HEAD, OPTIONS, POST").route(actix::head().to(show)))
+}
+
+/// What is below this path, where nobody else has anything there.
+pub(crate) fn nothing_below(config: &mut ServiceConfig) -> &mut ServiceConfig {
+    config.service(wire::nothing_below("/messages"))
 }
