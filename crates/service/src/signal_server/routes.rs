@@ -203,3 +203,6 @@ fn known(route: Route, call: &Call) -> Result<HttpResponse, Refusal> {
         json!({"name": route.path, "description": "", "renders": ["application/json"], "parses": parses});
     Ok(HttpResponse::build(StatusCode::OK).insert_header((header::ALLOW, route.methods)).json(about))
 }
+
+#[cfg(test)]
+mod tests;
