@@ -1,4 +1,4 @@
-//! Bundles: whose they are, and that each prekey is given once.
+//! Bundles: whose they are, and that each prekey is given once. What else happens at once.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use testkit::on_both;
 
-use crate::harness::{Server, assert_no_prekeys, assert_no_recipient};
+use crate::harness::{Server, User, assert_coded, assert_no_prekeys, assert_no_recipient};
 
 on_both! {
     async fn every_name_that_can_be_registered_is_found_in_the_path(db: TestDb) {
@@ -43,6 +43,23 @@ on_both! {
 
         assert_eq!(given.into_iter().collect::<BTreeSet<i64>>(), (1..=96).collect());
         assert_no_prekeys(&alice.fetch("bob").await);
+    }
+
+    async fn of_parallel_registrations_one_wins_and_is_the_device(db: TestDb) {
+        let server = Server::start(&db).await;
+        let alice = server.user("alice").await;
+        let devices: Vec<_> = (1..=8).map(|id| alice.device(id, 2)).collect();
+
+        let answers = join_all(devices.iter().map(|device| alice.client.post("/device/", device))).await;
+
+        let (won, lost): (Vec<_>, Vec<_>) = answers.iter().zip(&devices).partition(|(answer, _)| answer.status == 201);
+        for (answer, _) in &lost {
+            assert_coded(answer, 403, "device_exists", "A device has already been created for this user");
+        }
+        let [(_, device)] = won[..] else { panic!("{} have won", won.len()) };
+        let alice = User { registration_id: device["registrationId"].as_i64().unwrap(), ..alice };
+        assert_eq!(alice.fetch("alice").await.expect(200).value()["preKey"], device["preKeys"][0]);
+        assert_eq!(alice.messages().await.len(), 0);
     }
 
     async fn parallel_replacements_of_the_signed_prekey_leave_the_last_one(db: TestDb) {
