@@ -79,17 +79,39 @@ where
         S: FnMut(&[J]) -> bool + Send + 'static,
         F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E> + Send + 'static,
     {
+        Self::spawn_then(db, settings, is_single, work, |_| {})
+    }
+
+    /// Does what [`Batcher::spawn_where`] does, and shows the results of each batch to `then` before anybody gets an
+    /// answer: on the batcher's thread, so in the order in which batches were committed, and also for jobs whose caller
+    /// has gone meanwhile. It must be quick, and must not block.
+    ///
+    /// # Errors
+    /// As [`Batcher::spawn`].
+    pub fn spawn_then<S, F, T>(
+        db: &Db,
+        settings: BatcherSettings,
+        is_single: S,
+        work: F,
+        then: T,
+    ) -> Result<Self, DbError>
+    where
+        S: FnMut(&[J]) -> bool + Send + 'static,
+        F: FnMut(&mut DbConn, &[J]) -> Result<Vec<R>, E> + Send + 'static,
+        T: FnMut(&[Result<R, E>]) + Send + 'static,
+    {
         let queue = settings.queue.max(1);
         // Jobs are counted apart: a message may hold many.
         let (messages, inbox) = mpsc::channel(queue);
         let (running, finished) = watch::channel(());
         let waiting = Arc::new(AtomicUsize::new(0));
         let worker = Worker::new(db.clone(), settings, waiting.clone(), is_single, work);
+        let mut then = then;
         std::thread::Builder::new()
             .name(settings.name.to_owned())
             .spawn(move || {
                 let _running = running;
-                worker.run(inbox);
+                worker.run(inbox, &mut then);
             })
             .map_err(DbError::other)?;
         Ok(Self(Arc::new(Handle { messages, waiting, queue, finished })))

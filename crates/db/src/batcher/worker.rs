@@ -13,6 +13,9 @@ use crate::{Db, DbConn, DbError, Session};
 
 pub(super) type Reply<R, E> = oneshot::Sender<Vec<Result<R, E>>>;
 
+/// Is shown the results of a batch.
+pub(super) type Then<'a, R, E> = &'a mut dyn FnMut(&[Result<R, E>]);
+
 pub(super) enum Message<J, R, E> {
     /// Jobs that are answered together.
     Jobs(Vec<J>, Reply<R, E>),
@@ -53,8 +56,9 @@ impl<S, F> Worker<S, F> {
         Self { db, settings, queued, is_single, work, session: None, backoff: FIRST_BACKOFF, refused: None }
     }
 
-    /// Serves until every sender is gone or a [`Message::Stop`] came, then what is still queued.
-    pub(super) fn run<J, R, E>(mut self, mut queue: mpsc::Receiver<Message<J, R, E>>)
+    /// Serves until every sender is gone or a [`Message::Stop`] came, then what is still queued. Each batch's results are
+    /// shown to `then` before they are answered.
+    pub(super) fn run<J, R, E>(mut self, mut queue: mpsc::Receiver<Message<J, R, E>>, then: Then<'_, R, E>)
     where
         E: From<DbError>,
         S: FnMut(&[J]) -> bool,
@@ -93,6 +97,10 @@ impl<S, F> Worker<S, F> {
             let size = jobs.len().min(max);
             if size > 0 {
                 let results = self.serve(&jobs[..size]);
+                // The batch is done, whatever comes of telling.
+                if catch_unwind(AssertUnwindSafe(|| then(&results))).is_err() {
+                    tracing::error!(batcher = self.settings.name, "telling of a batch panicked");
+                }
                 jobs.drain(..size);
                 answer(&mut waiting, results);
             }

@@ -1,8 +1,8 @@
 //! Group commit: each answer after its commit, and one bad job or a lost connection harms no other.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use db::{Batcher, BatcherSettings};
 use testkit::database::TestDb;
@@ -45,6 +45,27 @@ on_both! {
 
         assert!(matches!(results.as_slice(), [Ok(2), Err(_), Ok(4)]), "{results:?}");
         assert_eq!(stored(&db).await, BTreeSet::from([1, 2]));
+    }
+
+    async fn batches_are_told_of_in_their_order_before_anybody_is_answered(test: TestDb) {
+        let db = migrated(&test).await;
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let telling = told.clone();
+        let then = move |results: &[Result<i64, DbError>]| {
+            let mut told = telling.lock().unwrap();
+            told.extend(results.iter().filter_map(|result| result.as_ref().ok().copied()));
+            assert!(!told.contains(&14), "a panic here is nobody's loss");
+        };
+        let batcher: Counters = Batcher::spawn_then(&db, SETTINGS, |_| false, store, then).unwrap();
+
+        let unheard = batcher.submit_many(vec![1, -1, 2]);
+        let heard = batcher.submit(3).await;
+        let told_by_then = told.lock().unwrap().clone();
+        drop(unheard);
+        let seventh = batcher.submit(7).await;
+
+        assert!(matches!((heard, seventh), (Ok(6), Ok(14))));
+        assert_eq!(told_by_then, [2, 4, 6]);
     }
 
     async fn thousands_of_submits_get_their_own_answer_after_the_commit(test: TestDb) {
