@@ -97,6 +97,15 @@ impl Live {
         self.send(Route::Shard(shard_of(&event.shard_key)), event);
     }
 
+    /// Publishes to the subscribers of the event's key in the other processes alone, for whoever tells those of this one
+    /// by a shorter way. Without other processes the event is not even made. Never blocks.
+    pub fn publish_elsewhere(&self, event: impl FnOnce() -> LiveEvent) {
+        if let Some(transport) = &self.transport {
+            let event = event();
+            transport.publish(Route::Shard(shard_of(&event.shard_key)), &event);
+        }
+    }
+
     /// Publishes to everybody who called [`Live::subscribe_all`]. Never blocks.
     pub fn broadcast(&self, event: LiveEvent) {
         self.send(Route::All, event);

@@ -93,6 +93,19 @@ impl LiveTransport for Wire {
 }
 
 #[test]
+fn what_is_published_elsewhere_is_not_heard_here_and_not_made_for_nobody() {
+    let (hub, wire) = (Hub::new(), Arc::new(Wire::default()));
+    let (alone, live) = (Live::in_process(), Live::over(hub, wire.clone()));
+    let mut here = live.subscribe(b"k");
+
+    alone.publish_elsewhere(|| panic!("there is nobody"));
+    live.publish_elsewhere(|| event("k", "there"));
+
+    assert_eq!(kinds(&mut here), [""; 0]);
+    assert_eq!(*lock(&wire.sent), [Route::Shard(shard_of(b"k"))]);
+}
+
+#[test]
 fn transport_hears_of_the_first_and_the_last_subscription_of_a_shard() {
     let (hub, wire) = (Hub::new(), Arc::new(Wire::default()));
     let live = Live::over(hub.clone(), wire.clone());
