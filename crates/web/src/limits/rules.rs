@@ -118,6 +118,14 @@ rules! {
     BundleOwner = bundle_owner { size: 200, refill: secs(18) }
     /// Comparisons of identity keys, up to 1000 at once, by caller.
     IdentityCheckCaller = identity_check_caller { size: 100, refill: secs(6) }
+    /// Notifications that are published, by the key of the back-end.
+    NotifyKey = notify_key { size: 100000, refill: Duration::from_millis(1) }
+    /// Notifications that are published, by channel.
+    NotifyChannel = notify_channel { size: 1000, refill: Duration::from_millis(10) }
+    /// Tokens of channels that are asked for, by the key of the back-end.
+    NotifyTokenKey = notify_token_key { size: 100000, refill: Duration::from_millis(1) }
+    /// Wrong tokens of channels and wrong keys of back-ends, by address.
+    NotifyTokenAddress = notify_token_address { size: 100, refill: secs(1) }
 }
 
 #[cfg(test)]

@@ -181,6 +181,24 @@ impl Socket {
         }
     }
 
+    /// Waits until all that was queued is written, without reading anything meanwhile, or the connection has ended: for a
+    /// session that has more to send than the queue takes. Safe to drop before.
+    pub async fn drained(&mut self) {
+        poll_fn(|context| {
+            self.alarm.wakes(context.waker());
+            loop {
+                self.poll_write(context);
+                if self.queue.is_empty() || self.state != State::Open || self.wheel.draining() {
+                    return Poll::Ready(());
+                }
+                if !self.check_time() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+    }
+
     /// Sends a close frame after what is queued, and waits up to two seconds for the peer to answer it. The connection has
     /// ended then. By reference: a future that takes the socket would hold room for a second one as long as it lives.
     pub async fn close(&mut self, code: CloseCode, reason: &str) {
