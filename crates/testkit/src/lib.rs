@@ -1,6 +1,7 @@
 //! Test support: real PostgreSQL, RabbitMQ and Kafka, fresh databases, clients.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's harness fails its test by panicking")]
 
+pub mod auth;
 mod cache;
 pub mod calls;
 pub mod clock;

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use common::crypto::jws::{Claims, JwkSet, SignalServerClaims, SigningKey, sign};
-use common::models::internal::{OpenMailbox, Revocations};
+use common::crypto::jws::{SignalServerClaims, sign};
+use common::models::internal::OpenMailbox;
 use common::models::signal_server::{SignalServerFound, SignalServerName, SignalServerUser};
 use common::models::{
-    AccountId, Base64Bytes, DeviceId, Generation, RegistrationId, SessionId, SharedClock, SystemClock,
+    AccountId, Base64Bytes, Generation, RegistrationId, SessionId, SharedClock, SystemClock,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use testkit::auth::FakeAuth;
 use testkit::database::TestDb;
-use testkit::host::{HostSettings, INTERNAL_TOKEN, TestHost};
+use testkit::host::{HostSettings, TestHost};
 use testkit::http::{Answer, TestClient};
 use testkit::program::{Program, ProgramSettings};
 use tokio::net::TcpStream;
@@ -22,8 +23,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use tokio_util::sync::{CancellationToken, DropGuard};
-use web::{HttpSettings, InternalCaller, InternalSettings, Server, Service};
+use web::InternalCaller;
 
 /// The registration id of every device that a test does not say otherwise about.
 pub(crate) const REGISTRATION: i64 = 1000;
@@ -34,25 +34,13 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// A service under test and what surrounds it.
 pub(crate) struct TestApp {
     pub(crate) host: TestHost,
-    key: Arc<SigningKey>,
     clock: SharedClock,
-    auth_url: String,
-    _auth: DropGuard,
+    auth: FakeAuth,
 }
 
-/// The reads of auth that a service makes. A user of signal_server is called by its account's id.
-fn fake_auth(key: &Arc<SigningKey>) -> (String, DropGuard) {
-    let mut service = Service::new("auth");
-    let jwk = key.verifying_key().to_jwk();
-    service.internal = web::routes(move |config| {
-        let jwk = jwk.clone();
-        let jwks = move || {
-            let keys = vec![jwk.clone()];
-            async move { HttpResponse::Ok().json(JwkSet { keys }) }
-        };
-        let revocations = |_: InternalCaller| async { HttpResponse::Ok().json(Revocations::default()) };
-        config.route("/.well-known/jwks.json", actix_web::web::get().to(jwks));
-        config.route("/internal/auth/v1/revocations", actix_web::web::get().to(revocations));
+/// What mailbox asks of auth beside keys and revocations. A user of signal_server is called by its account's id.
+fn fake_auth() -> FakeAuth {
+    FakeAuth::answering(web::routes(|config| {
         let users = |_: InternalCaller, name: web::Json<SignalServerName>| async move {
             let account = name.username.parse().ok();
             let user = account.map(|account_id| SignalServerUser { account_id, user_id: 1 });
@@ -60,26 +48,7 @@ fn fake_auth(key: &Arc<SigningKey>) -> (String, DropGuard) {
         };
         let path = "/internal/auth/v1/signal-server/accounts";
         config.route(path, actix_web::web::post().to(users));
-    });
-    let any = "127.0.0.1:0".parse().unwrap();
-    let http = HttpSettings {
-        listen: any,
-        workers: Some(std::num::NonZeroUsize::MIN),
-        drain_timeout: Duration::from_millis(10),
-        ..HttpSettings::default()
-    };
-    let internal = InternalSettings { listen: any, token: Some(INTERNAL_TOKEN.into()), admin_token: None };
-    let stop = CancellationToken::new();
-    let stopped = stop.clone().cancelled_owned();
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let server = Server::bind(&http, &internal).unwrap().host([service]);
-            tell.send(format!("http://{}", server.internal_addr())).unwrap();
-            server.run_until(stopped).await.unwrap();
-        });
-    });
-    (told.recv().unwrap(), stop.drop_guard())
+    }))
 }
 
 impl TestApp {
@@ -92,8 +61,7 @@ impl TestApp {
     }
 
     pub(crate) async fn start_at(db: &TestDb, more: &[(&str, &str)], clock: SharedClock) -> Self {
-        let key = Arc::new(SigningKey::generate().unwrap());
-        Self::start_keyed(db, more, clock, key).await
+        Self::start_beside(db, more, clock, fake_auth()).await
     }
 
     /// Another process on the same database, with the same keys.
@@ -103,25 +71,19 @@ impl TestApp {
 
     /// The same, with a clock of its own.
     pub(crate) async fn sibling_at(&self, db: &TestDb, more: &[(&str, &str)], clock: SharedClock) -> Self {
-        Self::start_keyed(db, more, clock, Arc::clone(&self.key)).await
+        Self::start_beside(db, more, clock, self.auth.sibling()).await
     }
 
-    async fn start_keyed(
-        db: &TestDb,
-        more: &[(&str, &str)],
-        clock: SharedClock,
-        key: Arc<SigningKey>,
-    ) -> Self {
-        let (auth_url, auth) = fake_auth(&key);
-        let more = [&[("internal.auth_url", &*auth_url)], more].concat();
+    async fn start_beside(db: &TestDb, more: &[(&str, &str)], clock: SharedClock, auth: FakeAuth) -> Self {
+        let more = [&[("internal.auth_url", &*auth.url)], more].concat();
         let settings = HostSettings { more: &more, clock: Arc::clone(&clock), ..HostSettings::default() };
         let host = TestHost::start::<mailbox::App>(db, settings).await;
-        Self { host, key, clock, auth_url, _auth: auth }
+        Self { host, clock, auth }
     }
 
     /// The same in a process of its own, which can be killed.
     pub(crate) async fn program(&self, db: &TestDb, more: &[(&str, &str)]) -> Program {
-        let own = [("internal.auth_url", &*self.auth_url), ("database.url", &*db.settings().url)];
+        let own = [("internal.auth_url", &*self.auth.url), ("database.url", &*db.settings().url)];
         let more = [&own, more].concat();
         let settings =
             ProgramSettings { name: "sealpost-mailbox", more: &more, ..ProgramSettings::default() };
@@ -129,10 +91,7 @@ impl TestApp {
     }
 
     pub(crate) fn token(&self, account: AccountId, device: Option<i64>) -> (String, SessionId) {
-        let now = self.clock.now().as_secs();
-        let did = device.map(|id| DeviceId::new(id).unwrap());
-        let claims = Claims { sub: account, sid: SessionId::new(), did, iat: now - 1, exp: now + 900 };
-        (sign(&self.key, &claims), claims.sid)
+        self.auth.token(account, device, self.clock.now())
     }
 
     /// A token of signal_server.
@@ -147,7 +106,7 @@ impl TestApp {
             sub: account,
             sid: SessionId::new(),
         };
-        sign(&self.key, &claims)
+        sign(&self.auth.key, &claims)
     }
 
     /// A device of an account, without a mailbox.
