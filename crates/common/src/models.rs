@@ -10,6 +10,7 @@ pub mod devices;
 pub mod events;
 pub mod ids;
 pub mod internal;
+pub mod notify;
 pub mod phone;
 pub mod problem;
 pub mod signal_server;
@@ -20,7 +21,10 @@ pub mod ws;
 
 pub use bytes::Base64Bytes;
 pub use devices::{DeviceId, KeyId, OutOfRange, RegistrationId, SignalServerId};
-pub use ids::{AccountId, EnvelopeId, Generation, InvalidId, InviteId, MailId, SessionId, VerificationId};
+pub use ids::{
+    AccountId, ChannelTokenId, EnvelopeId, Epoch, Generation, InvalidId, InviteId, MailId, NotificationId,
+    SessionId, VerificationId,
+};
 pub use phone::E164;
 pub use problem::{AsProblem, FieldError, Problem, ProblemKind};
 pub use time::{Clock, SharedClock, SystemClock, UnixMillis};

@@ -136,6 +136,21 @@ id_type!(
     now_v7
 );
 id_type!(
+    /// A notification, UUIDv7.
+    NotificationId,
+    now_v7
+);
+id_type!(
+    /// One life of a notification channel, random: offsets of two lives have nothing to do with each other.
+    Epoch,
+    new_v4
+);
+id_type!(
+    /// A token of a notification channel, UUIDv7. Names it to whoever manages tokens; it lets nobody in.
+    ChannelTokenId,
+    now_v7
+);
+id_type!(
     /// A verification of a phone number: a random UUIDv4, since whoever shows it has the number.
     VerificationId,
     new_v4
