@@ -1,0 +1,125 @@
+//! Puts the service together. Nothing else makes a [`State`].
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use async_trait::async_trait;
+use bus::live::Live;
+use common::models::SharedClock;
+use common::models::events::{AccountChange, AccountEvent};
+use db::{Db, Migrations};
+use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events};
+use utoipa_actix_web::service_config::ServiceConfig;
+use web::{Gate, Limits, RoutesFn, Service, Task};
+
+use crate::delivery::{Hub, Means, Presence, patrol};
+use crate::domain::{ChannelName, NotifyError, Registrar, Writer, housekeeping};
+use crate::metrics::Metrics;
+use crate::settings::NotifySettings;
+use crate::store::{MIGRATIONS, channels};
+use crate::{inputs, routes};
+
+/// What the verbs work with. Clones are cheap.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) db: Db,
+    pub(crate) writer: Writer,
+    pub(crate) registrar: Registrar,
+    pub(crate) hub: Hub,
+    pub(crate) presence: Presence,
+    pub(crate) live: Live,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) clock: SharedClock,
+    pub(crate) limits: Limits,
+    pub(crate) settings: Arc<NotifySettings>,
+    pub(crate) metrics: Metrics,
+}
+
+/// What happens to accounts whose channels are here.
+struct Events(State);
+
+#[async_trait]
+impl AccountEvents for Events {
+    type Error = NotifyError;
+
+    async fn apply(&self, event: &AccountEvent) -> Result<(), NotifyError> {
+        match &event.change {
+            AccountChange::Deleted => {
+                let channel = ChannelName::of_account(event.account_id);
+                self.0.db.write(move |conn| channels::erase(conn, &channel)).await?;
+                Ok(())
+            }
+            // The gate knows, and so do the sessions that watch it.
+            AccountChange::DeviceRemoved { .. } | AccountChange::SessionRevoked { .. } => Ok(()),
+            AccountChange::KeysLow { .. } => Ok(()),
+        }
+    }
+}
+
+/// The service.
+pub struct App;
+
+impl service::App for App {
+    const NAME: &'static str = "notify";
+    type Settings = NotifySettings;
+
+    fn migrations() -> Option<&'static Migrations> {
+        Some(&MIGRATIONS)
+    }
+
+    fn routes() -> RoutesFn {
+        web::routes(routes::public)
+    }
+
+    fn build(settings: NotifySettings, platform: &Platform) -> Result<Service, StartError> {
+        settings.validate()?;
+        let mut service = Service::new(Self::NAME);
+        let db = platform.database(&Self::section())?;
+        let metrics = Metrics::register(&service.metrics)?;
+        let settings = Arc::new(settings);
+        let hub = Hub::new(Means {
+            live: platform.live.clone(),
+            db: db.clone(),
+            clock: platform.clock.clone(),
+            settings: Arc::clone(&settings),
+            metrics: metrics.clone(),
+        });
+        let state = State {
+            writer: Writer::start(&db, &settings, platform.clock.clone(), metrics.clone(), hub.clone())?,
+            registrar: Registrar::start(&db, &settings, platform.clock.clone())?,
+            hub,
+            presence: Presence::new(),
+            live: platform.live.clone(),
+            gate: Arc::clone(&platform.gate),
+            clock: platform.clock.clone(),
+            limits: platform.limits.clone(),
+            db: db.clone(),
+            settings,
+            metrics,
+        };
+
+        let data = Data::new(state.clone());
+        service.routes = web::routes(move |config: &mut ServiceConfig<'_>| {
+            config.app_data(data.clone());
+            routes::public(config);
+        });
+        service.checks.push(Arc::new(DatabaseCheck(db)));
+        let (sweeper, walker, keeper) = (state.clone(), state.hub.clone(), state.clone());
+        service.tasks.push(Task::new("notify-housekeeping", move |cancel| async move {
+            housekeeping::run(sweeper, cancel).await;
+            Ok::<_, StartError>(())
+        }));
+        service.tasks.push(Task::new("notify-patrol", move |cancel| async move {
+            patrol::run(walker, cancel).await;
+            Ok::<_, StartError>(())
+        }));
+        service.tasks.push(Task::new("notify-presence", move |cancel| async move {
+            let State { presence, db, clock, settings, .. } = keeper;
+            presence.run(db, clock, settings, cancel).await;
+            Ok::<_, StartError>(())
+        }));
+        inputs::attach(&mut service, platform, &state)?;
+        handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
+        Ok(service)
+    }
+}

@@ -1,0 +1,67 @@
+//! From a token to the channel that it opens.
+
+use std::net::IpAddr;
+
+use common::models::Epoch;
+use common::models::notify::Place;
+use web::Rule;
+
+use super::worker::Ticket;
+use crate::app::State;
+use crate::domain::{ChannelName, NotifyError, Pass, tokens};
+
+/// What a client shows to be let into a channel.
+#[derive(Clone)]
+pub(crate) struct Joining {
+    /// A token of the channel, or an access token of the account whose channel it is.
+    pub(crate) token: String,
+    /// The last offset that it has seen, if it wants what came after it.
+    pub(crate) offset: Option<i64>,
+    /// The epoch in which it has seen it.
+    pub(crate) epoch: Option<Epoch>,
+}
+
+/// Finds the channel that a token opens, and has this process hear of it. Wrong tokens are counted by where they come
+/// from.
+///
+/// # Errors
+/// [`NotifyError::TokenRefused`], [`NotifyError::Limited`], those of the database.
+pub(super) async fn open(state: &State, token: &str, network: IpAddr) -> Result<Ticket, NotifyError> {
+    let found = find(state, token).await;
+    let outcome = match &found {
+        Ok(_) => "joined",
+        Err(NotifyError::TokenRefused) => {
+            state.metrics.joins_total.with_label_values(&["refused"]).inc();
+            state.limits.take(Rule::NotifyTokenAddress, network)?;
+            return found;
+        }
+        Err(_) => "failed",
+    };
+    state.metrics.joins_total.with_label_values(&[outcome]).inc();
+    let ticket = found?;
+    let channel = ticket.entered.channel();
+    if channel.last().is_none() {
+        let head = state.registrar.head(channel.name().clone()).await?;
+        channel.begin(Place { offset: head.last(), epoch: head.epoch }, state.settings.recent);
+    }
+    Ok(ticket)
+}
+
+async fn find(state: &State, token: &str) -> Result<Ticket, NotifyError> {
+    // Access tokens have dots in them (RFC 7515 §7.1), ours have none.
+    if token.contains('.') {
+        let caller = state.gate.check(token).map_err(|error| match error {
+            web::GateError::Refused => NotifyError::TokenRefused,
+            web::GateError::NotReady => NotifyError::Gate(error),
+        })?;
+        let watch = Box::new(state.gate.watch(&caller));
+        let pass = Pass::Access { watch, expires_at: caller.expires_at };
+        let entered = state.hub.enter(&ChannelName::of_account(caller.account));
+        return Ok(Ticket { entered, pass, present: None });
+    }
+    let hash = tokens::hash(token).ok_or(NotifyError::TokenRefused)?;
+    let row = state.registrar.resolve(hash).await?;
+    let channel = ChannelName::parse(&row.channel, usize::MAX)?;
+    let present = row.member.as_ref().map(|member| state.presence.enter(&channel, member));
+    Ok(Ticket { entered: state.hub.enter(&channel), pass: Pass::of(&row), present })
+}

@@ -1,0 +1,436 @@
+//! The loop of one worker thread: hands what comes to the clients whose sockets are on that thread.
+//!
+//! A publication comes to a loop once, however many clients it has there. A client is found by the address of its
+//! channel and a number; nothing is looked up by name, allocated or encoded for each of them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Instant;
+
+use common::models::notify::{EndReason, Place};
+use common::models::{ChannelTokenId, UnixMillis};
+use futures_util::task::AtomicWaker;
+use slab::Slab;
+use tokio::time::MissedTickBehavior;
+
+use super::channel::{Channel, NotYet};
+use super::hub::{Entered, Hub};
+use super::inbox::Listener;
+use super::presence::Present;
+use crate::domain::{Pass, Publication};
+use crate::store::tokens::{self, TokenKey};
+
+/// Tokens of one statement.
+const STRIDE: usize = 1000;
+
+/// Something for all clients of a worker in a channel.
+#[derive(Clone)]
+pub(super) enum Parcel {
+    Publication(Arc<Channel>, Arc<Publication>),
+    /// Everything up to this place is lost.
+    Lost(Arc<Channel>, Place),
+    /// The channel lives anew, and counts from the beginning.
+    Restarted(Arc<Channel>),
+    /// A token of the channel is revoked, or all.
+    Revoked(Arc<Channel>, Option<ChannelTokenId>),
+}
+
+impl Parcel {
+    pub(super) fn publication(channel: &Arc<Channel>, publication: &Arc<Publication>) -> Self {
+        Self::Publication(Arc::clone(channel), Arc::clone(publication))
+    }
+}
+
+/// What waits for one loop, from any thread.
+pub(super) struct Bag {
+    limit: usize,
+    waiting: Mutex<Waiting>,
+    waker: AtomicWaker,
+}
+
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) parcels: Vec<Parcel>,
+    /// Clients that have left.
+    left: Vec<Spot>,
+    /// Parcels found no room.
+    overflown: bool,
+}
+
+/// Where a client is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Spot {
+    channel: usize,
+    key: usize,
+    /// Tells the client from a later one in the same spot.
+    number: u64,
+}
+
+impl Bag {
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, waiting: Mutex::default(), waker: AtomicWaker::new() })
+    }
+
+    pub(super) fn put(&self, parcel: Parcel) {
+        let mut waiting = self.waiting();
+        if waiting.parcels.len() < self.limit {
+            waiting.parcels.push(parcel);
+        } else {
+            waiting.overflown = true;
+        }
+        // Only the first wakes: the loop takes all.
+        let first = waiting.parcels.len() == 1;
+        drop(waiting);
+        if first {
+            self.waker.wake();
+        }
+    }
+
+    fn leave(&self, spot: Spot) {
+        self.waiting().left.push(spot);
+        self.waker.wake();
+    }
+
+    pub(super) fn take(&self) -> Waiting {
+        std::mem::take(&mut *self.waiting())
+    }
+
+    async fn next(&self) -> Waiting {
+        poll_fn(|context| {
+            self.waker.register(context.waker());
+            let waiting = self.take();
+            let empty = waiting.parcels.is_empty() && waiting.left.is_empty();
+            if empty { Poll::Pending } else { Poll::Ready(waiting) }
+        })
+        .await
+    }
+
+    /// Entries are put in and taken out whole, so a poisoned lock is sound.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+thread_local! {
+    /// The loops of this thread: one for each hub, and so one for each process but in tests.
+    static WORKERS: RefCell<Vec<Rc<Worker>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The clients of one worker thread.
+pub(super) struct Worker {
+    hub: Hub,
+    bag: Arc<Bag>,
+    channels: RefCell<HashMap<usize, Seats>>,
+    numbers: Cell<u64>,
+    /// Clients that have not joined a channel yet, by the time until which they may.
+    waiting: RefCell<VecDeque<(Instant, Weak<dyn Listener>)>>,
+    /// Tokens are being looked up.
+    verifying: Cell<bool>,
+    /// The last round of the patrol in which all tokens were.
+    round: Cell<u64>,
+}
+
+/// The clients in one channel.
+struct Seats {
+    channel: Arc<Channel>,
+    clients: Slab<Client>,
+}
+
+struct Client {
+    number: u64,
+    /// The last offset that it got before it was let in.
+    after: i64,
+    pass: Pass,
+    listener: Rc<dyn Listener>,
+}
+
+impl Worker {
+    /// The loop of the current thread.
+    pub(super) fn current(hub: &Hub) -> Rc<Self> {
+        WORKERS.with_borrow_mut(|workers| {
+            if let Some(known) = workers.iter().find(|worker| worker.hub.is(hub)) {
+                return Rc::clone(known);
+            }
+            let worker = Rc::new(Self {
+                hub: hub.clone(),
+                bag: Bag::new(hub.settings().queue.max(65_536)),
+                channels: RefCell::default(),
+                numbers: Cell::new(0),
+                waiting: RefCell::default(),
+                verifying: Cell::new(false),
+                round: Cell::new(0),
+            });
+            actix_rt::spawn(run(Rc::clone(&worker)));
+            workers.push(Rc::clone(&worker));
+            worker
+        })
+    }
+
+    /// Gives a client some time to join a channel.
+    pub(super) fn expect_join(&self, listener: &Rc<dyn Listener>) {
+        let until = Instant::now() + self.hub.settings().join_timeout;
+        self.waiting.borrow_mut().push_back((until, Rc::downgrade(listener)));
+    }
+
+    /// Lets a client into a channel, if it has missed nothing after `after` but what is in memory.
+    pub(super) fn attach(
+        &self,
+        ticket: Ticket,
+        after: Option<i64>,
+        listener: &Rc<dyn Listener>,
+    ) -> Result<Admitted, (Ticket, NotYet)> {
+        let channel = Arc::clone(ticket.entered.channel());
+        let opening = match channel.attach(&self.bag, after) {
+            Ok(opening) => opening,
+            Err(not_yet) => return Err((ticket, not_yet)),
+        };
+        let Ticket { entered, pass, present } = ticket;
+        let number = self.numbers.get() + 1;
+        self.numbers.set(number);
+        let address = Arc::as_ptr(&channel).addr();
+        let mut channels = self.channels.borrow_mut();
+        let seats = channels
+            .entry(address)
+            .or_insert_with(|| Seats { channel: Arc::clone(&channel), clients: Slab::with_capacity(1) });
+        // Another process may have handed on more than this one has heard of.
+        let after = opening.place.offset.max(after.unwrap_or(0));
+        let key = seats.clients.insert(Client { number, after, pass, listener: Rc::clone(listener) });
+        let spot = Spot { channel: address, key, number };
+        let seat = Seat { spot, bag: Arc::clone(&self.bag), entered, _present: present };
+        Ok(Admitted { seat, missed: opening.missed })
+    }
+
+    /// Lets a client go on with another pass.
+    pub(super) fn renew(&self, seat: &Seat, pass: Pass) {
+        if let Some(seats) = self.channels.borrow_mut().get_mut(&seat.spot.channel)
+            && let Some(client) = seats.clients.get_mut(seat.spot.key)
+            && client.number == seat.spot.number
+        {
+            client.pass = pass;
+        }
+    }
+
+    fn take_out(&self, spot: Spot) {
+        let mut channels = self.channels.borrow_mut();
+        if let Some(seats) = channels.get_mut(&spot.channel) {
+            if seats.clients.get(spot.key).is_some_and(|client| client.number == spot.number) {
+                seats.clients.remove(spot.key);
+            }
+            if seats.clients.is_empty() {
+                channels.remove(&spot.channel);
+            }
+        }
+    }
+
+    fn hand_out(&self, parcel: &Parcel) {
+        let channels = self.channels.borrow();
+        match parcel {
+            Parcel::Publication(channel, publication) => {
+                let Some(seats) = channels.get(&Arc::as_ptr(channel).addr()) else { return };
+                let offset = publication.place().map_or(i64::MAX, |place| place.offset);
+                for (_, client) in seats.clients.iter().filter(|(_, client)| client.after < offset) {
+                    if !client.listener.deliver(publication) {
+                        self.hub.metrics().ended_total.with_label_values(&[EndReason::Slow.as_str()]).inc();
+                    }
+                }
+            }
+            Parcel::Lost(channel, place) => {
+                let Some(seats) = channels.get(&Arc::as_ptr(channel).addr()) else { return };
+                let behind = seats.clients.iter().filter(|(_, client)| client.after < place.offset);
+                behind.for_each(|(_, client)| client.listener.lost(channel, *place));
+            }
+            Parcel::Restarted(channel) => {
+                drop(channels);
+                if let Some(seats) = self.channels.borrow_mut().get_mut(&Arc::as_ptr(channel).addr()) {
+                    seats.clients.iter_mut().for_each(|(_, client)| client.after = 0);
+                }
+            }
+            Parcel::Revoked(channel, id) => {
+                drop(channels);
+                let id = id.map(ChannelTokenId::to_bytes);
+                self.end_where(EndReason::Revoked, Some(channel), |pass| match pass {
+                    Pass::Token { token, .. } => id.is_none_or(|id| id == *token),
+                    Pass::Access { .. } => false,
+                });
+            }
+        }
+    }
+
+    /// Puts clients out of one channel or of all.
+    fn end_where(&self, reason: EndReason, channel: Option<&Arc<Channel>>, ends: impl Fn(&Pass) -> bool) {
+        let mut channels = self.channels.borrow_mut();
+        let only = channel.map(|channel| Arc::as_ptr(channel).addr());
+        for (_, seats) in channels.iter_mut().filter(|(address, _)| only.is_none_or(|only| only == **address))
+        {
+            let channel = &seats.channel;
+            seats.clients.retain(|_, client| {
+                let ended = ends(&client.pass);
+                if ended {
+                    self.hub.metrics().ended_total.with_label_values(&[reason.as_str()]).inc();
+                    client.listener.end(channel, reason);
+                }
+                !ended
+            });
+        }
+    }
+
+    /// Looks after what time alone changes.
+    fn tick(self: &Rc<Self>) {
+        let now = self.hub.now();
+        self.end_where(
+            EndReason::Revoked,
+            None,
+            |pass| matches!(pass, Pass::Access { watch, .. } if watch.is_revoked()),
+        );
+        self.end_where(
+            EndReason::Expired,
+            None,
+            |pass| matches!(pass, Pass::Access { expires_at, .. } if *expires_at <= now),
+        );
+        let late = Instant::now();
+        let mut waiting = self.waiting.borrow_mut();
+        while waiting.front().is_some_and(|(until, _)| *until <= late) {
+            if let Some(listener) = waiting.pop_front().and_then(|(_, listener)| listener.upgrade()) {
+                listener.late();
+            }
+        }
+        drop(waiting);
+        let round = self.hub.round();
+        let all = round != self.round.get();
+        if self.verifying.get() {
+            return;
+        }
+        let doubtful = self.tokens(|expires_at| all || expires_at <= now);
+        if !doubtful.is_empty() {
+            self.verifying.set(true);
+            actix_rt::spawn(verify(Rc::clone(self), doubtful));
+        }
+        self.round.set(round);
+    }
+
+    /// The tokens by which clients are in channels, each once.
+    fn tokens(&self, of_interest: impl Fn(UnixMillis) -> bool) -> Vec<TokenKey> {
+        let mut keys = Vec::new();
+        for seats in self.channels.borrow().values() {
+            let tokens = seats.clients.iter().filter_map(|(_, client)| match &client.pass {
+                Pass::Token { token, expires_at } if of_interest(*expires_at) => Some(*token),
+                _ => None,
+            });
+            let mut tokens: Vec<[u8; 16]> = tokens.collect();
+            tokens.sort_unstable();
+            tokens.dedup();
+            let name = seats.channel.name().as_str();
+            keys.extend(tokens.into_iter().map(|token| (name.to_owned(), Pass::token_id(token))));
+        }
+        keys
+    }
+
+    /// Puts out whose token is gone or has expired; the others may stay until it does.
+    fn judge(&self, asked: &[TokenKey], found: &[tokens::TokenRow], now: UnixMillis) {
+        let living: HashMap<(&str, [u8; 16]), UnixMillis> = found
+            .iter()
+            .map(|row| ((row.channel.as_str(), row.token_id.to_bytes()), row.expires_at))
+            .collect();
+        for (name, id) in asked {
+            let token = id.to_bytes();
+            let until = living.get(&(name.as_str(), token)).copied();
+            let mut channels = self.channels.borrow_mut();
+            let Some(seats) = channels.values_mut().find(|seats| seats.channel.name().as_str() == name)
+            else {
+                continue;
+            };
+            let channel = Arc::clone(&seats.channel);
+            let is = |pass: &Pass| matches!(pass, Pass::Token { token: held, .. } if *held == token);
+            match until {
+                Some(until) if until > now => {
+                    let clients = seats.clients.iter_mut().filter(|(_, client)| is(&client.pass));
+                    clients.for_each(|(_, client)| client.pass = Pass::Token { token, expires_at: until });
+                }
+                gone => {
+                    drop(channels);
+                    let reason = if gone.is_some() { EndReason::Expired } else { EndReason::Revoked };
+                    self.end_where(reason, Some(&channel), is);
+                }
+            }
+        }
+    }
+}
+
+/// Serves until the thread ends.
+async fn run(worker: Rc<Worker>) {
+    let mut timer = tokio::time::interval(worker.hub.settings().session_check);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            waiting = worker.bag.next() => {
+                waiting.left.iter().for_each(|spot| worker.take_out(*spot));
+                waiting.parcels.iter().for_each(|parcel| worker.hand_out(parcel));
+                if waiting.overflown {
+                    tracing::warn!("a worker thread was behind: its clients have to come back");
+                    worker.end_where(EndReason::Slow, None, |_| true);
+                }
+            }
+            _ = timer.tick() => worker.tick(),
+        }
+    }
+}
+
+async fn verify(worker: Rc<Worker>, doubtful: Vec<TokenKey>) {
+    for keys in doubtful.chunks(STRIDE) {
+        let wanted = keys.to_vec();
+        match worker.hub.db().read(move |conn| tokens::find(conn, &wanted)).await {
+            Ok(found) => worker.judge(keys, &found, worker.hub.now()),
+            Err(error) => {
+                tracing::warn!(%error, "tokens of connected clients could not be looked up; trying again");
+                break;
+            }
+        }
+    }
+    worker.verifying.set(false);
+}
+
+/// What lets a client into a channel.
+pub(crate) struct Ticket {
+    pub(super) entered: Entered,
+    pub(super) pass: Pass,
+    /// Who is present by it.
+    pub(super) present: Option<Box<Present>>,
+}
+
+/// A client that was let in.
+pub(super) struct Admitted {
+    pub(super) seat: Seat,
+    /// What it missed before, to be sent first.
+    pub(super) missed: Vec<Arc<Publication>>,
+}
+
+/// The place of a client in a channel, left when it is dropped, on whatever thread.
+pub(crate) struct Seat {
+    spot: Spot,
+    bag: Arc<Bag>,
+    entered: Entered,
+    _present: Option<Box<Present>>,
+}
+
+impl Seat {
+    /// The channel.
+    pub(super) fn channel(&self) -> &Arc<Channel> {
+        self.entered.channel()
+    }
+
+    /// Tells whether it is in this channel.
+    pub(super) fn is_in(&self, channel: &Arc<Channel>) -> bool {
+        Arc::ptr_eq(self.channel(), channel)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.channel().detach(&self.bag);
+        self.bag.leave(self.spot);
+    }
+}

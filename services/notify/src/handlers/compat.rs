@@ -1,0 +1,3 @@
+//! Interfaces of other systems, over the same domain functions.
+
+pub(crate) mod channel_api;

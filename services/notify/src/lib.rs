@@ -1,0 +1,23 @@
+//! The service `notify`: notifications from back-ends to their clients.
+//!
+//! In: notifications, by REST or from the topic `notify`; `mailbox-events`, which become wake-ups without content. Out:
+//! one stream of them for each channel, over plain websockets and event streams, in the order in which they were
+//! published.
+//!
+//! What must hold: an answer to a publisher means that the notification is on disk; its offset in the channel has no gap
+//! before it; a client gets every notification of its channel after the offset that it names, once and in order, or is
+//! told that it cannot; who has no valid token hears nothing.
+
+mod app;
+mod delivery;
+mod domain;
+mod handlers;
+mod inputs;
+mod metrics;
+mod routes;
+mod settings;
+mod store;
+
+pub use app::App;
+pub use settings::{ApiKey, ApiKeys, NotifySettings, Scope};
+pub use store::MIGRATIONS;

@@ -1,0 +1,5 @@
+//! The program `sealpost-notify`.
+
+fn main() -> std::process::ExitCode {
+    service::main::<notify::App>()
+}

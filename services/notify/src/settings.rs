@@ -1,0 +1,241 @@
+//! The `[notify]` section.
+
+mod keys;
+
+use std::time::Duration;
+
+use common::crypto::Secret;
+use config::{ConfigError, Fault};
+use serde::Deserialize;
+
+pub use keys::{ApiKey, ApiKeys, Scope};
+
+/// A key under which tokens are derived, and one of the interface, can be guessed when it is shorter.
+const MIN_SECRET: usize = 16;
+
+/// The largest notification that `max_data_bytes` may allow: what a request body has room for.
+const DATA_CEILING: usize = 1024 * 1024;
+
+/// The longest name that `max_channel_bytes` may allow: an index of PostgreSQL takes no longer one.
+const CHANNEL_CEILING: usize = 1024;
+
+/// Settings of this service.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotifySettings {
+    /// The keys of back-ends, by name: `name = "key"`, or `name = { key, channels = ["orders/"] }` for one that may use
+    /// only channels that begin so. Several may be valid at once, so that one can follow another. No default.
+    pub auth_keys: ApiKeys,
+    /// The secret from which the tokens of ChannelAPI are derived; a new one makes those void. No default.
+    pub token_key: Secret<String>,
+    /// How long a token of ChannelAPI is valid after it was made, and after each join.
+    #[serde(with = "humantime_serde")]
+    pub token_ttl: Duration,
+    /// Longest life of a token for one device that can be asked for.
+    #[serde(with = "humantime_serde")]
+    pub device_token_ttl: Duration,
+    /// Tokens of one channel at most.
+    pub max_tokens: u32,
+    /// How long a notification is kept for clients that come back.
+    #[serde(with = "humantime_serde")]
+    pub history_ttl: Duration,
+    /// How many notifications of a channel are kept for clients that come back.
+    pub history_size: u32,
+    /// How long a channel is remembered that has no history, no tokens and nobody in it.
+    #[serde(with = "humantime_serde")]
+    pub channel_ttl: Duration,
+    /// How long the answer to an `Idempotency-Key` is kept.
+    #[serde(with = "humantime_serde")]
+    pub idempotency_ttl: Duration,
+    /// Longest name of a channel, in bytes. 1024 at most.
+    pub max_channel_bytes: usize,
+    /// Largest notification in bytes of JSON; a larger one is refused with 413. 1 MiB at most.
+    pub max_data_bytes: usize,
+    /// Notifications of one batch, and channels of one broadcast, at most.
+    pub batch_messages: usize,
+    /// Publications in one transaction at most.
+    pub batch: usize,
+    /// Publications that may wait for their transaction; more are answered 503.
+    pub queue: usize,
+    /// Joins and new tokens in one transaction at most.
+    pub token_batch: usize,
+    /// Joins and new tokens that may wait for their transaction; more are refused.
+    pub token_queue: usize,
+    /// Channels that one client may be in.
+    pub max_subscriptions: usize,
+    /// How long a client may be connected without being in any channel.
+    #[serde(with = "humantime_serde")]
+    pub join_timeout: Duration,
+    /// How often it is looked whether tokens of connected clients have expired.
+    #[serde(with = "humantime_serde")]
+    pub session_check: Duration,
+    /// Notifications that may wait for one client; over it, it is disconnected as too slow, and can resume.
+    pub client_messages: usize,
+    /// Bytes of notifications that may wait for one client.
+    pub client_bytes: usize,
+    /// Notifications that are read from the history at once.
+    pub page: usize,
+    /// Bytes of notifications that are read from the history at once; one always fits.
+    pub page_bytes: usize,
+    /// Notifications that are kept in memory of each channel with several clients, for those that come back together.
+    pub recent: usize,
+    /// How long an earlier notification is waited for that others have overtaken, before it is read from the history.
+    #[serde(with = "humantime_serde")]
+    pub gap_patience: Duration,
+    /// Notifications up to this many bytes travel between processes as they are; larger ones are read from the history.
+    pub live_bytes: usize,
+    /// How often all channels in use are compared with their tables without being told of anything.
+    #[serde(with = "humantime_serde")]
+    pub recheck: Duration,
+    /// The same, while the broker that carries notifications between processes is away.
+    #[serde(with = "humantime_serde")]
+    pub recheck_away: Duration,
+    /// How long the presence of clients is believed without hearing from their process.
+    #[serde(with = "humantime_serde")]
+    pub presence_lease: Duration,
+    /// How long comings and goings gather before they are written down.
+    #[serde(with = "humantime_serde")]
+    pub presence_gather: Duration,
+    /// Silence after which a websocket is pinged.
+    #[serde(with = "humantime_serde")]
+    pub ping: Duration,
+    /// Silence after which a websocket is given up.
+    #[serde(with = "humantime_serde")]
+    pub idle: Duration,
+    /// How often an event stream says that it is alive.
+    #[serde(with = "humantime_serde")]
+    pub stream_keep_alive: Duration,
+    /// How often what has expired is removed.
+    #[serde(with = "humantime_serde")]
+    pub sweep_every: Duration,
+    /// Rows that are removed in one transaction when they have expired.
+    pub sweep_batch: u32,
+}
+
+impl Default for NotifySettings {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        Self {
+            auth_keys: ApiKeys::default(),
+            token_key: Secret::default(),
+            token_ttl: 7 * DAY,
+            device_token_ttl: 366 * DAY,
+            max_tokens: 10_000,
+            history_ttl: 3 * DAY,
+            history_size: 1000,
+            channel_ttl: 90 * DAY,
+            idempotency_ttl: DAY,
+            max_channel_bytes: 255,
+            max_data_bytes: 64 * 1024,
+            batch_messages: 1000,
+            batch: 256,
+            queue: 8192,
+            token_batch: 256,
+            token_queue: 65_536,
+            max_subscriptions: 128,
+            join_timeout: Duration::from_secs(60),
+            session_check: Duration::from_secs(1),
+            client_messages: 1024,
+            client_bytes: 1024 * 1024,
+            page: 256,
+            page_bytes: 512 * 1024,
+            recent: 256,
+            gap_patience: Duration::from_millis(10),
+            live_bytes: 32 * 1024,
+            recheck: Duration::from_secs(300),
+            recheck_away: Duration::from_secs(2),
+            presence_lease: Duration::from_secs(30),
+            presence_gather: Duration::from_millis(200),
+            ping: Duration::from_secs(30),
+            idle: Duration::from_secs(90),
+            stream_keep_alive: Duration::from_secs(25),
+            sweep_every: Duration::from_secs(60),
+            sweep_batch: 500,
+        }
+    }
+}
+
+impl NotifySettings {
+    /// The rules that a type cannot express.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with all faults.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        let mut faults = Vec::new();
+        let mut check = |holds: bool, place: &str, rule: &str| {
+            if !holds {
+                faults.push(Fault::new(format!("notify.{place}"), rule));
+            }
+        };
+        check(!self.auth_keys.is_empty(), "auth_keys", "has no default: give at least one key a name");
+        check(self.auth_keys.all_longer(MIN_SECRET), "auth_keys", "a key has at least 16 characters");
+        check(
+            self.token_key.expose().len() >= MIN_SECRET,
+            "token_key",
+            "is a secret without a default, of at least 16 characters",
+        );
+        check(
+            (1..=CHANNEL_CEILING).contains(&self.max_channel_bytes),
+            "max_channel_bytes",
+            "is within 1..=1024",
+        );
+        check((1..=DATA_CEILING).contains(&self.max_data_bytes), "max_data_bytes", "is within 1..=1048576");
+        check(
+            self.client_bytes > self.max_data_bytes,
+            "client_bytes",
+            "is above max_data_bytes, so that one notification fits",
+        );
+        check(self.idle > self.ping && !self.ping.is_zero(), "idle", "is longer than ping, which is above 0");
+        let counts = [
+            (u64::from(self.max_tokens), "max_tokens"),
+            (u64::from(self.history_size), "history_size"),
+            (self.batch_messages as u64, "batch_messages"),
+            (self.batch as u64, "batch"),
+            (self.queue as u64, "queue"),
+            (self.token_batch as u64, "token_batch"),
+            (self.token_queue as u64, "token_queue"),
+            (self.max_subscriptions as u64, "max_subscriptions"),
+            (self.client_messages as u64, "client_messages"),
+            (self.page as u64, "page"),
+            (self.page_bytes as u64, "page_bytes"),
+            (u64::from(self.sweep_batch), "sweep_batch"),
+        ];
+        for (count, place) in counts {
+            check((1..=u64::from(u32::MAX)).contains(&count), place, "is within 1..=4294967295");
+        }
+        let times = [
+            (self.token_ttl, "token_ttl"),
+            (self.device_token_ttl, "device_token_ttl"),
+            (self.history_ttl, "history_ttl"),
+            (self.channel_ttl, "channel_ttl"),
+            (self.idempotency_ttl, "idempotency_ttl"),
+            (self.join_timeout, "join_timeout"),
+            (self.session_check, "session_check"),
+            (self.recheck, "recheck"),
+            (self.recheck_away, "recheck_away"),
+            (self.presence_lease, "presence_lease"),
+            (self.presence_gather, "presence_gather"),
+            (self.stream_keep_alive, "stream_keep_alive"),
+            (self.sweep_every, "sweep_every"),
+        ];
+        for (time, place) in times {
+            check(!time.is_zero(), place, "is above 0");
+        }
+        if faults.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(faults)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_told_together() {
+        let settings = NotifySettings { page: 0, history_ttl: Duration::ZERO, ..NotifySettings::default() };
+
+        let error = settings.validate().unwrap_err();
+
+        let places: Vec<&str> = error.faults().iter().map(|fault| fault.place.as_str()).collect();
+        assert_eq!(places, ["notify.auth_keys", "notify.token_key", "notify.page", "notify.history_ttl"]);
+    }
+}

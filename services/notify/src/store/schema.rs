@@ -1,0 +1,61 @@
+//! The tables, as the migrations make them.
+
+diesel::table! {
+    channels (channel) {
+        channel -> Text,
+        epoch -> Text,
+        next_offset -> BigInt,
+        published_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    notifications (channel, channel_offset) {
+        channel -> Text,
+        channel_offset -> BigInt,
+        notification_id -> Text,
+        data -> Binary,
+        published_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (channel, publisher, idempotency_key) {
+        channel -> Text,
+        publisher -> Text,
+        idempotency_key -> Text,
+        request_hash -> Binary,
+        notification_id -> Text,
+        epoch -> Text,
+        channel_offset -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    tokens (channel, token_id) {
+        channel -> Text,
+        token_id -> Text,
+        token_hash -> Binary,
+        generation -> Nullable<Binary>,
+        label -> Nullable<Text>,
+        member -> Nullable<Text>,
+        issued_by -> Text,
+        created_at -> BigInt,
+        lifetime_ms -> BigInt,
+        expires_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    presences (channel, member, process) {
+        channel -> Text,
+        member -> Text,
+        process -> Text,
+        connections -> Integer,
+        since -> BigInt,
+        expires_at -> BigInt,
+    }
+}

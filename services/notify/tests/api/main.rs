@@ -1,0 +1,14 @@
+//! The service as its callers see it, on both databases.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod channel_api;
+mod contract;
+mod crashes;
+mod harness;
+mod inputs;
+mod pods;
+mod publishing;
+mod resuming;
+mod slow;
+mod tokens;

@@ -1,0 +1,153 @@
+//! Two processes on one PostgreSQL, with RabbitMQ between them.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use testkit::database::TestDb;
+use testkit::rabbitmq::{RabbitMq, vhost};
+use testkit::wait::wait_until;
+
+use crate::harness::{Seen, TestApp};
+
+/// What goes the fast way is there within this.
+const PROMPTLY: Duration = Duration::from_secs(1);
+
+/// What is only bounded, as the broker is away: a patrol's pause, and room for a loaded machine.
+const BOUNDED: Duration = Duration::from_secs(8);
+
+struct Pods {
+    here: TestApp,
+    there: TestApp,
+}
+
+impl Pods {
+    async fn start(test: &TestDb, live: &str, more: &[(&str, &str)]) -> Self {
+        let settings = [&[("live.url", live)], more].concat();
+        let here = TestApp::start_with(test, &settings).await;
+        let there = here.sibling(test, &settings).await;
+        Self { here, there }
+    }
+
+    async fn stop(self) {
+        self.there.host.stop().await;
+        self.here.host.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn publications_reach_clients_of_all_processes_once_and_in_order() {
+    let (test, vhost) = (TestDb::postgres().await, vhost().await);
+    let pods = Pods::start(&test, vhost.url(), &[]).await;
+    let (mut near, mut far) = (pods.here.member("a").await, pods.there.member("a").await);
+
+    let publish = |number: i64| {
+        let backend = if number % 2 == 0 { &pods.here.backend } else { &pods.there.backend };
+        async move { backend.publish("a", &json!(number)).await }
+    };
+    futures_util::future::join_all((0..300).map(publish)).await;
+    let large = "x".repeat(50_000);
+    pods.here.backend.publish("a", &json!(large)).await;
+    let volatile = json!({"channel": "a", "data": "typing", "volatile": true});
+    pods.here.backend.client.post("/v1/notify/messages", &volatile).await.assert_status(200);
+
+    for socket in [&mut near, &mut far] {
+        let mut seen = Vec::new();
+        for _ in 0..302 {
+            seen.push(socket.message().await);
+        }
+        // What has no place in the order may overtake what has.
+        let volatile: Vec<_> = seen.extract_if(.., |(offset, _)| *offset == 0).collect();
+        assert_eq!(volatile, [(0, json!("typing"))]);
+        assert!(seen.iter().map(|(offset, _)| *offset).eq(1..=301));
+        assert_eq!(seen[300].1, large);
+    }
+    pods.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_revoked_in_all_processes() {
+    let (test, vhost) = (TestDb::postgres().await, vhost().await);
+    let pods = Pods::start(&test, vhost.url(), &[("notify.presence_gather", "10ms")]).await;
+    let token = pods.here.backend.issue(&json!({"channel": "a", "member": "alice"})).await;
+    let mut sockets = Vec::new();
+    for app in [&pods.here, &pods.there] {
+        let mut socket = app.connect().await;
+        socket.subscribe(&json!({"token": token["token"]})).await;
+        sockets.push(socket);
+    }
+    let connections = async || {
+        let answer = pods.there.backend.client.get("/v1/notify/presence?channel=a").await.expect(200).value();
+        answer["members"][0]["connections"].as_i64()
+    };
+    wait_until("presence at both", || async { connections().await == Some(2) }).await;
+
+    let began = Instant::now();
+    let path = format!("/v1/notify/tokens/{}?channel=a", token["id"].as_str().unwrap());
+    pods.there.backend.client.delete(&path).await.assert_status(204);
+
+    for mut socket in sockets {
+        assert_eq!(socket.frame("ended").await["reason"], "revoked");
+        assert_eq!(socket.closed().await.0, 4401);
+    }
+    assert!(began.elapsed() < PROMPTLY, "{:?}", began.elapsed());
+    wait_until("nobody to be present", || async { connections().await.is_none() }).await;
+    pods.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_the_broker_loses_nothing() {
+    let (test, mut broker) = (TestDb::postgres().await, RabbitMq::start().await.unwrap());
+    let pods = Pods::start(&test, &broker.url(), &[("notify.recheck_away", "1s")]).await;
+    let token = pods.here.backend.issue(&json!({"channel": "a"})).await;
+    let mut far = pods.there.connect().await;
+    far.subscribe(&json!({"token": token["token"]})).await;
+    pods.here.backend.publish("a", &json!(1)).await;
+    assert_eq!(far.message().await.0, 1);
+    broker.kill();
+
+    let began = Instant::now();
+    for number in 2..=20 {
+        pods.here.backend.publish("a", &json!(number)).await;
+    }
+    let mut near = pods.here.connect().await;
+    near.subscribe(&json!({"token": token["token"], "offset": 12})).await;
+    assert!(near.offsets(8).await.into_iter().eq(13..=20));
+    assert!(far.offsets(19).await.into_iter().eq(2..=20));
+    assert!(began.elapsed() < BOUNDED, "{:?}", began.elapsed());
+    // A client may have seen here what the other process has not heard of yet.
+    pods.here.backend.publish("a", &json!(21)).await;
+    assert_eq!(near.message().await.0, 21);
+    let mut moved = pods.there.connect().await;
+    let joined = moved.subscribe(&json!({"token": token["token"], "offset": 21})).await;
+    assert_eq!((&joined["recovered"], &joined["offset"]), (&json!(true), &json!(21)));
+    moved.hears_nothing().await;
+
+    broker.restart().await.unwrap();
+    assert_eq!(far.message().await.0, 21);
+    let (mut offset, mut prompt) = (21, 0);
+    let healed = async {
+        while prompt < 5 {
+            let began = Instant::now();
+            offset = pods.here.backend.publish("a", &json!("after the outage")).await;
+            assert_eq!(far.message().await.0, offset);
+            assert_eq!(moved.message().await.0, offset);
+            prompt = if began.elapsed() < PROMPTLY / 2 { prompt + 1 } else { 0 };
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), healed).await.expect("prompt deliveries");
+    // And a revocation that nobody was told of is found by the patrol.
+    broker.kill();
+    pods.here.backend.client.delete("/v1/notify/tokens?channel=a").await.assert_status(204);
+    for socket in [far, moved] {
+        let mut socket = socket;
+        let ended = loop {
+            if let Seen::Frame(frame) = socket.next().await
+                && frame["type"] == "ended"
+            {
+                break frame;
+            }
+        };
+        assert_eq!(ended["reason"], "revoked");
+    }
+    pods.stop().await;
+}
