@@ -58,7 +58,11 @@ pub(crate) fn read(
 ) -> Result<Option<Page>, NotifyError> {
     let Some(head) = channels::heads(conn, &[channel])?.pop() else { return Ok(None) };
     let page = PageRequest { after: part.page.after.max(head.last() - part.size), ..part.page };
-    let rows = history::page(conn, channel, page)?;
+    let mut rows = history::page(conn, channel, page)?;
+    // Those of a time with a shorter life may have gone before earlier ones: up to there nothing is missing.
+    let first = rows.first().map_or(0, |row| row.channel_offset);
+    let whole = (first..).zip(&rows).take_while(|(offset, row)| *offset == row.channel_offset).count();
+    rows.truncate(whole);
     let publications =
         rows.into_iter().map(|row| publication(channel, &head, row)).collect::<Result<_, _>>()?;
     Ok(Some(Page { head, publications }))

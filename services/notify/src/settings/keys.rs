@@ -147,7 +147,8 @@ mod tests {
     fn the_channels_of_accounts_are_for_keys_that_name_them() {
         let keys = keys(&[
             ("SEALPOST__NOTIFY__AUTH_KEYS__ALL", "0123456789abcdef"),
-            ("SEALPOST__NOTIFY__AUTH_KEYS__WAKE", r#"{ key = "fedcba9876543210", channels = ["account:"] }"#),
+            ("SEALPOST__NOTIFY__AUTH_KEYS__WAKE__KEY", "fedcba9876543210"),
+            ("SEALPOST__NOTIFY__AUTH_KEYS__WAKE__CHANNELS", "account:"),
         ]);
         let account = channel("account:5e0c26b0-5e5a-4c0e-8f0a-0123456789ab");
 
