@@ -2,12 +2,16 @@
 
 use common::models::UnixMillis;
 use common::models::events::{AccountEvent, MailboxChange, MailboxEvent};
+use common::models::notify::{
+    MessageType, NotificationFrame, NotificationMeta, NotificationRecord, NotifyFrame, NotifyRequest, Place,
+};
 use common::models::sms::{SmsRequest, SmsStatus};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 macro_rules! proto {
     ($file:literal) => {
-        serde_json::from_str::<Value>(include_str!(concat!("../../../../proto/bus/", $file))).unwrap()
+        serde_json::from_str::<Value>(include_str!(concat!("../../../../proto/", $file))).unwrap()
     };
 }
 
@@ -33,8 +37,8 @@ fn assert_described(example: &Value, schema: &Value) {
 
 #[test]
 fn account_events_are_read_and_written() {
-    let schema = proto!("account-events.schema.json");
-    let examples = examples(proto!("examples/account-events.1.json"));
+    let schema = proto!("bus/account-events.schema.json");
+    let examples = examples(proto!("bus/examples/account-events.1.json"));
 
     assert_eq!(schema["title"], AccountEvent::SCHEMA);
     assert_eq!(schema["oneOf"].as_array().unwrap().len(), examples.len(), "an example of each type");
@@ -47,7 +51,7 @@ fn account_events_are_read_and_written() {
 
 #[test]
 fn a_mailbox_event_of_before_the_flag_is_urgent() {
-    let mut older = examples(proto!("examples/mailbox-events.1.json")).remove(0);
+    let mut older = examples(proto!("bus/examples/mailbox-events.1.json")).remove(0);
     older.as_object_mut().unwrap().remove("urgent");
 
     let event = MailboxEvent::decode(older.to_string().as_bytes()).unwrap();
@@ -57,10 +61,10 @@ fn a_mailbox_event_of_before_the_flag_is_urgent() {
 
 #[test]
 fn mailbox_events_are_read_and_written() {
-    let schema = proto!("mailbox-events.schema.json");
+    let schema = proto!("bus/mailbox-events.schema.json");
 
     assert_eq!(schema["title"], MailboxEvent::SCHEMA);
-    for example in examples(proto!("examples/mailbox-events.1.json")) {
+    for example in examples(proto!("bus/examples/mailbox-events.1.json")) {
         assert_described(&example, &schema);
         let event = MailboxEvent::decode(example.to_string().as_bytes()).unwrap();
         assert_eq!(serde_json::to_value(&event).unwrap(), example);
@@ -69,9 +73,9 @@ fn mailbox_events_are_read_and_written() {
 
 #[test]
 fn requests_are_read_accepted_and_written() {
-    let schema = proto!("send-sms.schema.json");
+    let schema = proto!("bus/send-sms.schema.json");
 
-    for example in examples(proto!("examples/send-sms.json")) {
+    for example in examples(proto!("bus/examples/send-sms.json")) {
         assert_described(&example, &schema);
         let request = SmsRequest::parse(example.to_string().as_bytes()).unwrap();
         assert_eq!(serde_json::to_value(&request).unwrap(), example);
@@ -81,9 +85,9 @@ fn requests_are_read_accepted_and_written() {
 
 #[test]
 fn statuses_are_read_and_written() {
-    let schema = proto!("sms-status.schema.json");
+    let schema = proto!("bus/sms-status.schema.json");
 
-    let examples = examples(proto!("examples/sms-status.json"));
+    let examples = examples(proto!("bus/examples/sms-status.json"));
 
     for example in &examples {
         assert_described(example, &schema);
@@ -92,4 +96,49 @@ fn statuses_are_read_and_written() {
     }
     let states: Vec<&Value> = examples.iter().map(|example| &example["sms-status"]).collect();
     assert_eq!(json!(states), schema["properties"]["sms-status"]["enum"], "an example of each state");
+}
+
+#[test]
+fn records_of_notifications_are_read_and_written() {
+    let schema = proto!("bus/notify.schema.json");
+
+    assert_eq!(schema["title"], NotificationRecord::SCHEMA);
+    for example in examples(proto!("bus/examples/notify.1.json")) {
+        assert_described(&example, &schema);
+        let record: NotificationRecord = serde_json::from_str(&example.to_string()).unwrap();
+        assert_eq!(serde_json::to_value(&record).unwrap(), example);
+    }
+}
+
+#[test]
+fn frames_of_notifications_are_read_and_written() {
+    let frames = proto!("notify/frames.json");
+    let schema = proto!("notify/notification.schema.json");
+
+    for example in examples(frames["client"].clone()) {
+        let request: NotifyRequest = serde_json::from_value(example.clone()).unwrap();
+        let (id, offset) = match request {
+            NotifyRequest::Subscribe { id, offset, .. } => (id, offset),
+            NotifyRequest::Unsubscribe { id, .. } => (id, None),
+        };
+        assert_eq!((json!(id), json!(offset)), (example["id"].clone(), example["offset"].clone()));
+    }
+    for example in examples(frames["server"].clone()) {
+        let frame: NotifyFrame = serde_json::from_value(example.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&frame).unwrap(), example);
+    }
+    for example in examples(frames["notifications"].clone()) {
+        assert_described(&example, &schema);
+        let data = RawValue::from_string(example["data"].to_string()).unwrap();
+        let place: Option<Place> = serde_json::from_value(example.clone()).ok();
+        assert_eq!(place.is_some(), example["offset"].is_i64());
+        let meta = NotificationMeta {
+            channel: example["channel"].as_str().unwrap(),
+            id: serde_json::from_value(example["id"].clone()).unwrap(),
+            place,
+            at: serde_json::from_value(example["at"].clone()).unwrap(),
+        };
+        let frame = NotificationFrame { kind: MessageType::Message, meta, data: &data };
+        assert_eq!(serde_json::to_value(frame).unwrap(), example);
+    }
 }
