@@ -20,7 +20,8 @@ use smpp::smsc::Smsc;
 use data_dir::DataDir;
 
 /// The services in this process.
-const HOSTED: [&str; 4] = [auth::App::NAME, keystore::App::NAME, mailbox::App::NAME, sms_gateway::App::NAME];
+const HOSTED: [&str; 5] =
+    [auth::App::NAME, keystore::App::NAME, mailbox::App::NAME, notify::App::NAME, sms_gateway::App::NAME];
 
 /// Where files go unless told otherwise.
 const DATA_DIR: &str = "sealpost-data";
@@ -61,6 +62,7 @@ impl Serve {
         host.add::<auth::App>(&config).await?;
         host.add::<keystore::App>(&config).await?;
         host.add::<mailbox::App>(&config).await?;
+        host.add::<notify::App>(&config).await?;
         host.add::<sms_gateway::App>(&config).await?;
         let ready = |ready: &service::Ready| {
             let mut stdout = std::io::stdout().lock();

@@ -66,6 +66,10 @@ pub(super) fn provide(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBu
     store.setting(config, "internal.admin_token", "admin-token", token)?;
     store.setting(config, "auth.signing_key", "token-signing-key", signing_key)?;
     store.setting(config, "auth.data_key", "auth-data-key", token)?;
+    store.setting(config, "notify.token_key", "notify-token-key", token)?;
+    if !config.is_set("notify.auth_keys") {
+        store.setting(config, "notify.auth_keys.backend", "notify-api-key", token)?;
+    }
     config.fill("auth.mail", &data_dir.join("mail").display().to_string(), "made for a standalone");
     if !config.is_set("sms_gateway.vault") {
         sms_clients(&mut store, config)?;
@@ -243,7 +247,7 @@ mod tests {
         let (first, made) = provided(data.path(), &[]);
         let (second, made_later) = provided(data.path(), &[]);
 
-        assert_eq!(made.len(), 11, "{made:?}");
+        assert_eq!(made.len(), 13, "{made:?}");
         assert!(made_later.is_empty(), "{made_later:?}");
         assert_eq!(first.allowed_clients, ["test", "demo", "auth"]);
         assert_eq!(first.http_keys, second.http_keys);

@@ -4,6 +4,7 @@ mod first_start;
 mod invites;
 mod mail;
 mod messages;
+mod notifications;
 mod settings;
 mod sms;
 

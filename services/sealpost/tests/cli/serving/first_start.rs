@@ -9,10 +9,12 @@ use testkit::wait::wait_until;
 use super::{Standalone, begin};
 use crate::program::Place;
 
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 10] = [
     "admin-token",
     "auth-data-key",
     "internal-token",
+    "notify-api-key",
+    "notify-token-key",
     "sms-api-key-demo",
     "sms-api-key-test",
     "sms-vault-password",
@@ -62,14 +64,24 @@ async fn secrets_are_made_once_private_and_named_but_not_shown() {
         assert!(!second.program.stderr().contains(&value), "{name} is shown");
     }
     assert!(!second.program.stderr().contains("sms-api-key-demo"), "nothing is made again");
-    for database in ["auth.sqlite", "keystore.sqlite", "mailbox.sqlite", "sms_gateway.sqlite", "bus.sqlite"] {
+    let databases = [
+        "auth.sqlite",
+        "bus.sqlite",
+        "keystore.sqlite",
+        "mailbox.sqlite",
+        "notify.sqlite",
+        "sms_gateway.sqlite",
+    ];
+    for database in databases {
         assert!(data.join(database).exists(), "{database}");
     }
 }
 
 #[tokio::test]
 async fn what_a_killed_first_start_left_is_completed() {
-    for made in ["internal-token", "sms-vault-password", "sms-vault.p12", "sms-api-key-test"] {
+    for made in
+        ["internal-token", "sms-vault-password", "sms-vault.p12", "notify-token-key", "sms-api-key-test"]
+    {
         let place = Place::new();
         let mut killed = begin(&place, "");
         let path = place.path("data/secrets").join(made);

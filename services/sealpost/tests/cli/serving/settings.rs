@@ -46,7 +46,7 @@ async fn with_postgres_configured_all_tables_are_there() {
 
     let account = serde_json::json!({"username": "alice", "password": "correct horse battery"});
     server.http.post("/v1/accounts", &account).await.assert_status(201);
-    for service in ["auth", "keystore", "mailbox", "sms_gateway"] {
+    for service in ["auth", "keystore", "mailbox", "notify", "sms_gateway"] {
         assert!(!server.data.join(format!("{service}.sqlite")).exists(), "{service}");
     }
 }
