@@ -79,7 +79,7 @@ impl FromRequest for DeviceCaller {
 }
 
 /// Returns the credential of `Authorization: Bearer` (RFC 6750 §2.1).
-pub(crate) fn bearer(request: &HttpRequest) -> Option<&str> {
+pub fn bearer(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credential) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim_start())

@@ -27,7 +27,7 @@ mod signals;
 mod table;
 pub mod ws;
 
-pub use caller::{Caller, DeviceCaller};
+pub use caller::{Caller, DeviceCaller, bearer};
 pub use client_addr::{Cidr, CidrError, ClientAddr};
 pub use extract::Shutdown;
 pub use failure::Failure;

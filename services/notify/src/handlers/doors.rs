@@ -5,10 +5,9 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use common::models::Problem;
 use web::ws::{SocketLimits, upgrade};
-use web::{ClientAddr, Failure, Shutdown};
+use web::{ClientAddr, Failure, Shutdown, bearer};
 
 use super::bodies::EventsQuery;
-use super::key::bearer;
 use crate::app::State;
 use crate::delivery::{self, Joining};
 use crate::domain::NotifyError;

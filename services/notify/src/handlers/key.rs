@@ -1,12 +1,11 @@
 //! Which back-end calls, by its API key.
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use common::models::{Problem, ProblemKind};
 use futures_util::future::{Ready, ready};
-use web::{ClientAddr, Failure, Rule};
+use web::{ClientAddr, Failure, Rule, bearer};
 
 use crate::app::State;
 use crate::settings::Scope;
@@ -44,11 +43,4 @@ pub(super) fn count_guess(state: &State, request: &HttpRequest) -> Result<(), we
         Ok(client) => state.limits.take(Rule::NotifyTokenAddress, client.network()),
         Err(_) => Ok(()),
     }
-}
-
-/// The credential of `Authorization: Bearer` (RFC 6750 §2.1).
-pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, credential) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim_start())
 }

@@ -3,12 +3,11 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use common::models::sms::ClientId;
 use common::models::{Problem, ProblemKind};
-use web::Failure;
+use web::{Failure, bearer};
 
 use crate::pipeline::Gateway;
 
@@ -30,10 +29,4 @@ impl FromRequest for KeyCaller {
             )
         }))
     }
-}
-
-fn bearer(request: &HttpRequest) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
