@@ -3,117 +3,27 @@
 //! A publication comes to a loop once, however many clients it has there. A client is found by the address of its
 //! channel and a number; nothing is looked up by name, allocated or encoded for each of them.
 
+mod bag;
+mod passes;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::future::poll_fn;
 use std::rc::{Rc, Weak};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::Instant;
 
-use common::models::notify::{EndReason, Place};
-use common::models::{ChannelTokenId, UnixMillis};
-use futures_util::task::AtomicWaker;
+use common::models::ChannelTokenId;
+use common::models::notify::EndReason;
 use slab::Slab;
 use tokio::time::MissedTickBehavior;
 
+use self::bag::Spot;
+pub(super) use self::bag::{Bag, Parcel};
 use super::channel::{Channel, NotYet};
 use super::hub::{Entered, Hub};
 use super::inbox::Listener;
 use super::presence::Present;
 use crate::domain::{Pass, Publication};
-use crate::store::tokens::{self, TokenKey};
-
-/// Tokens of one statement.
-const STRIDE: usize = 1000;
-
-/// Something for all clients of a worker in a channel.
-#[derive(Clone)]
-pub(super) enum Parcel {
-    Publication(Arc<Channel>, Arc<Publication>),
-    /// Everything up to this place is lost.
-    Lost(Arc<Channel>, Place),
-    /// The channel lives anew, and counts from the beginning.
-    Restarted(Arc<Channel>),
-    /// A token of the channel is revoked, or all.
-    Revoked(Arc<Channel>, Option<ChannelTokenId>),
-}
-
-impl Parcel {
-    pub(super) fn publication(channel: &Arc<Channel>, publication: &Arc<Publication>) -> Self {
-        Self::Publication(Arc::clone(channel), Arc::clone(publication))
-    }
-}
-
-/// What waits for one loop, from any thread.
-pub(super) struct Bag {
-    limit: usize,
-    waiting: Mutex<Waiting>,
-    waker: AtomicWaker,
-}
-
-#[derive(Default)]
-pub(super) struct Waiting {
-    pub(super) parcels: Vec<Parcel>,
-    /// Clients that have left.
-    left: Vec<Spot>,
-    /// Parcels found no room.
-    overflown: bool,
-}
-
-/// Where a client is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Spot {
-    channel: usize,
-    key: usize,
-    /// Tells the client from a later one in the same spot.
-    number: u64,
-}
-
-impl Bag {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, waiting: Mutex::default(), waker: AtomicWaker::new() })
-    }
-
-    pub(super) fn put(&self, parcel: Parcel) {
-        let mut waiting = self.waiting();
-        if waiting.parcels.len() < self.limit {
-            waiting.parcels.push(parcel);
-        } else {
-            waiting.overflown = true;
-        }
-        // Only the first wakes: the loop takes all.
-        let first = waiting.parcels.len() == 1;
-        drop(waiting);
-        if first {
-            self.waker.wake();
-        }
-    }
-
-    fn leave(&self, spot: Spot) {
-        self.waiting().left.push(spot);
-        self.waker.wake();
-    }
-
-    pub(super) fn take(&self) -> Waiting {
-        std::mem::take(&mut *self.waiting())
-    }
-
-    async fn next(&self) -> Waiting {
-        poll_fn(|context| {
-            self.waker.register(context.waker());
-            let waiting = self.take();
-            let empty = waiting.parcels.is_empty() && waiting.left.is_empty();
-            if empty { Poll::Pending } else { Poll::Ready(waiting) }
-        })
-        .await
-    }
-
-    /// Entries are put in and taken out whole, so a poisoned lock is sound.
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 thread_local! {
     /// The loops of this thread: one for each hub, and so one for each process but in tests.
@@ -253,11 +163,16 @@ impl Worker {
                 drop(channels);
                 let id = id.map(ChannelTokenId::to_bytes);
                 self.end_where(EndReason::Revoked, Some(channel), |pass| match pass {
-                    Pass::Token { token, .. } => id.is_none_or(|id| id == *token),
+                    Pass::Token { id: own, .. } => id.is_none_or(|id| id == *own),
                     Pass::Access { .. } => false,
                 });
             }
         }
+    }
+
+    fn end(&self, client: &Client, channel: &Arc<Channel>, reason: EndReason) {
+        self.hub.metrics().ended_total.with_label_values(&[reason.as_str()]).inc();
+        client.listener.end(channel, reason);
     }
 
     /// Puts clients out of one channel or of all.
@@ -270,92 +185,10 @@ impl Worker {
             seats.clients.retain(|_, client| {
                 let ended = ends(&client.pass);
                 if ended {
-                    self.hub.metrics().ended_total.with_label_values(&[reason.as_str()]).inc();
-                    client.listener.end(channel, reason);
+                    self.end(client, channel, reason);
                 }
                 !ended
             });
-        }
-    }
-
-    /// Looks after what time alone changes.
-    fn tick(self: &Rc<Self>) {
-        let now = self.hub.now();
-        self.end_where(
-            EndReason::Revoked,
-            None,
-            |pass| matches!(pass, Pass::Access { watch, .. } if watch.is_revoked()),
-        );
-        self.end_where(
-            EndReason::Expired,
-            None,
-            |pass| matches!(pass, Pass::Access { expires_at, .. } if *expires_at <= now),
-        );
-        let late = Instant::now();
-        let mut waiting = self.waiting.borrow_mut();
-        while waiting.front().is_some_and(|(until, _)| *until <= late) {
-            if let Some(listener) = waiting.pop_front().and_then(|(_, listener)| listener.upgrade()) {
-                listener.late();
-            }
-        }
-        drop(waiting);
-        let round = self.hub.round();
-        let all = round != self.round.get();
-        if self.verifying.get() {
-            return;
-        }
-        let doubtful = self.tokens(|expires_at| all || expires_at <= now);
-        if !doubtful.is_empty() {
-            self.verifying.set(true);
-            actix_rt::spawn(verify(Rc::clone(self), doubtful));
-        }
-        self.round.set(round);
-    }
-
-    /// The tokens by which clients are in channels, each once.
-    fn tokens(&self, of_interest: impl Fn(UnixMillis) -> bool) -> Vec<TokenKey> {
-        let mut keys = Vec::new();
-        for seats in self.channels.borrow().values() {
-            let tokens = seats.clients.iter().filter_map(|(_, client)| match &client.pass {
-                Pass::Token { token, expires_at } if of_interest(*expires_at) => Some(*token),
-                _ => None,
-            });
-            let mut tokens: Vec<[u8; 16]> = tokens.collect();
-            tokens.sort_unstable();
-            tokens.dedup();
-            let name = seats.channel.name().as_str();
-            keys.extend(tokens.into_iter().map(|token| (name.to_owned(), Pass::token_id(token))));
-        }
-        keys
-    }
-
-    /// Puts out whose token is gone or has expired; the others may stay until it does.
-    fn judge(&self, asked: &[TokenKey], found: &[tokens::TokenRow], now: UnixMillis) {
-        let living: HashMap<(&str, [u8; 16]), UnixMillis> = found
-            .iter()
-            .map(|row| ((row.channel.as_str(), row.token_id.to_bytes()), row.expires_at))
-            .collect();
-        for (name, id) in asked {
-            let token = id.to_bytes();
-            let until = living.get(&(name.as_str(), token)).copied();
-            let mut channels = self.channels.borrow_mut();
-            let Some(seats) = channels.values_mut().find(|seats| seats.channel.name().as_str() == name)
-            else {
-                continue;
-            };
-            let channel = Arc::clone(&seats.channel);
-            let is = |pass: &Pass| matches!(pass, Pass::Token { token: held, .. } if *held == token);
-            match until {
-                Some(until) if until > now => {
-                    let clients = seats.clients.iter_mut().filter(|(_, client)| is(&client.pass));
-                    clients.for_each(|(_, client)| client.pass = Pass::Token { token, expires_at: until });
-                }
-                gone => {
-                    drop(channels);
-                    let reason = if gone.is_some() { EndReason::Expired } else { EndReason::Revoked };
-                    self.end_where(reason, Some(&channel), is);
-                }
-            }
         }
     }
 }
@@ -373,24 +206,12 @@ async fn run(worker: Rc<Worker>) {
                     tracing::warn!("a worker thread was behind: its clients have to come back");
                     worker.end_where(EndReason::Slow, None, |_| true);
                 }
+                // Else the clients would not come to what is in their inboxes while more comes without a pause.
+                tokio::task::yield_now().await;
             }
             _ = timer.tick() => worker.tick(),
         }
     }
-}
-
-async fn verify(worker: Rc<Worker>, doubtful: Vec<TokenKey>) {
-    for keys in doubtful.chunks(STRIDE) {
-        let wanted = keys.to_vec();
-        match worker.hub.db().read(move |conn| tokens::find(conn, &wanted)).await {
-            Ok(found) => worker.judge(keys, &found, worker.hub.now()),
-            Err(error) => {
-                tracing::warn!(%error, "tokens of connected clients could not be looked up; trying again");
-                break;
-            }
-        }
-    }
-    worker.verifying.set(false);
 }
 
 /// What lets a client into a channel.

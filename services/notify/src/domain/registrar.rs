@@ -12,7 +12,7 @@ use super::error::NotifyError;
 use super::tokens::renewed;
 use crate::settings::NotifySettings;
 use crate::store::channels::{self, HeadRow};
-use crate::store::tokens::{self, TokenRow};
+use crate::store::tokens::{self, TokenKey, TokenRow};
 
 /// Prolonging a token by less than this is not worth a write.
 const RENEWAL: Duration = Duration::from_secs(60);
@@ -110,7 +110,7 @@ fn carry_out(
     most: i64,
     now: UnixMillis,
 ) -> Result<Vec<Answer>, NotifyError> {
-    let mut heads = heads(conn, jobs, now)?;
+    let heads = heads(conn, jobs, now)?;
     let shared = share(conn, jobs, now)?;
     let resolved = resolve(conn, jobs, now)?;
     let mut answers = Vec::with_capacity(jobs.len());
@@ -118,13 +118,7 @@ fn carry_out(
         answers.push(match job {
             Job::Share(row) => Answer::Token(shared.get(&row.channel).cloned().map(Box::new)),
             Job::Resolve(hash) => Answer::Token(resolved.get(hash.as_slice()).cloned().map(Box::new)),
-            Job::Head(name) => Answer::Head(heads.remove(name.as_str()).map_or_else(
-                || Err(unexpected()),
-                |head| {
-                    heads.insert(head.channel.clone(), head.clone());
-                    Ok(head)
-                },
-            )?),
+            Job::Head(name) => Answer::Head(heads.get(name.as_str()).cloned().ok_or_else(unexpected)?),
             Job::Issue(row) if tokens::count(conn, &row.channel)? >= most => Answer::TooMany,
             Job::Issue(row) => {
                 tokens::insert(conn, row)?;
@@ -158,10 +152,18 @@ fn share(conn: &mut DbConn, jobs: &[Job], now: UnixMillis) -> Result<HashMap<Str
             wanted.entry(&row.channel).or_insert(row);
         }
     }
-    let keys: Vec<_> = wanted.values().map(|row| (row.channel.clone(), row.token_id)).collect();
-    let rows: Vec<TokenRow> = wanted.into_values().cloned().collect();
+    let keys = |rows: &BTreeMap<&str, &TokenRow>| -> Vec<TokenKey> {
+        rows.values().map(|row| (row.channel.clone(), row.token_id)).collect()
+    };
+    // Most of them live, and nothing is to be written.
+    let mut kept = tokens::find(conn, &keys(&wanted))?;
+    kept.retain(|row| row.expires_at > now);
+    for row in &kept {
+        wanted.remove(row.channel.as_str());
+    }
+    let rows: Vec<TokenRow> = wanted.values().map(|row| (*row).clone()).collect();
     tokens::share(conn, &rows, now)?;
-    let kept = tokens::find(conn, &keys)?;
+    kept.append(&mut tokens::find(conn, &keys(&wanted))?);
     Ok(kept.into_iter().map(|row| (row.channel.clone(), row)).collect())
 }
 
@@ -180,7 +182,6 @@ fn resolve(
         .collect();
     let hashes: Vec<HashedToken> = shown.into_values().collect();
     let mut rows = tokens::resolve(conn, &hashes, now)?;
-    rows.sort_by(|one, other| (&one.channel, one.token_id).cmp(&(&other.channel, other.token_id)));
     // What a join adds to the life of a token is written when it is worth it; so is the time of its last use.
     let mut used = Vec::new();
     for row in &mut rows {

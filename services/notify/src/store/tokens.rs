@@ -166,8 +166,11 @@ pub(crate) fn resolve(
 enum Renew {}
 
 impl BatchSql for Renew {
-    const SQL: &'static str = "UPDATE tokens AS t SET used_at = {now}, expires_at = r.expires_at FROM {r} \
-        WHERE t.channel = r.channel AND t.token_id = r.token_id AND t.token_hash = r.token_hash";
+    const SQL: &'static str = "WITH held AS MATERIALIZED (SELECT t.channel, t.token_id, r.expires_at FROM {r} \
+        JOIN tokens AS t ON t.channel = r.channel AND t.token_id = r.token_id AND t.token_hash = r.token_hash \
+        ORDER BY t.channel, t.token_id FOR UPDATE OF t) \
+        UPDATE tokens AS t SET used_at = {now}, expires_at = held.expires_at FROM held \
+        WHERE t.channel = held.channel AND t.token_id = held.token_id";
     type Row = ();
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
-use testkit::program::Program;
 use testkit::wait::wait_until;
 use tokio::time::{Instant, sleep};
 
@@ -148,13 +148,46 @@ testkit::on_both! {
         // It was told, at its first connection, of what it cannot have any more.
         late.stay(Instant::now() + Duration::from_millis(500)).await;
         assert_eq!((late.seen, late.lost), (last, 1));
-        let sealed = program_log_is_discreet(&program, &token);
-        assert!(sealed);
+        let log = program.log();
+        assert!(!log.contains(token.as_str().unwrap()) && !log.contains(crate::harness::KEY));
         app.host.stop().await;
     }
-}
 
-/// No token is in the log of a program that was killed many times.
-fn program_log_is_discreet(program: &Program, token: &Value) -> bool {
-    !program.log().contains(token.as_str().unwrap()) && !program.log().contains(crate::harness::KEY)
+    async fn two_thousand_clients_of_a_process_that_was_killed_are_back_within_seconds(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let mut program = app.program(&test, &[]).await;
+        let backend = Backend::new(&program.url);
+        let token = json!(backend.channel_token("crowd").await);
+        let own = json!(backend.channel_token("own").await);
+        let url = program.url.clone();
+        let token_of = |number: usize| if number % 2 == 0 { &token } else { &own };
+        let enter = |number: usize, offset: Option<i64>| {
+            let (url, token) = (url.clone(), token_of(number).clone());
+            async move {
+                let mut socket = Socket::connect(&url).await;
+                socket.subscribe(&json!({"token": token, "offset": offset})).await;
+                socket
+            }
+        };
+        let crowd = join_all((0..2000).map(|number| enter(number, None))).await;
+        program.kill();
+        drop(crowd);
+        program.restart().await.unwrap();
+        for channel in ["crowd", "own"] {
+            for number in 1..=3 {
+                backend.publish(channel, &json!(number)).await;
+            }
+        }
+
+        let began = Instant::now();
+        let back = |number: usize| {
+            let entering = enter(number, Some(0));
+            async move { entering.await.offsets(3).await }
+        };
+        let seen = join_all((0..2000).map(back)).await;
+
+        assert!(seen.iter().all(|offsets| *offsets == [1, 2, 3]));
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        app.host.stop().await;
+    }
 }

@@ -11,4 +11,5 @@ mod pods;
 mod publishing;
 mod resuming;
 mod slow;
+mod time;
 mod tokens;

@@ -1,0 +1,121 @@
+//! What time alone changes.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::clock::FakeClock;
+use testkit::wait::wait_until;
+
+use crate::harness::TestApp;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+testkit::on_both! {
+    async fn what_has_expired_is_removed_and_a_channel_begins_another_life(test: TestDb) {
+        let clock = FakeClock::default();
+        let more = [
+            ("notify.history_ttl", "1h"),
+            ("notify.idempotency_ttl", "2h"),
+            ("notify.channel_ttl", "4h"),
+            ("notify.token_ttl", "3h"),
+            ("notify.sweep_every", "20ms"),
+            ("notify.sweep_batch", "7"),
+        ];
+        let app = TestApp::start_at(&test, &more, clock.shared()).await;
+        let db = app.host.database("notify");
+        let rows = async |table: &'static str| count(&db, table).await;
+        let token = app.backend.channel_token("a").await;
+        let mut member = app.connect().await;
+        member.subscribe(&json!({"token": token})).await;
+        for number in 1..=50 {
+            app.backend.publish_keyed(&json!({"channel": "a", "data": number}), &format!("key-{number}")).await.assert_status(200);
+        }
+        let first = app.backend.history("a", "").await["epoch"].clone();
+
+        clock.advance(HOUR);
+        wait_until("the history to be gone", || async { rows("notifications").await == 0 }).await;
+        let kept = app.backend.publish_keyed(&json!({"channel": "a", "data": 1}), "key-1").await.expect(200);
+        assert_eq!((kept.value()["offset"].clone(), kept.header("idempotent-replay")), (json!(1), Some("true")));
+        clock.advance(HOUR);
+        wait_until("the keys to be gone", || async { rows("idempotency_keys").await == 0 }).await;
+        assert_eq!((rows("tokens").await, rows("channels").await), (1, 1));
+        clock.advance(HOUR);
+        wait_until("the token to be gone", || async { rows("tokens").await == 0 }).await;
+        assert_eq!(rows("channels").await, 1);
+        clock.advance(HOUR);
+        wait_until("the channel to be gone", || async { rows("channels").await == 0 }).await;
+
+        assert_eq!(app.backend.publish("a", &json!("anew")).await, 1);
+        let second = app.backend.history("a", "").await["epoch"].clone();
+        assert_ne!(first, second);
+        let token = app.backend.channel_token("a").await;
+        let mut back = app.connect().await;
+        let joined = back.subscribe(&json!({"token": token, "offset": 1, "epoch": first})).await;
+        assert_eq!((&joined["recovered"], &joined["epoch"]), (&json!(false), &second));
+        app.host.stop().await;
+    }
+
+    async fn whoever_is_in_a_channel_when_it_begins_another_life_hears_it_from_the_beginning(test: TestDb) {
+        let clock = FakeClock::default();
+        let more = [("notify.history_ttl", "1h"), ("notify.channel_ttl", "1h"), ("notify.sweep_every", "20ms")];
+        let app = TestApp::start_at(&test, &more, clock.shared()).await;
+        let db = app.host.database("notify");
+        let account = common::models::AccountId::new();
+        let channel = format!("account:{account}");
+        let mut member = app.connect().await;
+        let narrow = app.backend.narrow();
+        let (token, _) = app.access_token(account);
+        member.subscribe(&json!({"token": token})).await;
+        for offset in 1..=3 {
+            assert_eq!(narrow.publish(&channel, &json!(offset)).await, offset);
+        }
+        assert_eq!(member.offsets(3).await, [1, 2, 3]);
+
+        // Its session ends with its access token; one that is renewed in time stays.
+        clock.advance(HOUR);
+        let (token, _) = app.access_token(account);
+        let mut member = app.connect().await;
+        member.subscribe(&json!({"token": token})).await;
+        wait_until("the channel to be gone", || async { count(&db, "channels").await == 0 }).await;
+        for offset in 1..=3 {
+            assert_eq!(narrow.publish(&channel, &json!(offset)).await, offset);
+        }
+
+        assert_eq!(member.offsets(3).await, [1, 2, 3]);
+        app.host.stop().await;
+    }
+
+    async fn another_secret_of_tokens_makes_other_tokens(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let before = app.backend.channel_token("a").await;
+        app.host.stop().await;
+
+        let app = TestApp::start_with(&test, &[("notify.token_key", "another secret of tokens")]).await;
+        let after = app.backend.channel_token("a").await;
+
+        assert_ne!(before, after);
+        assert_eq!(app.backend.channel_token("a").await, after);
+        let mut socket = app.connect().await;
+        socket.ask(&json!({"token": before})).await;
+        socket.frame("refused").await;
+        app.connect().await.subscribe(&json!({"token": after})).await;
+        app.host.stop().await;
+    }
+}
+
+/// The rows of a table.
+async fn count(db: &db::Db, table: &'static str) -> i64 {
+    use diesel::prelude::*;
+    use diesel::sql_types::BigInt;
+
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let counted = db.read(move |conn| {
+        let query = diesel::sql_query(format!("SELECT count(*) AS count FROM {table}"));
+        Ok::<_, db::DbError>(query.get_result::<Count>(conn)?.count)
+    });
+    counted.await.unwrap()
+}
