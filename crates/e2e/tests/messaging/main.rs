@@ -15,3 +15,4 @@ mod people;
 mod pods;
 mod secrecy;
 mod traffic;
+mod wake_ups;
