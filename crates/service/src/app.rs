@@ -9,6 +9,17 @@ use web::{RoutesFn, Service};
 use crate::error::StartError;
 use crate::platform::Platform;
 
+/// An option of a service's program that turns a setting on: `--name`.
+#[derive(Debug, Clone, Copy)]
+pub struct Switch {
+    /// Its name, without the dashes.
+    pub name: &'static str,
+    /// The dotted path of the setting, a boolean.
+    pub setting: &'static str,
+    /// What it is for, in one line.
+    pub help: &'static str,
+}
+
 /// A service: its settings, tables and routes, and how it is put together.
 pub trait App: 'static {
     /// Its name, as in `sealpost-<name>`, paths and metrics: `mailbox`, `sms-gateway`.
@@ -17,6 +28,9 @@ pub trait App: 'static {
     /// Whether it takes access tokens, so that it is ready only once auth has told it the public keys. A service whose
     /// callers have other credentials needs no auth.
     const TAKES_TOKENS: bool = true;
+
+    /// The options that its program has beside those of all programs.
+    const SWITCHES: &'static [Switch] = &[];
 
     /// Its section of the settings; `Debug` is safe to log. Derives `Deserialize` with `#[serde(default,
     /// deny_unknown_fields)]`.

@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use config::{Config, ConfigError};
 use db::Db;
 
-use crate::app::App;
+use crate::app::{App, Switch};
 use crate::error::StartError;
 use crate::host::{Host, Surroundings, migrate_database};
 use crate::settings::CommonSettings;
@@ -35,6 +35,9 @@ pub struct Options {
     /// Directory for SQLite files and the embedded bus
     #[arg(long, global = true, value_name = "DIR", env = "SEALPOST_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Settings, by dotted paths, that other options of the program stand for.
+    #[arg(skip)]
+    pub switched_on: Vec<&'static str>,
 }
 
 impl Options {
@@ -46,6 +49,8 @@ impl Options {
         let overrides = [("http.listen", self.listen), ("internal.listen", self.internal)];
         let overrides = overrides.into_iter().filter_map(|(path, address)| Some((path, address?)));
         let overrides = overrides.map(|(path, address)| (path.to_owned(), address.to_string()));
+        let switched_on = self.switched_on.iter().map(|path| ((*path).to_owned(), "true".to_owned()));
+        let overrides = overrides.chain(switched_on);
         Config::load(self.config.as_deref(), env, overrides)
     }
 }
@@ -81,12 +86,27 @@ enum Command {
 #[must_use]
 pub fn main<A: App>() -> ExitCode {
     let name = format!("sealpost-{}", A::NAME);
-    let command = Arguments::command().display_name(name.clone()).bin_name(name);
-    let arguments = match command.try_get_matches().and_then(|found| Arguments::from_arg_matches(&found)) {
-        Ok(arguments) => arguments,
+    let command = command::<A>().display_name(name.clone()).bin_name(name);
+    match command.try_get_matches().and_then(|found| arguments::<A>(&found)) {
+        Ok(arguments) => report(block_on(run::<A>(arguments))),
         Err(error) => error.exit(),
+    }
+}
+
+/// The command line of a service's program, its switches included.
+fn command<A: App>() -> clap::Command {
+    let switch = |switch: &Switch| {
+        let arg = clap::Arg::new(switch.name).long(switch.name).help(switch.help);
+        arg.action(clap::ArgAction::SetTrue).global(true)
     };
-    report(block_on(run::<A>(arguments)))
+    Arguments::command().args(A::SWITCHES.iter().map(switch))
+}
+
+fn arguments<A: App>(found: &clap::ArgMatches) -> Result<Arguments, clap::Error> {
+    let mut arguments = Arguments::from_arg_matches(found)?;
+    let on = A::SWITCHES.iter().filter(|switch| found.get_flag(switch.name));
+    arguments.options.switched_on = on.map(|switch| switch.setting).collect();
+    Ok(arguments)
 }
 
 /// How long calls that block may hold the process after everything else has ended.
