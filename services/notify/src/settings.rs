@@ -77,7 +77,8 @@ pub struct NotifySettings {
     pub page: usize,
     /// Bytes of notifications that are read from the history at once; one always fits.
     pub page_bytes: usize,
-    /// Notifications that are kept in memory of each channel with several clients, for those that come back together.
+    /// Notifications that are kept in memory of each channel with several clients, for those that come back together; no
+    /// more than `page_bytes` of them.
     pub recent: usize,
     /// How long an earlier notification is waited for that others have overtaken, before it is read from the history.
     #[serde(with = "humantime_serde")]

@@ -96,7 +96,7 @@ impl Catching {
         if head.epoch != seen.epoch || !whole {
             return Ok(false);
         }
-        channel.remember(&rows, self.hub.settings().recent);
+        channel.remember(&rows, self.hub.keep());
         self.page = rows;
         Ok(true)
     }
@@ -141,7 +141,7 @@ impl Catching {
             drop(reader);
             let rows = read.map(|page| page.publications).unwrap_or_default();
             if offset(rows.first()) == Some(after + 1) {
-                channel.remember(&rows, self.hub.settings().recent);
+                channel.remember(&rows, self.hub.keep());
                 self.page = rows;
             } else if let Some(place) = channel.last() {
                 // It went while the client was reading what came before.

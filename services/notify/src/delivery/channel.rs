@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use common::models::Epoch;
 use common::models::notify::Place;
 
-use super::recent::Recent;
+use super::recent::{Keep, Recent};
 use super::worker::{Bag, Parcel};
 use crate::domain::{ChannelName, Publication};
 
@@ -73,7 +73,7 @@ impl Channel {
     }
 
     /// Notes where the channel stands by its table, if that is not known yet, and hands on what has come since.
-    pub(super) fn begin(self: &Arc<Self>, head: Place, keep: usize) {
+    pub(super) fn begin(self: &Arc<Self>, head: Place, keep: Keep) {
         let mut order = self.order();
         if order.last.is_none() {
             order.last = Some(head);
@@ -83,7 +83,7 @@ impl Channel {
     }
 
     /// Takes a publication. Tells whether somebody has to begin reading what is missing before it.
-    pub(super) fn accept(self: &Arc<Self>, publication: &Arc<Publication>, keep: usize) -> bool {
+    pub(super) fn accept(self: &Arc<Self>, publication: &Arc<Publication>, keep: Keep) -> bool {
         let mut order = self.order();
         let Some(place) = publication.place() else {
             order.hand_on(&Parcel::publication(self, publication));
@@ -124,7 +124,7 @@ impl Channel {
     }
 
     /// Goes on without everything up to `through`, which cannot be had any more, and lets clients know.
-    pub(super) fn give_up(self: &Arc<Self>, epoch: Epoch, through: i64, keep: usize) {
+    pub(super) fn give_up(self: &Arc<Self>, epoch: Epoch, through: i64, keep: Keep) {
         let mut order = self.order();
         let Some(last) = order.last.filter(|last| last.epoch == epoch && last.offset < through) else {
             return;
@@ -173,7 +173,7 @@ impl Channel {
     }
 
     /// Keeps what was read from the history for others, if there is a crowd.
-    pub(super) fn remember(&self, read: &[Arc<Publication>], keep: usize) {
+    pub(super) fn remember(&self, read: &[Arc<Publication>], keep: Keep) {
         let mut order = self.order();
         let same =
             |last: &Place| read.iter().all(|one| one.place().is_some_and(|place| place.epoch == last.epoch));
@@ -202,7 +202,7 @@ impl Channel {
         self.order().clients()
     }
 
-    fn advance(self: &Arc<Self>, order: &mut Order, keep: usize) {
+    fn advance(self: &Arc<Self>, order: &mut Order, keep: Keep) {
         let keep = order.keep(keep);
         while let Some(last) = order.last {
             let offset = last.offset + 1;
@@ -252,8 +252,8 @@ impl Order {
     }
 
     /// How many of the latest publications are kept.
-    fn keep(&self, most: usize) -> usize {
-        if self.clients() < CROWD { 0 } else { most }
+    fn keep(&self, most: Keep) -> Keep {
+        if self.clients() < CROWD { Keep::NOTHING } else { most }
     }
 
     fn restart(&mut self, channel: &Arc<Channel>, epoch: Epoch) {

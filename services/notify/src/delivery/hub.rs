@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::channel::{Channel, Missing};
 use super::door::{Door, DoorSeries, Doors};
 use super::pods;
+use super::recent::Keep;
 use super::worker::Parcel;
 use crate::domain::{ChannelName, NotifyError, Publication, history};
 use crate::metrics::Metrics;
@@ -96,7 +97,7 @@ impl Hub {
     /// Takes a publication for the clients here.
     pub(super) fn accept(&self, publication: &Arc<Publication>) {
         if let Some(channel) = self.find(publication.channel())
-            && channel.accept(publication, self.0.settings.recent)
+            && channel.accept(publication, self.keep())
         {
             self.fill(&channel);
         }
@@ -188,7 +189,7 @@ impl Hub {
     }
 
     async fn fill_once(&self, channel: &Arc<Channel>, missing: Missing) -> Result<(), NotifyError> {
-        let (keep, Missing { after, through }) = (self.0.settings.recent, missing);
+        let (keep, Missing { after, through }) = (self.keep(), missing);
         let read = self.read(channel.name(), after.offset).await?;
         let Some(history::Page { head, publications: rows }) = read else {
             channel.give_up(after.epoch, through, keep);
@@ -252,6 +253,11 @@ impl Hub {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// How much of the latest publications of a channel is kept in memory.
+    pub(super) fn keep(&self) -> Keep {
+        Keep { messages: self.0.settings.recent, bytes: self.0.settings.page_bytes }
     }
 
     /// The series of one door.

@@ -42,7 +42,7 @@ pub(super) async fn open(state: &State, token: &str, network: IpAddr) -> Result<
     let channel = ticket.entered.channel();
     if channel.last().is_none() {
         let head = state.registrar.head(channel.name().clone()).await?;
-        channel.begin(Place { offset: head.last(), epoch: head.epoch }, state.settings.recent);
+        channel.begin(Place { offset: head.last(), epoch: head.epoch }, state.hub.keep());
     }
     Ok(ticket)
 }

@@ -160,7 +160,7 @@ testkit::on_both! {
         let token = json!(backend.channel_token("crowd").await);
         let own = json!(backend.channel_token("own").await);
         let url = program.url.clone();
-        let token_of = |number: usize| if number % 2 == 0 { &token } else { &own };
+        let token_of = |number: usize| if number.is_multiple_of(2) { &token } else { &own };
         let enter = |number: usize, offset: Option<i64>| {
             let (url, token) = (url.clone(), token_of(number).clone());
             async move {

@@ -33,7 +33,7 @@ fn name() -> ChannelName {
 /// A channel with one client, whose loop's bag is looked into.
 fn begun(offset: i64) -> (Arc<Channel>, Arc<Bag>) {
     let (channel, bag) = (Channel::new(name()), Bag::new(10_000));
-    channel.begin(place(offset), 0);
+    channel.begin(place(offset), Keep::NOTHING);
     assert!(channel.attach(&bag, None).is_ok());
     (channel, bag)
 }
@@ -51,8 +51,10 @@ fn handed_on(bag: &Bag) -> Vec<i64> {
 fn what_comes_twice_or_too_early_is_put_into_order() {
     let (channel, bag) = begun(3);
 
-    let began: Vec<bool> =
-        [3, 6, 5, 5, 4, 4, 7].iter().map(|offset| channel.accept(&publication(*offset), 0)).collect();
+    let began: Vec<bool> = [3, 6, 5, 5, 4, 4, 7]
+        .iter()
+        .map(|offset| channel.accept(&publication(*offset), Keep::NOTHING))
+        .collect();
 
     assert_eq!(handed_on(&bag), [4, 5, 6, 7]);
     assert_eq!(began, [false, true, false, false, false, false, false], "one reads what is missing");
@@ -63,15 +65,15 @@ fn what_comes_twice_or_too_early_is_put_into_order() {
 fn what_is_missing_is_told_until_it_is_there_or_given_up() {
     let (channel, bag) = begun(0);
 
-    assert!(channel.accept(&publication(5), 0));
+    assert!(channel.accept(&publication(5), Keep::NOTHING));
     assert!(!channel.reach(place(9)), "somebody is at it");
     assert_eq!(channel.missing(), Some(Missing { after: place(0), through: 4 }));
-    channel.accept(&publication(1), 0);
-    channel.give_up(place(0).epoch, 4, 0);
+    channel.accept(&publication(1), Keep::NOTHING);
+    channel.give_up(place(0).epoch, 4, Keep::NOTHING);
 
     assert_eq!(handed_on(&bag), [1, -4, 5]);
     assert_eq!(channel.missing(), Some(Missing { after: place(5), through: 9 }));
-    (6..=9).for_each(|offset| assert!(!channel.accept(&publication(offset), 0)));
+    (6..=9).for_each(|offset| assert!(!channel.accept(&publication(offset), Keep::NOTHING)));
     assert_eq!(channel.missing(), None);
     assert!(channel.reach(place(10)), "and then anew");
 }
@@ -79,11 +81,11 @@ fn what_is_missing_is_told_until_it_is_there_or_given_up() {
 #[test]
 fn what_comes_before_the_channel_was_looked_up_waits() {
     let (channel, bag) = (Channel::new(name()), Bag::new(10_000));
-    channel.accept(&publication(3), 0);
-    channel.accept(&publication(2), 0);
+    channel.accept(&publication(3), Keep::NOTHING);
+    channel.accept(&publication(2), Keep::NOTHING);
     assert_eq!(channel.attach(&bag, None).err(), Some(NotYet::Unknown));
 
-    channel.begin(place(1), 0);
+    channel.begin(place(1), Keep::NOTHING);
 
     assert_eq!(channel.last(), Some(place(3)));
     assert_eq!(channel.attach(&bag, Some(1)).err(), Some(NotYet::Behind));
@@ -95,7 +97,7 @@ fn another_life_begins_its_offsets_anew() {
     let epoch = Epoch::new();
     let other = publication_of(Place { offset: 1, epoch });
 
-    channel.accept(&other, 0);
+    channel.accept(&other, Keep::NOTHING);
 
     assert_eq!(handed_on(&bag), [0, 1], "clients hear of it first");
     assert_eq!(channel.last(), Some(Place { offset: 1, epoch }));
@@ -110,7 +112,7 @@ fn a_crowd_gets_what_it_missed_from_memory() {
         more += 1;
     }
     (1..=5).for_each(|offset| {
-        channel.accept(&publication(offset), 4);
+        channel.accept(&publication(offset), Keep { messages: 4, bytes: 1000 });
     });
 
     let Ok(opening) = channel.attach(&bag, Some(2)) else { panic!("it is in memory") };
