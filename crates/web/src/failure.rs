@@ -47,6 +47,11 @@ impl Failure {
         Self::problem(Problem::invalid(pointer, detail))
     }
 
+    /// Makes a 503 of something that there is no room for at the moment.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::problem(Problem::new(ProblemKind::Unavailable).with_detail(detail))
+    }
+
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         let problem =
             Problem::new(ProblemKind::MethodNotAllowed).with_detail(format!("this path takes {allow}"));

@@ -224,6 +224,8 @@ fn serve(
                 .keep_alive(keep_alive)
                 .client_request_timeout(request_timeout)
                 .tcp_nodelay(true)
+                // A client that hangs up ends its request at once, also one that only waits: a long poll.
+                .h1_allow_half_closed(false)
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();
                     async move { stopping.notified().await }

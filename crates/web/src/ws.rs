@@ -99,8 +99,7 @@ where
         return Err(bad_handshake("a websocket handshake has no body"));
     };
     if !seats.sockets.has_room() {
-        let problem = Problem::new(ProblemKind::Unavailable);
-        return Err(Failure::problem(problem.with_detail("no more sockets are accepted at the moment")));
+        return Err(Failure::unavailable("no more sockets are accepted at the moment"));
     }
     let key = request
         .headers()

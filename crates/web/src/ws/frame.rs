@@ -23,6 +23,26 @@ impl Frame {
         Self::encode(OpCode::Binary, payload)
     }
 
+    /// Tells whether it is a binary message.
+    pub fn is_binary(&self) -> bool {
+        self.0.first().is_some_and(|first| first & 0x0f == u8::from(OpCode::Binary))
+    }
+
+    /// Returns how many bytes it has, header included.
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the message without the header, which a server's frame has alone before it. Shares the bytes.
+    pub fn payload(&self) -> Bytes {
+        let header = match self.0.get(1) {
+            Some(127) => 10,
+            Some(126) => 4,
+            _ => 2,
+        };
+        self.0.slice(header.min(self.0.len())..)
+    }
+
     pub(super) fn ping() -> Self {
         Self(Bytes::from_static(&[0x89, 0]))
     }

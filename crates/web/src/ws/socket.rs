@@ -216,7 +216,8 @@ impl Socket {
         self.queue.bytes()
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
+    /// The poll behind [`Socket::next`], for a session that is written as one.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
         self.alarm.wakes(context.waker());
         if self.wheel.draining() {
             self.begin_close(CloseCode::RESTART, "restarting", End::Drain);
@@ -257,6 +258,13 @@ impl Socket {
                 Poll::Ready(Err(_)) => self.finish(End::Lost),
             }
         }
+    }
+
+    /// Writes what is queued without reading on, for a session that is busy with the message before. Ready when nothing is
+    /// left to be written.
+    pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_write(context);
+        if self.state == State::Closed || self.queue.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn answer(&mut self, incoming: Incoming) {
