@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("common", &[]),
     ("config", &[]),
     ("smpp", &[]),
-    ("socketio", &[]),
+    ("socketio", &["web"]),
     ("telemetry", &[]),
     ("sms", &["common"]),
     ("db", &["common"]),
