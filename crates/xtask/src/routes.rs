@@ -19,6 +19,13 @@ struct Entry {
     exact: Option<String>,
     prefix: Option<String>,
     service: String,
+    /// Whether the interface description has it; false for a protocol of its own.
+    #[serde(default = "yes")]
+    described: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The service name of entries that every process answers by itself.
@@ -98,7 +105,10 @@ fn findings(table: &Table, served: &BTreeSet<(String, String)>) -> Vec<String> {
             None => findings.push(format!("{path} is served by {service}; paths.toml does not have it")),
         }
     }
-    let unused = table.path.iter().filter(|entry| entry.service != ANY && !used.contains(entry.name()));
+    let unused = table
+        .path
+        .iter()
+        .filter(|entry| entry.service != ANY && entry.described && !used.contains(entry.name()));
     findings.extend(
         unused.map(|entry| {
             format!("{} is in paths.toml; {} serves nothing there", entry.name(), entry.service)
@@ -138,6 +148,13 @@ mod tests {
         let found = findings(&table, &served(&[("/v1/a", "auth"), ("/v1/ab", "auth")]));
 
         assert_eq!(found, ["/v1/ab is served by auth; paths.toml does not have it"]);
+    }
+
+    #[test]
+    fn an_entry_for_a_protocol_of_its_own_needs_no_description() {
+        let table = table("[[path]]\nprefix = '/socket.io'\nservice = 'notify'\ndescribed = false\n");
+
+        assert_eq!(findings(&table, &served(&[])), Vec::<String>::new());
     }
 
     #[test]

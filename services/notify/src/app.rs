@@ -8,11 +8,11 @@ use bus::live::Live;
 use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use db::{Db, Migrations};
-use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events};
+use service::{AccountEvents, DatabaseCheck, Platform, StartError, Switch, handle_account_events};
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Gate, Limits, RoutesFn, Service, Task};
 
-use crate::delivery::{Hub, Means, Presence, patrol};
+use crate::delivery::{ChannelApi, Hub, Means, Presence, patrol};
 use crate::domain::{ChannelName, NotifyError, Registrar, Writer, housekeeping};
 use crate::metrics::Metrics;
 use crate::settings::NotifySettings;
@@ -56,11 +56,37 @@ impl AccountEvents for Events {
     }
 }
 
+/// Where clients of Socket.IO connect, unless they are told otherwise.
+const SOCKET_PATH: &str = "/socket.io/";
+
+/// What answers there.
+enum Sockets {
+    ChannelApi(socketio::Server),
+    Conformance(socketio::conformance::Conformance),
+}
+
+fn sockets(state: &State, origins: &[String]) -> Sockets {
+    if state.settings.conformance {
+        tracing::warn!("/socket.io/ is for conformance suites: no client gets notifications there");
+        return Sockets::Conformance(socketio::conformance::Conformance::default());
+    }
+    let mut settings = state.settings.socketio.clone();
+    if settings.cors.origins.is_empty() {
+        settings.cors.origins = origins.to_vec();
+    }
+    Sockets::ChannelApi(socketio::Server::new(settings, ChannelApi::new(state.clone())))
+}
+
 /// The service.
 pub struct App;
 
 impl service::App for App {
     const NAME: &'static str = "notify";
+    const SWITCHES: &'static [Switch] = &[Switch {
+        name: "conformance",
+        setting: "notify.conformance",
+        help: "Serve what the public test suites of Engine.IO and Socket.IO talk to, in place of ChannelAPI",
+    }];
     type Settings = NotifySettings;
 
     fn migrations() -> Option<&'static Migrations> {
@@ -99,9 +125,14 @@ impl service::App for App {
         };
 
         let data = Data::new(state.clone());
+        let sockets = sockets(&state, &platform.settings.http.cors_origins);
         service.routes = web::routes(move |config: &mut ServiceConfig<'_>| {
             config.app_data(data.clone());
             routes::public(config);
+            config.map(|config| match &sockets {
+                Sockets::ChannelApi(server) => server.mount(SOCKET_PATH, config),
+                Sockets::Conformance(suites) => suites.mount(config),
+            });
         });
         service.checks.push(Arc::new(DatabaseCheck(db)));
         let (sweeper, walker, keeper) = (state.clone(), state.hub.clone(), state.clone());

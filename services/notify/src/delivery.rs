@@ -16,9 +16,11 @@ pub(crate) mod pods;
 mod presence;
 mod recent;
 mod session;
+mod socketio;
 mod stream;
 mod worker;
 
+pub(crate) use self::socketio::ChannelApi;
 pub(crate) use hub::{Hub, Means};
 pub(crate) use joining::Joining;
 pub(crate) use presence::Presence;

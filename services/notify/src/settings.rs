@@ -97,6 +97,10 @@ pub struct NotifySettings {
     /// How long comings and goings gather before they are written down.
     #[serde(with = "humantime_serde")]
     pub presence_gather: Duration,
+    /// Socket.IO: pings, limits and queues of sessions. The origins are those of `http.cors_origins`.
+    pub socketio: socketio::Settings,
+    /// Serves the applications that the public test suites of Engine.IO and Socket.IO talk to, in place of ChannelAPI.
+    pub conformance: bool,
     /// Silence after which a websocket is pinged.
     #[serde(with = "humantime_serde")]
     pub ping: Duration,
@@ -147,6 +151,8 @@ impl Default for NotifySettings {
             recheck_away: Duration::from_secs(2),
             presence_lease: Duration::from_secs(30),
             presence_gather: Duration::from_millis(200),
+            socketio: socketio::Settings::default(),
+            conformance: false,
             ping: Duration::from_secs(30),
             idle: Duration::from_secs(90),
             stream_keep_alive: Duration::from_secs(25),

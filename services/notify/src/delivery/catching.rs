@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::models::notify::Place;
 
-use super::channel::NotYet;
+use super::channel::{Channel, NotYet};
 use super::hub::Hub;
 use super::inbox::Listener;
 use super::joining::Joining;
@@ -72,6 +72,11 @@ impl Catching {
             },
             catching,
         ))
+    }
+
+    /// The channel.
+    pub(super) fn channel(&self) -> &Arc<Channel> {
+        self.ticket.entered.channel()
     }
 
     /// Tells whether everything after `seen` is there; what was read of it comes next.

@@ -11,6 +11,8 @@ pub(super) enum Door {
     Websocket,
     /// An event stream (WHATWG HTML §9.2).
     Events,
+    /// Socket.IO, by websocket or polling.
+    SocketIo,
 }
 
 impl Door {
@@ -19,6 +21,7 @@ impl Door {
         match self {
             Self::Websocket => "websocket",
             Self::Events => "events",
+            Self::SocketIo => "socketio",
         }
     }
 }
@@ -56,18 +59,20 @@ impl DoorSeries {
 pub(super) struct Doors {
     websocket: DoorSeries,
     events: DoorSeries,
+    socketio: DoorSeries,
 }
 
 impl Doors {
     pub(super) fn of(metrics: &Metrics) -> Self {
         let of = |door| DoorSeries::of(metrics, door);
-        Self { websocket: of(Door::Websocket), events: of(Door::Events) }
+        Self { websocket: of(Door::Websocket), events: of(Door::Events), socketio: of(Door::SocketIo) }
     }
 
     pub(super) fn of_door(&self, door: Door) -> &DoorSeries {
         match door {
             Door::Websocket => &self.websocket,
             Door::Events => &self.events,
+            Door::SocketIo => &self.socketio,
         }
     }
 }

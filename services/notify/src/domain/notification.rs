@@ -7,6 +7,7 @@ use common::models::notify::{MessageType, NotificationFrame, NotificationMeta, P
 use common::models::{NotificationId, UnixMillis};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use socketio::{Encoded, Packet};
 use web::ws::Frame;
 
 use super::channel_name::ChannelName;
@@ -28,12 +29,15 @@ pub(crate) struct Publication {
     place: Option<Place>,
     frame: OnceLock<Frame>,
     event: OnceLock<Bytes>,
+    plain: OnceLock<Encoded>,
+    with_meta: OnceLock<Encoded>,
 }
 
 impl Publication {
     /// Puts a notification into its place; a volatile one has none.
     pub(crate) fn new(notification: Notification, place: Option<Place>) -> Arc<Self> {
-        Arc::new(Self { notification, place, frame: OnceLock::new(), event: OnceLock::new() })
+        let (frame, event, plain, with_meta) = Default::default();
+        Arc::new(Self { notification, place, frame, event, plain, with_meta })
     }
 
     /// Gives the channel.
@@ -80,6 +84,18 @@ impl Publication {
             .into()
         };
         self.event.get_or_init(make).clone()
+    }
+
+    /// Gives the event of Socket.IO: the value as the only argument, or what is known of it as the second.
+    pub(crate) fn packet(&self, meta: bool) -> &Encoded {
+        let make = |meta: bool| {
+            let packet = Packet::event("message").arg(self.data());
+            let packet = if meta { packet.and_then(|packet| packet.arg(&self.meta())) } else { packet };
+            // Plain fields and JSON that was checked always have a form in JSON.
+            packet.unwrap_or_default().encode("/")
+        };
+        let form = if meta { &self.with_meta } else { &self.plain };
+        form.get_or_init(|| make(meta))
     }
 
     fn json(&self) -> String {

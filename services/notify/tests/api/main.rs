@@ -11,5 +11,6 @@ mod pods;
 mod publishing;
 mod resuming;
 mod slow;
+mod socketio;
 mod time;
 mod tokens;
