@@ -19,6 +19,7 @@ mod http;
 mod load;
 mod machine;
 mod messaging;
+mod notify;
 mod pgbench;
 mod report;
 mod sms;
@@ -43,6 +44,8 @@ enum Bench {
     /// Durable sends, prekey bundles and idle websockets, beside pgbench on the same PostgreSQL; sends on SQLite, and
     /// beside logins
     Messaging(messaging::Options),
+    /// Notifications: fan-out, publishes and idle connections, beside npm's socket.io and ws
+    Notify(notify::Options),
     /// SMS from Kafka to the SMSC and back, beside the machine's RSA operations
     Sms(sms::Options),
 }
@@ -63,6 +66,7 @@ async fn main() -> ExitCode {
     let run = Run { binaries: binaries.unwrap_or_else(beside), quick };
     let outcome = match bench {
         Bench::Messaging(options) => messaging::run(&run, options).await,
+        Bench::Notify(options) => notify::run(&run, options).await,
         Bench::Sms(options) => sms::run(&run, options).await,
     };
     match outcome {

@@ -181,7 +181,7 @@ impl Drop for Daemon {
 }
 
 /// Runs a command of the preparation to its end.
-pub(crate) fn complete(name: &'static str, command: &mut Command) -> Result<(), InfraError> {
+pub fn complete(name: &'static str, command: &mut Command) -> Result<(), InfraError> {
     let output = command.output().map_err(|error| InfraError::Io(name, error))?;
     if output.status.success() {
         return Ok(());

@@ -6,7 +6,14 @@ use std::process::Command;
 use cargo_metadata::MetadataCommand;
 
 /// What a bench runs: itself and the services.
-const BINARIES: [&str; 4] = ["bench", "sealpost-keystore", "sealpost-mailbox", "sealpost-sms-gateway"];
+const BINARIES: [&str; 6] = [
+    "bench",
+    "sealpost-auth",
+    "sealpost-keystore",
+    "sealpost-mailbox",
+    "sealpost-notify",
+    "sealpost-sms-gateway",
+];
 
 /// Builds, then runs `bench` with `arguments`. `dev` takes the unoptimized profile, to try the program itself.
 ///

@@ -26,13 +26,13 @@ enum Task {
     Deps,
     /// Checks proto/paths.toml against the paths that the services serve
     Routes,
-    /// Measures the services on this machine, built for release; `bench messaging --help` and `bench sms --help` list
-    /// the options
+    /// Measures the services on this machine, built for release; `bench messaging --help`, `bench notify --help` and
+    /// `bench sms --help` list the options
     Bench {
         /// Build without optimization: to try the program, the numbers mean nothing
         #[arg(long)]
         dev: bool,
-        /// `messaging` or `sms`, then options such as --quick
+        /// `messaging`, `notify` or `sms`, then options such as --quick
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
