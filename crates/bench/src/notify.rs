@@ -3,6 +3,7 @@
 //! Ours keeps every notification in a PostgreSQL that syncs before it delivers it; the other two keep nothing. What is
 //! compared is the CPU time and the memory of the server's process, with the same subscribers.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -121,12 +122,8 @@ struct Server {
     one: Vec<u8>,
     /// The request that publishes [`BURST`] of them.
     burst: Vec<u8>,
-    _running: Running,
-}
-
-enum Running {
-    Ours { _program: Program },
-    Theirs { _peer: Peer },
+    /// Ends with it.
+    _process: Box<dyn Any>,
 }
 
 /// What leads to a server.
@@ -188,7 +185,7 @@ impl World<'_> {
                 "Bearer ",
                 &json!({ "messages": vec![json!({ "channel": CHANNEL, "data": message }); BURST] }),
             ),
-            _running: Running::Ours { _program: program },
+            _process: Box::new(program),
         })
     }
 
@@ -206,7 +203,7 @@ impl World<'_> {
             opening: peers::opening(kind),
             one: publish("/publish".to_owned()),
             burst: publish(format!("/publish?count={BURST}")),
-            _running: Running::Theirs { _peer: peer },
+            _process: Box::new(peer),
         })
     }
 }
