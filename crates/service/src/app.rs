@@ -9,13 +9,15 @@ use web::{RoutesFn, Service};
 use crate::error::StartError;
 use crate::platform::Platform;
 
-/// An option of a service's program that turns a setting on: `--name`.
+/// An option of a service's program that stands for settings: `--name`.
 #[derive(Debug, Clone, Copy)]
 pub struct Switch {
     /// Its name, without the dashes.
     pub name: &'static str,
-    /// The dotted path of the setting, a boolean.
-    pub setting: &'static str,
+    /// The dotted paths of the settings that it turns on, each a boolean.
+    pub settings: &'static [&'static str],
+    /// The dotted paths of secrets that are made up for the run if they are not in the environment.
+    pub made_up: &'static [&'static str],
     /// What it is for, in one line.
     pub help: &'static str,
 }

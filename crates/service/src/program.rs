@@ -38,6 +38,9 @@ pub struct Options {
     /// Settings, by dotted paths, that other options of the program stand for.
     #[arg(skip)]
     pub switched_on: Vec<&'static str>,
+    /// Secrets, by dotted paths, that are made up for the run if they are not in the environment.
+    #[arg(skip)]
+    pub made_up: Vec<&'static str>,
 }
 
 impl Options {
@@ -51,6 +54,13 @@ impl Options {
         let overrides = overrides.map(|(path, address)| (path.to_owned(), address.to_string()));
         let switched_on = self.switched_on.iter().map(|path| ((*path).to_owned(), "true".to_owned()));
         let overrides = overrides.chain(switched_on);
+        let mut env: Vec<(String, String)> = env.into_iter().collect();
+        for path in &self.made_up {
+            let name = format!("SEALPOST__{}", path.replace('.', "__").to_uppercase());
+            if !env.iter().any(|(known, _)| *known == name || known.strip_suffix("_FILE") == Some(&name)) {
+                env.push((name, uuid::Uuid::new_v4().simple().to_string()));
+            }
+        }
         Config::load(self.config.as_deref(), env, overrides)
     }
 }
@@ -104,8 +114,9 @@ fn command<A: App>() -> clap::Command {
 
 fn arguments<A: App>(found: &clap::ArgMatches) -> Result<Arguments, clap::Error> {
     let mut arguments = Arguments::from_arg_matches(found)?;
-    let on = A::SWITCHES.iter().filter(|switch| found.get_flag(switch.name));
-    arguments.options.switched_on = on.map(|switch| switch.setting).collect();
+    let on = || A::SWITCHES.iter().filter(|switch| found.get_flag(switch.name));
+    arguments.options.switched_on = on().flat_map(|switch| switch.settings).copied().collect();
+    arguments.options.made_up = on().flat_map(|switch| switch.made_up).copied().collect();
     Ok(arguments)
 }
 

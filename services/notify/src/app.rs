@@ -84,7 +84,8 @@ impl service::App for App {
     const NAME: &'static str = "notify";
     const SWITCHES: &'static [Switch] = &[Switch {
         name: "conformance",
-        setting: "notify.conformance",
+        settings: &["notify.conformance", "database.migrate_on_start"],
+        made_up: &["internal.token", "notify.auth_keys.conformance"],
         help: "Serve what the public test suites of Engine.IO and Socket.IO talk to, in place of ChannelAPI",
     }];
     type Settings = NotifySettings;
@@ -102,7 +103,7 @@ impl service::App for App {
         let mut service = Service::new(Self::NAME);
         let db = platform.database(&Self::section())?;
         let metrics = Metrics::register(&service.metrics)?;
-        let settings = Arc::new(settings);
+        let settings = Arc::new(settings.with_token_key(platform.settings.internal.token.as_ref()));
         let hub = Hub::new(Means {
             live: platform.live.clone(),
             db: db.clone(),

@@ -4,14 +4,23 @@ mod keys;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::crypto::Secret;
 use config::{ConfigError, Fault};
+use ring::hmac;
 use serde::Deserialize;
 
 pub use keys::{ApiKey, ApiKeys, Scope};
 
-/// A key under which tokens are derived, and one of the interface, can be guessed when it is shorter.
+/// A key under which tokens are derived can be guessed when it is shorter.
 const MIN_SECRET: usize = 16;
+
+/// So can one of the interface, but there guesses are counted.
+const MIN_KEY: usize = 8;
+
+/// What the derived key under which tokens are derived is for.
+const TOKENS: &[u8] = b"sealpost notify: tokens of channels";
 
 /// The largest notification that `max_data_bytes` may allow: what a request body has room for.
 const DATA_CEILING: usize = 1024 * 1024;
@@ -26,7 +35,8 @@ pub struct NotifySettings {
     /// The keys of back-ends, by name: `name = "key"`, or `name = { key, channels = ["orders/"] }` for one that may use
     /// only channels that begin so. Several may be valid at once, so that one can follow another. No default.
     pub auth_keys: ApiKeys,
-    /// The secret from which the tokens of ChannelAPI are derived; a new one makes those void. No default.
+    /// The secret from which the tokens of ChannelAPI are derived; a new one makes those void. Empty: it is itself derived
+    /// from `internal.token`.
     pub token_key: Secret<String>,
     /// How long a token of ChannelAPI is valid after it was made, and after each join.
     #[serde(with = "humantime_serde")]
@@ -163,6 +173,15 @@ impl Default for NotifySettings {
 }
 
 impl NotifySettings {
+    /// Fills in the key under which tokens are derived, from the secret that all processes of the installation share.
+    pub(crate) fn with_token_key(mut self, installation: Option<&Secret<String>>) -> Self {
+        if let Some(secret) = installation.filter(|_| self.token_key.expose().is_empty()) {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+            self.token_key = Secret::from(URL_SAFE_NO_PAD.encode(hmac::sign(&key, TOKENS)));
+        }
+        self
+    }
+
     /// The rules that a type cannot express.
     ///
     /// # Errors
@@ -175,12 +194,9 @@ impl NotifySettings {
             }
         };
         check(!self.auth_keys.is_empty(), "auth_keys", "has no default: give at least one key a name");
-        check(self.auth_keys.all_longer(MIN_SECRET), "auth_keys", "a key has at least 16 characters");
-        check(
-            self.token_key.expose().len() >= MIN_SECRET,
-            "token_key",
-            "is a secret without a default, of at least 16 characters",
-        );
+        check(self.auth_keys.all_longer(MIN_KEY), "auth_keys", "a key has at least 8 characters");
+        let length = self.token_key.expose().len();
+        check(length == 0 || length >= MIN_SECRET, "token_key", "is a secret of at least 16 characters");
         check(
             (1..=CHANNEL_CEILING).contains(&self.max_channel_bytes),
             "max_channel_bytes",
@@ -243,6 +259,20 @@ mod tests {
         let error = settings.validate().unwrap_err();
 
         let places: Vec<&str> = error.faults().iter().map(|fault| fault.place.as_str()).collect();
-        assert_eq!(places, ["notify.auth_keys", "notify.token_key", "notify.page", "notify.history_ttl"]);
+        assert_eq!(places, ["notify.auth_keys", "notify.page", "notify.history_ttl"]);
+    }
+
+    #[test]
+    fn the_key_of_tokens_follows_the_installation_unless_it_is_given() {
+        let secret = |text: &str| Secret::from(text);
+        let key = |settings: NotifySettings, installation: &str| {
+            settings.with_token_key(Some(&secret(installation))).token_key.expose().clone()
+        };
+        let given = NotifySettings { token_key: secret("sixteen letters."), ..NotifySettings::default() };
+
+        assert_eq!(key(given, "one"), "sixteen letters.");
+        assert_eq!(key(NotifySettings::default(), "one"), key(NotifySettings::default(), "one"));
+        assert_ne!(key(NotifySettings::default(), "one"), key(NotifySettings::default(), "two"));
+        assert_eq!(key(NotifySettings::default(), "one").len(), 43);
     }
 }

@@ -282,7 +282,12 @@ mod tests {
 
         let (gateway, made) = provided(
             data.path(),
-            &[("internal.token_file", "/run/token"), ("sms_gateway.vault", "/etc/vault.p12")],
+            &[
+                ("internal.token_file", "/run/token"),
+                ("notify.token_key_file", "/run/token-key"),
+                ("notify.auth_keys.shop", "a key of the shop's own"),
+                ("sms_gateway.vault", "/etc/vault.p12"),
+            ],
         );
 
         assert_eq!(made, ["admin-token", "token-signing-key", "auth-data-key"]);
