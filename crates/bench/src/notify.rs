@@ -13,6 +13,7 @@ use testkit::postgres::Postgres;
 use testkit::program::{Program, ProgramSettings};
 
 use crate::Run;
+use crate::auth::Auth;
 use crate::error::BenchError;
 use crate::http::{Connection, address, write_request};
 use crate::machine::{self, cores};
@@ -131,6 +132,7 @@ struct World<'a> {
     run: &'a Run,
     plan: Plan,
     content: String,
+    auth: Auth,
     postgres: Postgres,
 }
 
@@ -149,7 +151,7 @@ impl World<'_> {
             ("database.url", self.postgres.url()),
             ("http.workers", cores().to_string()),
             ("notify.auth_keys.bench", KEY.to_owned()),
-            ("notify.token_key", KEY.to_owned()),
+            ("internal.auth_url", self.auth.url()),
         ];
         let more: Vec<(&str, &str)> = more.iter().map(|(path, value)| (*path, value.as_str())).collect();
         let program = Program::start(ProgramSettings {
@@ -231,7 +233,8 @@ pub(crate) async fn run(run: &Run, options: Options) -> Result<(), BenchError> {
     progress("starting PostgreSQL, which syncs");
     let postgres = Postgres::start_durable().await?;
     machine::describe("Sealpost: notifications", &postgres)?;
-    let world = World { run, plan, content: "x".repeat(options.content.max(1)), postgres };
+    let (auth, content) = (Auth::start().await?, "x".repeat(options.content.max(1)));
+    let world = World { run, plan, content, auth, postgres };
     for section in Section::ALL.into_iter().filter(|section| options.only.contains(section)) {
         match section {
             Section::FanOut => fan_out::measure(&world).await?,

@@ -27,16 +27,18 @@ pub trait App: 'static {
     /// Its name, as in `sealpost-<name>`, paths and metrics: `mailbox`, `sms-gateway`.
     const NAME: &'static str;
 
-    /// Whether it takes access tokens, so that it is ready only once auth has told it the public keys. A service whose
-    /// callers have other credentials needs no auth.
-    const TAKES_TOKENS: bool = true;
-
     /// The options that its program has beside those of all programs.
     const SWITCHES: &'static [Switch] = &[];
 
     /// Its section of the settings; `Debug` is safe to log. Derives `Deserialize` with `#[serde(default,
     /// deny_unknown_fields)]`.
     type Settings: DeserializeOwned + fmt::Debug;
+
+    /// Tells whether it takes access tokens, so that it is ready only once auth has told it the public keys. A service
+    /// whose callers have other credentials needs no auth.
+    fn takes_tokens(_settings: &Self::Settings) -> bool {
+        true
+    }
 
     /// Its migrations; none for a service without tables.
     fn migrations() -> Option<&'static Migrations>;

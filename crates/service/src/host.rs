@@ -107,8 +107,8 @@ impl Host {
         if self.platform.settings.database.migrate_on_start {
             migrate::<A>(&self.platform).await?;
         }
+        self.guarded |= A::takes_tokens(&settings);
         self.services.push(A::build(settings, &self.platform)?);
-        self.guarded |= A::TAKES_TOKENS;
         Ok(())
     }
 

@@ -90,6 +90,10 @@ impl service::App for App {
     }];
     type Settings = NotifySettings;
 
+    fn takes_tokens(settings: &NotifySettings) -> bool {
+        !settings.conformance
+    }
+
     fn migrations() -> Option<&'static Migrations> {
         Some(&MIGRATIONS)
     }

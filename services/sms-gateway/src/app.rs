@@ -29,8 +29,11 @@ pub enum App {}
 
 impl service::App for App {
     const NAME: &'static str = "sms-gateway";
-    const TAKES_TOKENS: bool = false;
     type Settings = Settings;
+
+    fn takes_tokens(_settings: &Settings) -> bool {
+        false
+    }
 
     fn migrations() -> Option<&'static Migrations> {
         Some(&MIGRATIONS)
