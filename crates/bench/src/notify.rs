@@ -252,7 +252,10 @@ fn opening(contender: Contender, token: &str) -> Opening {
         return Opening {
             path: "/v1/notify/ws".to_owned(),
             greeting: None,
-            lines: vec![line(&json!({ "type": "subscribe", "token": token }).to_string(), "subscribed")],
+            lines: vec![line(
+                &json!({ "type": "subscribe", "id": 1, "token": token }).to_string(),
+                r#"{"type":"subscribed""#,
+            )],
             notification: r#"{"type":"message""#.to_owned(),
         };
     }

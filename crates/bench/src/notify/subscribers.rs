@@ -76,8 +76,8 @@ impl Subscribers {
         let streams = try_join_all(opened).await?.into_iter().flatten();
         let tally = Arc::new(Tally::default());
         let mut tasks = tokio::task::JoinSet::new();
-        for stream in streams {
-            tasks.spawn(count_all(stream, opening.notification.clone(), tally.clone()));
+        for (stream, input) in streams {
+            tasks.spawn(count_all(stream, input, opening.notification.clone(), tally.clone()));
         }
         Ok(Self { count, tally, _tasks: tasks })
     }
@@ -115,7 +115,8 @@ impl Subscribers {
     }
 }
 
-async fn open(address: SocketAddr, opening: &Opening) -> io::Result<TcpStream> {
+/// Opens one; what was read beyond the last answer comes along.
+async fn open(address: SocketAddr, opening: &Opening) -> io::Result<(TcpStream, Vec<u8>)> {
     let handshake = format!(
         "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
@@ -124,18 +125,28 @@ async fn open(address: SocketAddr, opening: &Opening) -> io::Result<TcpStream> {
     let connection = Connection::open(address).await?;
     let mark = opening.greeting.as_deref().unwrap_or("\r\n\r\n");
     let mut stream = connection.upgrade(handshake.as_bytes(), mark.as_bytes()).await?;
-    let mut input = Vec::new();
+    let mut input = Vec::with_capacity(1024);
     for (line, answer) in &opening.lines {
         stream.write_all(&frame(line)).await?;
-        input.clear();
-        while !input.windows(answer.len()).any(|window| window == answer.as_bytes()) {
+        while !take_answer(&mut input, answer) {
             if stream.read_buf(&mut input).await? == 0 {
-                let said = String::from_utf8_lossy(&input).into_owned();
-                return Err(io::Error::other(format!("the answer to {line} was {said}")));
+                return Err(io::Error::other(format!("no answer to {line}")));
             }
         }
     }
-    Ok(stream)
+    Ok((stream, input))
+}
+
+/// Takes frames out until one begins with `answer`; tells whether there was one.
+fn take_answer(input: &mut Vec<u8>, answer: &str) -> bool {
+    while let Some((_, payload)) = next_frame(input) {
+        let found = input[payload.clone()].starts_with(answer.as_bytes());
+        input.drain(..payload.end);
+        if found {
+            return true;
+        }
+    }
+    false
 }
 
 /// A text frame of a client: masked, with a mask of zeros, which changes nothing (RFC 6455 §5.3).
@@ -159,8 +170,7 @@ fn frame(text: &str) -> Vec<u8> {
 }
 
 /// Counts notifications until the connection ends, and answers what asks for a sign of life.
-async fn count_all(mut stream: TcpStream, notification: String, tally: Arc<Tally>) {
-    let mut input = Vec::with_capacity(1024);
+async fn count_all(mut stream: TcpStream, mut input: Vec<u8>, notification: String, tally: Arc<Tally>) {
     while stream.read_buf(&mut input).await.is_ok_and(|read| read > 0) {
         let (mut place, mut counted) = (0, 0);
         while let Some((opcode, payload)) = next_frame(&input[place..]) {
