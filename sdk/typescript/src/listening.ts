@@ -130,7 +130,7 @@ export class Listening {
       if (!signal.aborted) throw error;
     } finally {
       this.#stop.signal.removeEventListener('abort', stopped);
-      socket.close();
+      await socket.close();
       listener.onDisconnected?.(await socket.closed);
     }
     const code = await socket.closed;

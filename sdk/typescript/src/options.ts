@@ -19,6 +19,8 @@ export interface Limits {
   readonly sendRounds: number;
   /** How long the opening of a websocket may take (15 s). */
   readonly connectTimeoutMs: number;
+  /** How long the server may take to answer the end of a websocket (2 s). */
+  readonly closeTimeoutMs: number;
   /** The longest pause before the first reconnection (1 s); later ones double. */
   readonly reconnectBaseMs: number;
   /** The longest pause between reconnections (60 s). */
@@ -52,6 +54,7 @@ export const DEFAULT_LIMITS: Limits = {
   refreshMarginMs: 30_000,
   sendRounds: 5,
   connectTimeoutMs: 15_000,
+  closeTimeoutMs: 2_000,
   reconnectBaseMs: 1_000,
   reconnectCapMs: 60_000,
   keepaliveMs: 30_000,

@@ -97,9 +97,13 @@ export class MessageSocket {
     this.#wake();
   }
 
-  close(): void {
-    this.#conclude(NORMAL);
+  /** Ends the socket, and gives the other side a moment to say the same: it has read every answer by then. */
+  async close(): Promise<void> {
+    const { clock, limits } = this.#environment;
+    if (this.#over.signal.aborted) return;
     this.#socket.close(NORMAL);
+    await clock.sleep(limits.closeTimeoutMs, this.#over.signal).catch(() => {});
+    this.#lose();
   }
 
   #receive(data: unknown): void {

@@ -152,6 +152,43 @@ test('a stop lets the handler finish, and acks its message', async () => {
   await later.stop();
 });
 
+test('a stop ends once the server has read the ack', async () => {
+  const [handling, handle] = [gate(), gate()];
+  const inbound = new Inbound(bob.device, {
+    onMessage: async () => {
+      handling.open();
+      await handle.passed;
+    },
+  });
+  await alice.device.send(bob.accountId, utf8('on its way'));
+  await handling.passed;
+  let stopped = false;
+
+  server.freeze();
+  const stopping = inbound.stop().then(() => (stopped = true));
+  handle.open();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const early = stopped;
+  server.thaw();
+  await stopping;
+
+  assert(!early, 'it ended while nobody could have read the ack');
+  const later = await Inbound.of(await bob.person.account.device(bob.cipher));
+  assert.deepEqual([later.texts, later.errors], [[], []]);
+  await later.stop();
+});
+
+test('a stop does not wait for long for a server that has fallen silent', async () => {
+  const carol = await owner(server.url, 'carol', { limits: { closeTimeoutMs: 100 } });
+  const inbound = await Inbound.of(carol.device);
+
+  server.freeze();
+  await inbound.stop();
+  server.thaw();
+
+  assert.equal(inbound.events.at(-1), 'disconnected 1006');
+});
+
 test('the connection that is displaced by another of the same device ends', async () => {
   const first = await Inbound.of(bob.device);
   const elsewhere = await bob.person.account.device(bob.cipher);
