@@ -1,40 +1,16 @@
 //! A server, and users who know it by the interface of signal_server alone.
 
-use std::time::Duration;
-
-use common::crypto::jws::SigningKey;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::clock::{FakeClock, START};
-use testkit::database::TestDb;
-use testkit::host::{Apps, HostSettings, TestHost};
 use testkit::http::{Answer, TestClient};
 use testkit::signal::{Identity, PreKey};
 
 /// What every user here has chosen.
 pub(crate) const PASSWORD: &str = "quite-a-mouthful-7";
 
-/// auth, keystore and mailbox in one process, on a clock that tests move.
-pub(crate) struct Server {
-    pub(crate) host: TestHost,
-    pub(crate) clock: FakeClock,
-}
+pub(crate) use crate::server::Server;
 
 impl Server {
-    pub(crate) async fn start(db: &TestDb) -> Self {
-        Self::start_with(db, &[]).await
-    }
-
-    pub(crate) async fn start_with(db: &TestDb, more: &[(&str, &str)]) -> Self {
-        let key = SigningKey::generate().unwrap().to_text();
-        let clock = FakeClock::at(START);
-        let mut settings = vec![("auth.signing_key", key.expose().as_str())];
-        settings.extend_from_slice(more);
-        let settings = HostSettings { more: &settings, clock: clock.shared(), ..HostSettings::default() };
-        let apps = Apps::of::<auth::App>().and::<keystore::App>().and::<mailbox::App>();
-        Self { host: TestHost::start_all(apps, db, settings).await, clock }
-    }
-
     /// A user without a device.
     pub(crate) async fn user(&self, username: &str) -> User {
         User::sign_up(&self.host.http, username).await
@@ -51,10 +27,6 @@ impl Server {
     /// Somebody without a token.
     pub(crate) fn nobody(&self) -> &TestClient {
         &self.host.http
-    }
-
-    pub(crate) fn pass(&self, seconds: u64) {
-        self.clock.advance(Duration::from_secs(seconds));
     }
 }
 

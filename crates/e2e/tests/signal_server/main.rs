@@ -11,4 +11,6 @@ mod keys;
 mod paths;
 mod queue;
 mod sending;
+#[path = "../common/server.rs"]
+mod server;
 mod upstream;

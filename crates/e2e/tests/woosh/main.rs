@@ -4,5 +4,7 @@
 mod crash;
 mod harness;
 mod inbox;
+#[path = "../common/server.rs"]
+mod server;
 mod upstream;
 mod wire;
