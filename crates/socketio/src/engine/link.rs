@@ -3,6 +3,8 @@
 //! Everything is under one short lock: what waits to be sent, the state of the session, and whom to wake. Nobody is
 //! woken, and nothing of the protocol called, while it is held.
 
+mod queue;
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,16 +15,14 @@ use std::time::Instant;
 use serde_json::json;
 use web::ws::Frame;
 
+use self::queue::Queue;
+pub(super) use self::queue::part;
 use super::request::Refused;
 use super::{Engine, Protocol};
-use crate::codec::engine::Part;
 use crate::session::Reason;
 use crate::session::engine::{EngineSession, PollStep, Refusal};
 use crate::session::heartbeat::Beat;
 use crate::sid::Sid;
-
-/// As much is given to a socket at a time: the rest waits where it is counted.
-const BATCH_BYTES: usize = 64 * 1024;
 
 /// What happens to a packet that finds the queue full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,8 +57,7 @@ pub struct Link<P: Protocol> {
 
 struct State {
     session: EngineSession,
-    queue: VecDeque<Frame>,
-    queued_bytes: usize,
+    queue: Queue,
     /// Who takes what is queued: a held poll, or the task of a websocket.
     consumer: Option<Waker>,
     /// The session's task.
@@ -120,8 +119,7 @@ impl<P: Protocol> Link<P> {
         let open = if websocket { EngineSession::websocket } else { EngineSession::polling };
         let mut state = State {
             session: open(opened, &settings.pace()),
-            queue: VecDeque::new(),
-            queued_bytes: 0,
+            queue: Queue::default(),
             consumer: None,
             driver: None,
             posting: false,
@@ -129,7 +127,7 @@ impl<P: Protocol> Link<P> {
             counted: false,
             finished: false,
         };
-        state.push(Frame::text(&format!("0{handshake}")));
+        state.queue.push(Frame::text(&format!("0{handshake}")));
         engine.counters.sessions.fetch_add(1, Relaxed);
         engine.counters.opened.fetch_add(1, Relaxed);
         let session = engine.protocol.session();
@@ -183,8 +181,8 @@ impl<P: Protocol> Link<P> {
         if state.session.ended().is_some() || !gate() {
             return Err(SendError::Closed);
         }
-        let over_messages = state.queue.len() + frames.len() > settings.queue_messages;
-        let over_bytes = state.queued_bytes + bytes > settings.queue_bytes;
+        let over_messages = state.queue.frames() + frames.len() > settings.queue_messages;
+        let over_bytes = state.queue.bytes() + bytes > settings.queue_bytes;
         if (over_messages || over_bytes) && !state.queue.is_empty() {
             if class == Class::Volatile {
                 self.engine.counters.dropped.fetch_add(1, Relaxed);
@@ -193,7 +191,7 @@ impl<P: Protocol> Link<P> {
             }
             return Err(SendError::Full);
         }
-        frames.iter().for_each(|frame| state.push(frame.clone()));
+        frames.iter().for_each(|frame| state.queue.push(frame.clone()));
         let consumer = state.consumer.take();
         drop(state);
         consumer.into_iter().for_each(Waker::wake);
@@ -235,10 +233,12 @@ impl<P: Protocol> Link<P> {
     pub(super) fn poll_answer(&self, waker: &Waker) -> Result<PollAnswer, Option<Instant>> {
         let mut state = self.lock();
         let answer = match state.session.poll_step(Instant::now(), !state.queue.is_empty()) {
-            PollStep::Packets => PollAnswer::Packets(state.take_payload(self.engine.settings.max_payload)),
+            PollStep::Packets => {
+                PollAnswer::Packets(state.queue.take_payload(self.engine.settings.max_payload))
+            }
             PollStep::Noop => PollAnswer::Packets(vec![Frame::text("6")]),
             PollStep::Close => {
-                let mut last = state.take_payload(self.engine.settings.max_payload);
+                let mut last = state.queue.take_payload(self.engine.settings.max_payload);
                 last.push(Frame::text("1"));
                 PollAnswer::Packets(last)
             }
@@ -310,20 +310,7 @@ impl<P: Protocol> Link<P> {
 
     /// Takes frames for a socket; none when nothing is queued.
     pub(super) fn take_batch(&self) -> VecDeque<Frame> {
-        let mut state = self.lock();
-        if state.queued_bytes <= BATCH_BYTES {
-            state.queued_bytes = 0;
-            return std::mem::take(&mut state.queue);
-        }
-        let mut batch = VecDeque::new();
-        let mut bytes = 0;
-        while bytes < BATCH_BYTES
-            && let Some(frame) = state.pop()
-        {
-            bytes += frame.size();
-            batch.push_back(frame);
-        }
-        batch
+        self.lock().queue.take_batch()
     }
 
     /// Says what the session's task has to do; it is woken when that changes.
@@ -377,7 +364,7 @@ impl<P: Protocol> Link<P> {
             match state.session.beat(now, busy || state.posting, &pace) {
                 Beat::Wait(until) => return until,
                 Beat::Ping => {
-                    state.push(Frame::text("2"));
+                    state.queue.push(Frame::text("2"));
                     return now;
                 }
                 Beat::Gone => self.count_end(state),
@@ -405,8 +392,7 @@ impl<P: Protocol> Link<P> {
         self.engine.counters.ended(reason);
         // A client that is sent away may still get what was sent before.
         if !matches!(reason, Reason::Application(_) | Reason::Draining | Reason::ConnectTimeout) {
-            state.queue = VecDeque::new();
-            state.queued_bytes = 0;
+            state.queue = Queue::default();
         }
     }
 
@@ -430,41 +416,6 @@ pub(super) enum PollAnswer {
     Packets(Vec<Frame>),
     /// A refusal: a websocket carries the session now.
     Moved,
-}
-
-/// A queued frame as a part of a payload; `payload` is that of the frame.
-pub(super) fn part<'a>(frame: &Frame, payload: &'a [u8]) -> Part<'a> {
-    if frame.is_binary() { Part::Binary(payload) } else { Part::Text(payload) }
-}
-
-impl State {
-    fn push(&mut self, frame: Frame) {
-        self.queued_bytes += frame.size();
-        self.queue.push_back(frame);
-    }
-
-    fn pop(&mut self) -> Option<Frame> {
-        let frame = self.queue.pop_front()?;
-        self.queued_bytes -= frame.size();
-        Some(frame)
-    }
-
-    /// Takes frames for one payload: the first, and what fits beside it.
-    fn take_payload(&mut self, max_bytes: usize) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        let mut bytes = 0;
-        while let Some(frame) = self.queue.front() {
-            bytes += part(frame, &frame.payload()).encoded_bytes();
-            if bytes > max_bytes + 1 && !frames.is_empty() {
-                break;
-            }
-            frames.extend(self.pop());
-        }
-        if self.queue.is_empty() {
-            self.queue = VecDeque::new();
-        }
-        frames
-    }
 }
 
 fn set(slot: &mut Option<Waker>, waker: &Waker) {
