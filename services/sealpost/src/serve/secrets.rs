@@ -66,7 +66,6 @@ pub(super) fn provide(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBu
     store.setting(config, "internal.admin_token", "admin-token", token)?;
     store.setting(config, "auth.signing_key", "token-signing-key", signing_key)?;
     store.setting(config, "auth.data_key", "auth-data-key", token)?;
-    store.setting(config, "notify.token_key", "notify-token-key", token)?;
     if !config.is_set("notify.auth_keys") {
         store.setting(config, "notify.auth_keys.backend", "notify-api-key", token)?;
     }
@@ -284,7 +283,6 @@ mod tests {
             data.path(),
             &[
                 ("internal.token_file", "/run/token"),
-                ("notify.token_key_file", "/run/token-key"),
                 ("notify.auth_keys.shop", "a key of the shop's own"),
                 ("sms_gateway.vault", "/etc/vault.p12"),
             ],

@@ -9,12 +9,11 @@ use testkit::wait::wait_until;
 use super::{Standalone, begin};
 use crate::program::Place;
 
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 9] = [
     "admin-token",
     "auth-data-key",
     "internal-token",
     "notify-api-key",
-    "notify-token-key",
     "sms-api-key-demo",
     "sms-api-key-test",
     "sms-vault-password",
@@ -80,7 +79,7 @@ async fn secrets_are_made_once_private_and_named_but_not_shown() {
 #[tokio::test]
 async fn what_a_killed_first_start_left_is_completed() {
     for made in
-        ["internal-token", "sms-vault-password", "sms-vault.p12", "notify-token-key", "sms-api-key-test"]
+        ["internal-token", "sms-vault-password", "sms-vault.p12", "notify-api-key", "sms-api-key-test"]
     {
         let place = Place::new();
         let mut killed = begin(&place, "");
