@@ -167,14 +167,20 @@ impl EndReason {
     }
 }
 
-/// A record of the topic `notify`; the channel is the record's key.
-#[derive(Debug, Serialize, Deserialize)]
+/// A record of the topic `notify`; the channel is the record's key. `Debug` shows none of the data.
+#[derive(Serialize, Deserialize)]
 pub struct NotificationRecord {
     /// What to publish: any JSON value.
     pub data: Box<RawValue>,
     /// Whether it is for whoever is connected alone, and kept nowhere.
     #[serde(default)]
     pub volatile: bool,
+}
+
+impl fmt::Debug for NotificationRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NotificationRecord").field("volatile", &self.volatile).finish_non_exhaustive()
+    }
 }
 
 impl NotificationRecord {

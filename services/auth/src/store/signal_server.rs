@@ -10,7 +10,7 @@ use super::accounts::storable;
 use super::schema::{accounts, signal_server_accounts, signal_server_sessions};
 
 /// A user of the interface.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Clone, Queryable)]
 pub(crate) struct UserRow {
     pub(crate) account_id: AccountId,
     pub(crate) user_id: i64,

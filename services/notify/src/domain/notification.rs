@@ -1,5 +1,6 @@
 //! A notification: what is published, then where it stands, then the forms in which it goes out.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -12,8 +13,8 @@ use web::ws::Frame;
 
 use super::channel_name::ChannelName;
 
-/// What is published.
-#[derive(Debug, Clone)]
+/// What is published. `Debug` shows none of the data.
+#[derive(Clone)]
 pub(crate) struct Notification {
     pub(crate) channel: ChannelName,
     pub(crate) id: NotificationId,
@@ -21,8 +22,13 @@ pub(crate) struct Notification {
     pub(crate) data: Box<RawValue>,
 }
 
+impl fmt::Debug for Notification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notification").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 /// A notification on its way to clients. Each form is made once, when the first client wants it, and shared by all.
-#[derive(Debug)]
 pub(crate) struct Publication {
     notification: Notification,
     /// None: it is volatile.
@@ -31,6 +37,16 @@ pub(crate) struct Publication {
     event: OnceLock<Bytes>,
     plain: OnceLock<Encoded>,
     with_meta: OnceLock<Encoded>,
+}
+
+impl fmt::Debug for Publication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { notification, place, .. } = self;
+        f.debug_struct("Publication")
+            .field("id", &notification.id)
+            .field("place", place)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Publication {
@@ -128,6 +144,17 @@ mod tests {
 
     fn raw(text: &str) -> Box<RawValue> {
         RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn nothing_of_the_data_is_in_debug() {
+        let data = RawValue::from_string(r#""a secret""#.to_owned()).unwrap();
+        let channel = ChannelName::parse("a", 255).unwrap();
+        let notification = Notification { channel, id: NotificationId::new(), at: UnixMillis(0), data };
+
+        let shown = format!("{notification:?} {:?}", Publication::new(notification.clone(), None));
+
+        assert!(!shown.contains("secret"), "{shown}");
     }
 
     #[test]
