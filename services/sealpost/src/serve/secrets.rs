@@ -246,7 +246,7 @@ mod tests {
         let (first, made) = provided(data.path(), &[]);
         let (second, made_later) = provided(data.path(), &[]);
 
-        assert_eq!(made.len(), 13, "{made:?}");
+        assert_eq!(made.len(), 12, "{made:?}");
         assert!(made_later.is_empty(), "{made_later:?}");
         assert_eq!(first.allowed_clients, ["test", "demo", "auth"]);
         assert_eq!(first.http_keys, second.http_keys);
