@@ -13,6 +13,7 @@ pub mod http;
 pub mod infra;
 pub mod kafka;
 pub mod kannel;
+pub mod peers;
 pub mod postgres;
 pub mod process;
 pub mod program;

@@ -11,16 +11,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::cache;
+use crate::peers;
 use crate::process::{self, Daemon, InfraError, ports};
 
 /// System id that a bind must present.
 pub const SYSTEM_ID: &str = "sealpost";
 /// Password that a bind must present.
 pub const PASSWORD: &str = "secret";
-
-/// Of the version that `deploy/test-peers/python/requirements.txt` names: another version there needs another folder.
-const PYTHON: &str = "smpp34-1.5.0";
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -46,40 +43,12 @@ impl Peer {
 
     /// The program that serves, without its settings.
     fn program(self) -> Result<Command, InfraError> {
-        let peers = cache::repository().join("deploy/test-peers");
-        let (interpreter, script) = match self {
-            Self::Node => {
-                let folder = peers.join("npm");
-                if !folder.join("node_modules/smpp").exists() {
-                    let hint = format!("run `npm ci` in {}", folder.display());
-                    return Err(InfraError::Missing { what: "npm package smpp".to_owned(), hint });
-                }
-                (PathBuf::from("node"), folder.join("smsc.mjs"))
-            }
-            Self::Perl => (PathBuf::from("perl"), peers.join("perl/smsc.pl")),
-            Self::Smpp34 => (fetch()?.join("bin/python"), peers.join("python/smsc.py")),
-        };
-        let mut program = process::mortal(interpreter);
-        program.arg(script);
-        Ok(program)
+        match self {
+            Self::Node => peers::node("smsc.mjs"),
+            Self::Perl => Ok(peers::perl("smsc.pl")),
+            Self::Smpp34 => peers::python("smsc.py"),
+        }
     }
-}
-
-/// Fetches the Python packages unless the cache has them; answers their virtual environment.
-///
-/// # Errors
-/// [`InfraError::Command`] when Python or pip fails.
-pub fn fetch() -> Result<PathBuf, InfraError> {
-    cache::folder(PYTHON, |into| {
-        let mut venv = Command::new("python3");
-        process::complete("python3 -m venv", venv.args(["-m", "venv"]).arg(into))?;
-        let mut pip = Command::new(into.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-        process::complete(
-            "pip install",
-            pip.arg(cache::repository().join("deploy/test-peers/python/requirements.txt")),
-        )
-    })
 }
 
 /// An SMSC. It accepts every submit_sm and sends receipts that say "delivered".

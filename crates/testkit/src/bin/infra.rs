@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use testkit::infra::Infra;
 use testkit::process::{self, InfraError};
-use testkit::{kafka, smsc_peers};
+use testkit::{kafka, peers};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -62,7 +62,7 @@ async fn run(command: &mut Command) -> Result<ExitCode, Box<dyn std::error::Erro
 
 fn fetch() -> Result<ExitCode, InfraError> {
     kafka::fetch()?;
-    smsc_peers::fetch()?;
+    peers::fetch_python()?;
     Ok(ExitCode::SUCCESS)
 }
 
