@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 /// The services that have an HTTP interface, and so a description.
-const SERVICES: [&str; 5] = ["auth", "keystore", "mailbox", "notify", "sms-gateway"];
+const SERVICES: [&str; 7] = ["auth", "keystore", "mailbox", "sync", "notify", "relay", "sms-gateway"];
 
 /// Writes the descriptions, or compares them when `check` is set.
 ///

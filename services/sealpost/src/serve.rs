@@ -20,8 +20,15 @@ use smpp::smsc::Smsc;
 use data_dir::DataDir;
 
 /// The services in this process.
-const HOSTED: [&str; 5] =
-    [auth::App::NAME, keystore::App::NAME, mailbox::App::NAME, notify::App::NAME, sms_gateway::App::NAME];
+const HOSTED: [&str; 7] = [
+    auth::App::NAME,
+    keystore::App::NAME,
+    mailbox::App::NAME,
+    sync::App::NAME,
+    notify::App::NAME,
+    relay::App::NAME,
+    sms_gateway::App::NAME,
+];
 
 /// Where files go unless told otherwise.
 const DATA_DIR: &str = "sealpost-data";
@@ -62,7 +69,9 @@ impl Serve {
         host.add::<auth::App>(&config).await?;
         host.add::<keystore::App>(&config).await?;
         host.add::<mailbox::App>(&config).await?;
+        host.add::<sync::App>(&config).await?;
         host.add::<notify::App>(&config).await?;
+        host.add::<relay::App>(&config).await?;
         host.add::<sms_gateway::App>(&config).await?;
         let ready = |ready: &service::Ready| {
             let mut stdout = std::io::stdout().lock();

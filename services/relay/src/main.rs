@@ -1,0 +1,5 @@
+//! The program `sealpost-relay`.
+
+fn main() -> std::process::ExitCode {
+    service::main::<relay::App>()
+}

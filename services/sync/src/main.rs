@@ -1,0 +1,5 @@
+//! The program `sealpost-sync`.
+
+fn main() -> std::process::ExitCode {
+    service::main::<sync::App>()
+}
