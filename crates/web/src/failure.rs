@@ -150,7 +150,7 @@ impl ResponseError for Failure {
         StatusCode::from_u16(self.0.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The response without the request's id, which [`observe`](crate::observe) adds.
+    /// The response without the request's id, which the observing middleware adds.
     fn error_response(&self) -> HttpResponse {
         self.respond(None)
     }

@@ -58,7 +58,7 @@ pub(crate) fn print(result: impl AsRef<[u8]>) -> Outcome {
 /// Writes one line of a result.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_line(line: &str) -> Outcome {
     print(format!("{line}\n"))
 }
