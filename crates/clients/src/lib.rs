@@ -10,9 +10,11 @@ mod error;
 mod http;
 mod mailbox;
 mod nudge;
+mod sync;
 
 pub use auth::{AuthClient, WooshCaller};
 pub use error::ClientError;
 pub use http::{Peer, Timeouts, http_client};
 pub use mailbox::MailboxClient;
 pub use nudge::Nudger;
+pub use sync::SyncClient;

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use clients::{AuthClient, ClientError, MailboxClient, Nudger, Peer, Timeouts, http_client};
+use clients::{AuthClient, ClientError, MailboxClient, Nudger, Peer, SyncClient, Timeouts, http_client};
 use common::crypto::Secret;
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::internal::OpenMailbox;
@@ -217,6 +217,22 @@ async fn a_mailbox_is_opened_and_closed_by_generation() {
     assert!(requests[0].contains(r#""registrationid":77"#), "{}", requests[0]);
     let path = format!("delete /internal/mailbox/v1/mailboxes/{account}/3?generation={generation} ");
     assert!(requests[1].starts_with(&path), "{}", requests[1]);
+}
+
+#[tokio::test]
+async fn shared_keys_are_asked_for_by_number() {
+    let keys = r#"{"userId":"u","keys":[{"sessionId":"s","key":"0123456789abcdef0123456789abcdef"}]}"#;
+    let server = Script::play(&[(OK, keys), ("HTTP/1.1 404 Not Found\r\n", "")]).await;
+    let sync = SyncClient::new(server.peer("sync"));
+    let phone = "+237677123456".parse().unwrap();
+
+    let found = sync.shared_keys(&phone).await.unwrap().unwrap();
+
+    assert_eq!(found.user_id, "u");
+    assert_eq!(found.keys[0].key.expose(), "0123456789abcdef0123456789abcdef");
+    assert!(sync.shared_keys(&phone).await.unwrap().is_none());
+    assert!(server.requests()[0].starts_with("post /internal/sync/v1/shared-keys "));
+    assert!(server.requests()[0].ends_with(r#"{"phone":"+237677123456"}"#));
 }
 
 #[tokio::test]

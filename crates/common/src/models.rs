@@ -15,6 +15,7 @@ pub mod phone;
 pub mod problem;
 pub mod signal_server;
 pub mod sms;
+pub mod sync;
 pub mod time;
 pub mod woosh;
 pub mod ws;

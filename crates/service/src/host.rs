@@ -71,6 +71,7 @@ impl Host {
             throttles: Arc::new(Throttles::new(&settings.signal_server, Arc::clone(&clock))),
             auth: clients.auth,
             mailbox: clients.mailbox,
+            sync: clients.sync,
             nudger: clients.nudger,
             settings: Arc::new(settings),
             clock,

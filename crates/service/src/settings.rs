@@ -124,6 +124,7 @@ impl CommonSettings {
             ("internal.auth_url", &self.internal.auth_url),
             ("internal.keystore_url", &self.internal.keystore_url),
             ("internal.mailbox_url", &self.internal.mailbox_url),
+            ("internal.sync_url", &self.internal.sync_url),
             ("internal.jwks_url", &self.internal.jwks_url),
             ("http.public_url", &self.http.public_url),
         ] {
@@ -164,6 +165,8 @@ pub struct InternalSection {
     pub keystore_url: Option<Url>,
     /// The internal base URL of mailbox, likewise; default: `http://mailbox:9090`.
     pub mailbox_url: Option<Url>,
+    /// The internal base URL of sync, likewise; default: `http://sync:9090`.
+    pub sync_url: Option<Url>,
     /// Where the public keys of access tokens are, likewise; default: `/.well-known/jwks.json` below `auth_url`.
     pub jwks_url: Option<Url>,
     /// How often public keys and revocations are read from auth again, beside the events that tell of changes.
@@ -181,6 +184,7 @@ impl Default for InternalSection {
             auth_url: None,
             keystore_url: None,
             mailbox_url: None,
+            sync_url: None,
             jwks_url: None,
             refresh: Duration::from_secs(60),
         }

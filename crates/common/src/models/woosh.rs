@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::AccountId;
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::{Secret, exposed};
 
 /// Body of `POST .../credentials`: who is this?
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,11 +21,6 @@ pub struct WooshCredentials {
     /// What stands for the client when its requests are counted.
     #[cfg_attr(feature = "utoipa", schema(value_type = String))]
     pub network: IpAddr,
-}
-
-/// This body is how the password reaches the one service that can check it.
-fn exposed<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret.expose())
 }
 
 /// Answer to [`WooshCredentials`] and [`WooshName`].
