@@ -5,6 +5,7 @@
 pub mod data_key;
 pub mod jws;
 pub mod keys;
+pub mod oaep;
 pub mod password;
 pub mod secret;
 pub mod sms_envelope;
