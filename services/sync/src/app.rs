@@ -1,11 +1,37 @@
-//! Puts the service together.
+//! Puts the service together. Nothing else makes a [`State`].
 
-use db::Migrations;
-use service::{Platform, StartError};
-use web::{RoutesFn, Service};
+use std::sync::Arc;
 
+use actix_web::web::Data;
+use bus::live::Live;
+use common::crypto::DataKey;
+use common::crypto::oaep::OaepPrivateKey;
+use common::models::SharedClock;
+use db::{Db, Migrations};
+use service::{DatabaseCheck, Platform, StartError};
+use utoipa_actix_web::service_config::ServiceConfig;
+use web::{Limits, RoutesFn, Service};
+
+use crate::metrics::Metrics;
 use crate::routes;
-use crate::settings::SyncSettings;
+use crate::settings::{Keys, SyncSettings};
+use crate::store::MIGRATIONS;
+
+/// What the verbs work with. Clones are cheap.
+#[derive(Clone)]
+#[expect(dead_code, reason = "the first routes that read it follow")]
+pub(crate) struct State {
+    pub(crate) db: Db,
+    pub(crate) live: Live,
+    pub(crate) clock: SharedClock,
+    pub(crate) limits: Limits,
+    /// What passwords are encrypted with.
+    pub(crate) key: OaepPrivateKey,
+    /// What the tables are sealed with.
+    pub(crate) data_key: DataKey,
+    pub(crate) settings: Arc<SyncSettings>,
+    pub(crate) metrics: Metrics,
+}
 
 /// The service.
 pub struct App;
@@ -15,16 +41,43 @@ impl service::App for App {
     type Settings = SyncSettings;
 
     fn migrations() -> Option<&'static Migrations> {
-        None
+        Some(&MIGRATIONS)
     }
 
     fn routes() -> RoutesFn {
         web::routes(routes::public)
     }
 
-    fn build(_settings: SyncSettings, _platform: &Platform) -> Result<Service, StartError> {
+    fn build(settings: SyncSettings, platform: &Platform) -> Result<Service, StartError> {
+        let Keys { private, data } = settings.keys()?;
         let mut service = Service::new(Self::NAME);
-        service.routes = Self::routes();
+        let db = platform.database(&Self::section())?;
+        let state = State {
+            live: platform.live.clone(),
+            clock: platform.clock.clone(),
+            limits: platform.limits.clone(),
+            key: private,
+            data_key: data,
+            settings: Arc::new(settings),
+            metrics: Metrics::register(&service.metrics)?,
+            db: db.clone(),
+        };
+
+        let data = Data::new(state);
+        service.routes = with_state(&data, routes::public);
+        service.internal = with_state(&data, routes::internal);
+        service.checks.push(Arc::new(DatabaseCheck(db)));
         Ok(service)
     }
+}
+
+fn with_state(
+    data: &Data<State>,
+    routes: impl Fn(&mut ServiceConfig<'_>) + Send + Sync + 'static,
+) -> RoutesFn {
+    let data = data.clone();
+    web::routes(move |config| {
+        config.app_data(data.clone());
+        routes(config);
+    })
 }

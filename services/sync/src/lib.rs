@@ -7,8 +7,11 @@
 //! before the app has it; what the websocket is told does not depend on which process the call reached.
 
 mod app;
+mod metrics;
 mod routes;
 mod settings;
+mod store;
 
 pub use app::App;
-pub use settings::SyncSettings;
+pub use settings::{Format, PlatformSettings, Start, SyncSettings, UserApiSettings};
+pub use store::MIGRATIONS;

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use common::crypto::jws::SigningKey;
+use common::crypto::oaep::OaepPrivateKey;
 use common::crypto::sms_envelope::SealError;
 use common::crypto::token::{NoRandomness, PlainToken};
 use common::crypto::vault::{DEFAULT_BITS, Vault, VaultError, VaultFormat};
@@ -66,6 +67,8 @@ pub(super) fn provide(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBu
     store.setting(config, "internal.admin_token", "admin-token", token)?;
     store.setting(config, "auth.signing_key", "token-signing-key", signing_key)?;
     store.setting(config, "auth.data_key", "auth-data-key", token)?;
+    store.setting(config, "sync.private_key", "sync-private-key", OaepPrivateKey::generate_pem)?;
+    store.setting(config, "sync.data_key", "sync-data-key", token)?;
     if !config.is_set("notify.auth_keys") {
         store.setting(config, "notify.auth_keys.backend", "notify-api-key", token)?;
     }
@@ -246,7 +249,7 @@ mod tests {
         let (first, made) = provided(data.path(), &[]);
         let (second, made_later) = provided(data.path(), &[]);
 
-        assert_eq!(made.len(), 12, "{made:?}");
+        assert_eq!(made.len(), 14, "{made:?}");
         assert!(made_later.is_empty(), "{made_later:?}");
         assert_eq!(first.allowed_clients, ["test", "demo", "auth"]);
         assert_eq!(first.http_keys, second.http_keys);
@@ -288,7 +291,9 @@ mod tests {
             ],
         );
 
-        assert_eq!(made, ["admin-token", "token-signing-key", "auth-data-key"]);
+        let expected =
+            ["admin-token", "token-signing-key", "auth-data-key", "sync-private-key", "sync-data-key"];
+        assert_eq!(made, expected);
         assert_eq!(gateway.vault, Path::new("/etc/vault.p12"));
         assert!(gateway.http_keys.is_empty() && gateway.allowed_clients.is_empty());
     }

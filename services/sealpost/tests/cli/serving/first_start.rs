@@ -9,7 +9,7 @@ use testkit::wait::wait_until;
 use super::{Standalone, begin};
 use crate::program::Place;
 
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 11] = [
     "admin-token",
     "auth-data-key",
     "internal-token",
@@ -18,6 +18,8 @@ const SECRETS: [&str; 9] = [
     "sms-api-key-test",
     "sms-vault-password",
     "sms-vault.p12",
+    "sync-data-key",
+    "sync-private-key",
     "token-signing-key",
 ];
 

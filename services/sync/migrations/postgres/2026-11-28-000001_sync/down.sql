@@ -1,0 +1,2 @@
+DROP TABLE synchronized_devices;
+DROP TABLE sync_sessions;
