@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::web::Data;
 use async_trait::async_trait;
+use bus::live::Live;
 use bus::outbox::Relay;
 use clients::Nudger;
 use common::crypto::jws::{JwkSet, SigningKey, VerifyingKey};
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) relay: Relay,
     pub(crate) limits: Limits,
+    /// Tells who waits for a device.
+    pub(crate) live: Live,
     /// Judges tokens that a client wants to know about.
     pub(crate) gate: Arc<Gate>,
     pub(crate) data_key: DataKey,
@@ -128,6 +131,7 @@ impl service::App for App {
             nudger: platform.nudger.clone(),
             relay,
             limits: platform.limits.clone(),
+            live: platform.live.clone(),
             gate: Arc::clone(&platform.gate),
             reset_link: reset_link(&platform.settings),
             data_key: data,

@@ -1,4 +1,4 @@
-//! The verbs of this service: register, log in, refresh, bind, end, delete. No HTTP, no SQL text.
+//! The verbs of this service: register, log in, link, refresh, bind, end, delete. No HTTP, no SQL text.
 
 pub(crate) mod accounts;
 mod attempts;
@@ -7,6 +7,7 @@ mod error;
 pub(crate) mod hasher;
 pub(crate) mod housekeeping;
 pub(crate) mod invites;
+pub(crate) mod links;
 pub(crate) mod login;
 pub(crate) mod mail;
 pub(crate) mod passwords;

@@ -5,6 +5,7 @@ mod bodies;
 pub(crate) mod compat;
 pub(crate) mod internal;
 pub(crate) mod invites;
+pub(crate) mod links;
 pub(crate) mod mail;
 pub(crate) mod phone;
 pub(crate) mod sessions;

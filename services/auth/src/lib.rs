@@ -9,6 +9,7 @@
 //! account leaves its id and nothing else.
 
 mod app;
+mod bound;
 mod domain;
 mod handlers;
 mod mailer;

@@ -9,6 +9,8 @@ telemetry::metrics! {
         registrations_total: IntCounter,
         /// Logins by outcome: ok, challenged (the second factor is waited for), refused.
         logins_total: IntCounterVec = &["outcome"],
+        /// Sessions opened by link tokens; the same one again after a lost answer counts again.
+        links_total: IntCounter,
         /// Mails by outcome: sent, retried (later), given-up, dropped (nobody has the address).
         mails_total: IntCounterVec = &["outcome"],
         /// Codes by SMS, by what became of them: queued, sent, delivered, failed; wrong, verified.

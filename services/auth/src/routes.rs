@@ -4,7 +4,7 @@ use service::signal_server::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::{signal_server, signal_server_calls, woosh, woosh_calls};
-use crate::handlers::{accounts, internal, invites, mail, phone, sessions, totp};
+use crate::handlers::{accounts, internal, invites, links, mail, phone, sessions, totp};
 
 /// Which interfaces of other systems are served.
 #[derive(Clone, Copy)]
@@ -47,6 +47,9 @@ fn native(config: &mut ServiceConfig<'_>) {
         .service(sessions::log_in)
         .service(sessions::complete)
         .service(sessions::refresh)
+        .service(links::issue)
+        .service(links::wait)
+        .service(links::exchange)
         .service(sessions::list)
         .service(sessions::log_out)
         .service(sessions::end)

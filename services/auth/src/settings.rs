@@ -40,6 +40,9 @@ pub struct AuthSettings {
     /// How long a login waits for its second factor.
     #[serde(with = "humantime_serde")]
     pub challenge_ttl: Duration,
+    /// How long another device can be let in by a link token, and how long it is remembered which one was.
+    #[serde(with = "humantime_serde")]
+    pub link_token_ttl: Duration,
     /// Where mails go: an `smtp://` (with `?tls=required`) or `smtps://` URL with its credentials, or a folder. Empty: this
     /// server sends none.
     pub mail: Secret<String>,
@@ -77,6 +80,7 @@ impl Default for AuthSettings {
             totp_attempts: Bucket { size: 5, refill: Duration::from_secs(5 * 60) },
             totp_issuer: "Sealpost".to_owned(),
             challenge_ttl: Duration::from_secs(5 * 60),
+            link_token_ttl: Duration::from_secs(10 * 60),
             mail: Secret::default(),
             mail_from: "Sealpost <noreply@localhost>".to_owned(),
             mail_link: String::new(),

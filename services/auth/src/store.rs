@@ -5,6 +5,7 @@
 pub(crate) mod accounts;
 pub(crate) mod attempts;
 pub(crate) mod invites;
+pub(crate) mod links;
 pub(crate) mod mails;
 pub(crate) mod outbox;
 pub(crate) mod phones;

@@ -102,6 +102,10 @@ rules! {
     RegistrationAddress = registration_address { size: 10, refill: mins(6) }
     /// Logins, right or wrong, by address. Wrong ones of an account are counted in the database beside this.
     LoginAddress = login_address { size: 30, refill: secs(10) }
+    /// Link tokens that are asked for, by account.
+    LinkAccount = link_account { size: 6, refill: secs(20) }
+    /// Uses of link tokens, right or wrong, by address.
+    LinkAddress = link_address { size: 30, refill: secs(10) }
     /// Looks for a username, by account.
     SearchAccount = search_account { size: 30, refill: secs(2) }
     /// Requests for a mail (verification, password reset), by address.

@@ -72,6 +72,12 @@ pub(crate) enum AuthError {
     /// The number identifies another account. Told only to somebody who reads what is sent there.
     #[error("the number belongs to another account")]
     PhoneTaken,
+    /// The link token is unknown, used, expired or void: which of them is not told.
+    #[error("the link token is not valid (any more)")]
+    BadLinkToken,
+    /// The account has no such link token (any more), or the session that it opened has ended.
+    #[error("no such link token")]
+    NoLinkToken,
     /// The session or its account is gone: a late call finds none.
     #[error("no such session")]
     NoSession,
@@ -143,6 +149,8 @@ impl AsProblem for AuthError {
             Self::VerificationExhausted => ProblemKind::Conflict("verification-exhausted"),
             Self::PhoneUnverified => ProblemKind::Forbidden("phone-verification-needed"),
             Self::PhoneTaken => ProblemKind::Conflict("phone-taken"),
+            Self::BadLinkToken => ProblemKind::Forbidden("invalid-link-token"),
+            Self::NoLinkToken => ProblemKind::NotFound("link-token-not-found"),
             Self::NoSession => ProblemKind::NotFound("session-not-found"),
             Self::BoundElsewhere => ProblemKind::Conflict("session-bound"),
             Self::NoAccount => ProblemKind::NotFound("account-not-found"),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::AuthError;
 use crate::app::State;
-use crate::store::{accounts, attempts, invites, mails, phones, revocations, sessions, totp};
+use crate::store::{accounts, attempts, invites, links, mails, phones, revocations, sessions, totp};
 
 /// Sessions removed in one transaction.
 const BATCH: i64 = 500;
@@ -76,6 +76,7 @@ pub(crate) async fn sweep(state: &State) -> Result<(), AuthError> {
         .write(move |conn| {
             revocations::prune(conn, now)?;
             invites::prune(conn, now)?;
+            links::prune(conn, now)?;
             totp::prune_challenges(conn, now)?;
             mails::prune_tokens(conn, now)?;
             phones::prune(conn, now)?;

@@ -113,7 +113,7 @@ pub(crate) async fn complete(state: &State, challenge: &str, code: &str) -> Resu
 }
 
 /// A session that is about to be opened.
-struct Opening {
+pub(super) struct Opening {
     session: SessionId,
     token: AccountToken,
     opened_at: UnixMillis,
@@ -121,7 +121,7 @@ struct Opening {
 }
 
 impl Opening {
-    fn prepare(state: &State, account: AccountId) -> Result<Self, AuthError> {
+    pub(super) fn prepare(state: &State, account: AccountId) -> Result<Self, AuthError> {
         let now = state.clock.now();
         Ok(Self {
             session: SessionId::new(),
@@ -131,7 +131,7 @@ impl Opening {
         })
     }
 
-    fn rows(&self) -> (SessionRow, RefreshTokenRow) {
+    pub(super) fn rows(&self) -> (SessionRow, RefreshTokenRow) {
         let row = SessionRow {
             account_id: self.token.account,
             session_id: self.session,
@@ -144,6 +144,11 @@ impl Opening {
     }
 
     fn issued(&self, state: &State) -> Issued {
-        issued(state, &self.token, self.session, None, self.opened_at)
+        self.issued_for(state, self.session)
+    }
+
+    /// Gives the tokens to a session that was opened before, and for which the refresh token was stored.
+    pub(super) fn issued_for(&self, state: &State, session: SessionId) -> Issued {
+        issued(state, &self.token, session, None, self.opened_at)
     }
 }

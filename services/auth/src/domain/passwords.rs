@@ -7,7 +7,7 @@ use super::attempts::{self, Subject};
 use super::{AuthError, Password, sessions};
 use crate::app::State;
 use crate::store::rows::AccountRow;
-use crate::store::{accounts, mails, totp};
+use crate::store::{accounts, links, mails, totp};
 
 /// Compares a password with a stored hash, as one guess at `subject`. Without a hash it takes as long, and is wrong.
 ///
@@ -47,7 +47,7 @@ pub(super) async fn confirm(
 }
 
 /// Replaces the password, and ends all sessions but the one that asks: whoever knew the old one is out. Mails that set
-/// a password are of no use any more.
+/// a password are of no use any more, nor are link tokens.
 ///
 /// # Errors
 /// Those of [`confirm`]; [`AuthError::BadCredentials`] also when the password was changed meanwhile.
@@ -71,6 +71,7 @@ pub(crate) async fn change(
             }
             accounts::set_password(conn, account, &hash)?;
             mails::delete_resets(conn, account)?;
+            links::delete_of(conn, account)?;
             totp::delete_challenges(conn, account)?;
             sessions::end_all(conn, account, Some(session), now, until).map(Some)
         })

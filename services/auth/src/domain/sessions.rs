@@ -10,6 +10,7 @@ use db::{DbConn, DbError};
 
 use super::{AccountToken, AuthError};
 use crate::app::State;
+use crate::bound;
 use crate::store::rows::{RefreshTokenRow, RevocationRow, SessionRow};
 use crate::store::{outbox, revocations, sessions};
 
@@ -100,6 +101,7 @@ pub(crate) async fn bind(
             Ok(())
         })
         .await?;
+    bound::tell(&state.live, account);
     Ok(issued(state, &token, session, Some(device), now))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::crypto::jws::{self, Claims, SignalServerClaims, SigningKey};
 use common::crypto::secret::Secret;
-use common::crypto::token::{NoRandomness, PlainToken};
+use common::crypto::token::{HashedToken, NoRandomness, PlainToken};
 use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
 
 use super::AuthError;
@@ -77,7 +77,7 @@ impl TokenIssuer {
 }
 
 /// A token that is looked up: the account it belongs to, so that one shard of the tables can answer for it, and 32
-/// random bytes. For refreshes, and for logins that wait for a second factor.
+/// random bytes. For refreshes, for logins that wait for a second factor, and for devices that are let in.
 #[derive(Debug, Clone)]
 pub(crate) struct AccountToken {
     pub(crate) account: AccountId,
@@ -96,6 +96,11 @@ impl AccountToken {
             account: account.parse().map_err(|_| AuthError::BadCredentials)?,
             secret: secret.parse().map_err(|_| AuthError::BadCredentials)?,
         })
+    }
+
+    /// The SHA-256 of the whole text: names the token to whoever knows it, and to nobody else.
+    pub(crate) fn id(&self) -> HashedToken {
+        HashedToken::of(self.to_text().expose())
     }
 
     pub(crate) fn to_text(&self) -> Secret<String> {

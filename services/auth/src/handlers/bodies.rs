@@ -1,5 +1,6 @@
 //! What goes over the wire.
 
+mod links;
 mod mail;
 mod phone;
 mod totp;
@@ -9,6 +10,7 @@ use common::models::{AccountId, DeviceId, E164, SessionId, UnixMillis, Verificat
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
+pub(crate) use self::links::{LinkToken, LinkedDevice, UseLinkToken, WaitQuery};
 pub(crate) use self::mail::{MailToken, NewEmail, RequestReset, ResetPassword};
 pub(crate) use self::phone::{BeginVerification, CheckCode, NewPhone, Verification};
 pub(crate) use self::totp::{ChangeTotp, CompleteLogin, ConfirmTotp, EnrolTotp, RecoveryCodes, TotpSecret};

@@ -10,8 +10,8 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 
 use super::schema::{
-    accounts, challenges, invites, mail_tokens, mails, phone_verifications, refresh_tokens, revocations,
-    sessions, totp,
+    accounts, challenges, invites, link_tokens, mail_tokens, mails, phone_verifications, refresh_tokens,
+    revocations, sessions, totp,
 };
 
 /// An account.
@@ -48,6 +48,22 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) token_hash: HashedToken,
     pub(crate) session_id: SessionId,
     pub(crate) used_at: Option<UnixMillis>,
+}
+
+/// What lets another device of the account in, by its hash.
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = link_tokens)]
+pub(crate) struct LinkTokenRow {
+    pub(crate) account_id: AccountId,
+    pub(crate) token_hash: HashedToken,
+    /// The session that asked for it.
+    pub(crate) session_id: SessionId,
+    /// Until when it can be used; once it was, until when that is remembered.
+    pub(crate) expires_at: UnixMillis,
+    /// The session that it has opened.
+    pub(crate) linked_session_id: Option<SessionId>,
+    /// What shows that the same device asks again.
+    pub(crate) retry_hash: Option<HashedToken>,
 }
 
 /// A session that ended before its access tokens did.

@@ -41,6 +41,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    link_tokens (account_id, token_hash) {
+        account_id -> Text,
+        token_hash -> Binary,
+        session_id -> Text,
+        expires_at -> BigInt,
+        linked_session_id -> Nullable<Text>,
+        retry_hash -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
     revocations (account_id, session_id) {
         account_id -> Text,
         session_id -> Text,

@@ -8,6 +8,7 @@ mod events;
 mod harness;
 mod invites;
 mod keys;
+mod links;
 mod mail;
 mod passwords;
 mod phone;
