@@ -23,8 +23,8 @@ pub mod ws;
 pub use bytes::Base64Bytes;
 pub use devices::{DeviceId, KeyId, OutOfRange, RegistrationId, SignalServerId};
 pub use ids::{
-    AccountId, ChannelTokenId, EnvelopeId, Epoch, Generation, InvalidId, InviteId, MailId, NotificationId,
-    SessionId, VerificationId,
+    AccountId, ChannelTokenId, EnvelopeId, Epoch, GatewayClientId, Generation, InvalidId, InviteId, MailId,
+    NotificationId, SessionId, VerificationId,
 };
 pub use phone::E164;
 pub use problem::{AsProblem, FieldError, Problem, ProblemKind};

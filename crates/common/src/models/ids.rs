@@ -151,6 +151,11 @@ id_type!(
     now_v7
 );
 id_type!(
+    /// A gateway client (a modem, or what forwards SMS), UUIDv7. Its user name here and at the broker.
+    GatewayClientId,
+    now_v7
+);
+id_type!(
     /// A verification of a phone number: a random UUIDv4, since whoever shows it has the number.
     VerificationId,
     new_v4
