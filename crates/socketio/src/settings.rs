@@ -25,6 +25,9 @@ pub struct Settings {
     pub upgrade_timeout: Duration,
     /// Largest body of a post, largest answer of a poll, largest message of a websocket, in bytes. The client is told.
     pub max_payload: usize,
+    /// Most packets of one answer of a poll; the next poll gets the rest. Clients on python-engineio take no more than 16,
+    /// and drop the connection.
+    pub poll_packets: usize,
     /// Most attachments of one packet.
     pub max_attachments: usize,
     /// Most bytes of one packet with its attachments.
@@ -49,6 +52,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(45),
             upgrade_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
+            poll_packets: 16,
             max_attachments: 10,
             max_packet_bytes: 4_000_000,
             max_namespaces: 16,

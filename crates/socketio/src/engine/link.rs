@@ -231,14 +231,16 @@ impl<P: Protocol> Link<P> {
 
     /// The answer of the held poll, or when to ask again if nothing wakes it before.
     pub(super) fn poll_answer(&self, waker: &Waker) -> Result<PollAnswer, Option<Instant>> {
+        let settings = &self.engine.settings;
         let mut state = self.lock();
         let answer = match state.session.poll_step(Instant::now(), !state.queue.is_empty()) {
             PollStep::Packets => {
-                PollAnswer::Packets(state.queue.take_payload(self.engine.settings.max_payload))
+                PollAnswer::Packets(state.queue.take_payload(settings.poll_packets, settings.max_payload))
             }
             PollStep::Noop => PollAnswer::Packets(vec![Frame::text("6")]),
             PollStep::Close => {
-                let mut last = state.queue.take_payload(self.engine.settings.max_payload);
+                // Nothing comes after it, so it has whatever fits.
+                let mut last = state.queue.take_payload(usize::MAX, settings.max_payload);
                 last.push(Frame::text("1"));
                 PollAnswer::Packets(last)
             }

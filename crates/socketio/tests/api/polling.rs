@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
-use socketio::{Reason, Settings};
+use socketio::{Packet, Reason, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -92,6 +92,23 @@ async fn a_long_queue_is_split_over_several_answers() {
     assert!(answers.iter().all(|answer| answer.len() <= 100), "{answers:?}");
     let packets: Vec<_> = answers.iter().flat_map(|answer| answer.split('\u{1e}')).collect();
     assert_eq!(packets, (0..4).map(|number| format!(r#"42["back",{number}]"#)).collect::<Vec<_>>());
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_has_no_more_packets_than_the_clients_take() {
+    let (host, toy, _) = Toy::start(Settings::default());
+    let session = host.poll_in().await;
+    for number in 0..40 {
+        toy.client().emit(&Packet::event("n").arg(&number).unwrap()).unwrap();
+    }
+
+    let answers = [session.receive().await, session.receive().await, session.receive().await];
+
+    let counts = answers.each_ref().map(|answer| answer.split('\u{1e}').count());
+    assert_eq!(counts, [16, 16, 8], "{answers:?}");
+    let packets: Vec<_> = answers.iter().flat_map(|answer| answer.split('\u{1e}')).collect();
+    assert_eq!(packets, (0..40).map(|number| format!(r#"42["n",{number}]"#)).collect::<Vec<_>>());
     host.stop().await;
 }
 

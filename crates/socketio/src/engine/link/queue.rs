@@ -49,11 +49,11 @@ impl Queue {
         batch
     }
 
-    /// Takes frames for one payload: the first, and what fits beside it.
-    pub(super) fn take_payload(&mut self, max_bytes: usize) -> Vec<Frame> {
+    /// Takes frames for one payload: the first, and what fits beside it, up to `max_frames`.
+    pub(super) fn take_payload(&mut self, max_frames: usize, max_bytes: usize) -> Vec<Frame> {
         let mut frames = Vec::new();
         let mut bytes = 0;
-        while let Some(frame) = self.waiting.front() {
+        while let Some(frame) = self.waiting.front().filter(|_| frames.len() < max_frames.max(1)) {
             bytes += part(frame, &frame.payload()).encoded_bytes();
             if bytes > max_bytes + 1 && !frames.is_empty() {
                 break;
