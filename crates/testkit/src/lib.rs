@@ -13,6 +13,7 @@ pub mod http;
 pub mod infra;
 pub mod kafka;
 pub mod kannel;
+pub mod peer_client;
 pub mod peers;
 pub mod postgres;
 pub mod process;
