@@ -45,12 +45,19 @@ pub struct Conformance {
 }
 
 impl Default for Conformance {
+    /// With the [`settings`] that the suites expect.
     fn default() -> Self {
-        Self { engine: Engine::new(settings(), Echo), socket: Server::new(settings(), Arc::new(Back)) }
+        Self::new(&settings())
     }
 }
 
 impl Conformance {
+    /// Makes both servers.
+    pub fn new(settings: &Settings) -> Self {
+        let socket = Server::new(settings.clone(), Arc::new(Back));
+        Self { engine: Engine::new(settings.clone(), Echo), socket }
+    }
+
     /// Answers at `/engine.io/` and `/socket.io/`.
     pub fn mount<'c>(&self, config: &'c mut ServiceConfig) -> &'c mut ServiceConfig {
         self.socket.mount("/socket.io/", self.engine.mount("/engine.io/", config))

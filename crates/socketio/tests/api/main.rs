@@ -7,6 +7,7 @@ mod handshake;
 mod harness;
 mod heartbeat;
 mod namespaces;
+mod peers;
 mod polling;
 mod slow;
 mod toy;
