@@ -6,4 +6,5 @@ pub(crate) mod compat;
 pub(crate) mod doors;
 mod key;
 pub(crate) mod messages;
+pub(crate) mod page;
 pub(crate) mod tokens;

@@ -3,7 +3,7 @@
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::channel_api;
-use crate::handlers::{channels, doors, messages, tokens};
+use crate::handlers::{channels, doors, messages, page, tokens};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
@@ -19,6 +19,8 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(tokens::revoke_all)
         .service(doors::websocket)
         .service(doors::events)
+        .service(page::page)
+        .service(page::part)
         .service(channel_api::post_channel)
         .service(channel_api::post_message)
         .map(channel_api::rest);

@@ -111,6 +111,9 @@ pub struct NotifySettings {
     pub socketio: socketio::Settings,
     /// Serves the applications that the public test suites of Engine.IO and Socket.IO talk to, in place of ChannelAPI.
     pub conformance: bool,
+    /// Serves a page at `/v1/notify/page` where channels can be tried out. It holds no secret: whoever uses it needs a token
+    /// or an API key.
+    pub trial_page: bool,
     /// Silence after which a websocket is pinged.
     #[serde(with = "humantime_serde")]
     pub ping: Duration,
@@ -163,6 +166,7 @@ impl Default for NotifySettings {
             presence_gather: Duration::from_millis(200),
             socketio: socketio::Settings::default(),
             conformance: false,
+            trial_page: true,
             ping: Duration::from_secs(30),
             idle: Duration::from_secs(90),
             stream_keep_alive: Duration::from_secs(25),

@@ -7,6 +7,7 @@ mod contract;
 mod crashes;
 mod harness;
 mod inputs;
+mod page;
 mod peers;
 mod pods;
 mod publishing;
