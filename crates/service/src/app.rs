@@ -22,6 +22,17 @@ pub struct Switch {
     pub help: &'static str,
 }
 
+/// What a service does with access tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AccessTokens {
+    /// Its callers have other credentials: it needs no auth.
+    Unused,
+    /// Some of its callers have them: until auth has told the public keys, these are refused with 503, and the others served.
+    Accepted,
+    /// Its callers have them: it is ready once auth has told the public keys.
+    Required,
+}
+
 /// A service: its settings, tables and routes, and how it is put together.
 pub trait App: 'static {
     /// Its name, as in `sealpost-<name>`, paths and metrics: `mailbox`, `sms-gateway`.
@@ -34,10 +45,9 @@ pub trait App: 'static {
     /// deny_unknown_fields)]`.
     type Settings: DeserializeOwned + fmt::Debug;
 
-    /// Tells whether it takes access tokens, so that it is ready only once auth has told it the public keys. A service
-    /// whose callers have other credentials needs no auth.
-    fn takes_tokens(_settings: &Self::Settings) -> bool {
-        true
+    /// Tells what it does with access tokens.
+    fn access_tokens(_settings: &Self::Settings) -> AccessTokens {
+        AccessTokens::Required
     }
 
     /// Its migrations; none for a service without tables.

@@ -1,11 +1,10 @@
 //! Keeps the gate of a process up to date: auth's public keys, and what has been revoked.
 //!
-//! Both are read when the process starts, and regularly after that. Between two readings the gate learns of
-//! revocations from broadcasts, and of a new key by a token that names it.
+//! Both are read when the process starts, the revocations first, and regularly after that. Between two readings the gate
+//! learns of revocations from broadcasts, and of a new key by a token that names it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,11 +12,12 @@ use bus::live::{LiveNotice, LiveSubscription};
 use clients::ClientError;
 use common::crypto::jws::VerifyingKey;
 use common::models::events::AccountEvent;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SetOnce};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use web::{Check, Service, Task};
 
+use crate::app::AccessTokens;
 use crate::platform::Platform;
 use crate::revocations::{ACCOUNT_EVENT_KIND, revoke};
 
@@ -28,11 +28,14 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// Tokens that name an unknown key make us ask for new keys at most this often.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Adds the guard to a service; once per process.
-pub(crate) fn attach(service: &mut Service, platform: &Platform) {
+/// Adds the guard to a service, if any of its process takes access tokens; once per process.
+pub(crate) fn attach(service: &mut Service, platform: &Platform, access_tokens: AccessTokens) {
+    if access_tokens == AccessTokens::Unused {
+        return;
+    }
     let guard = Arc::new(Guard {
         platform: platform.clone(),
-        revocations_known: AtomicBool::new(false),
+        revocations_known: SetOnce::new(),
         behind: Notify::new(),
     });
     // Subscribed before the first reading, so that nothing falls between the two.
@@ -41,12 +44,14 @@ pub(crate) fn attach(service: &mut Service, platform: &Platform) {
     service.tasks.push(Task::new("access-token-keys", move |cancel| keys.keep_keys(cancel)));
     service.tasks.push(Task::new("revocations", move |cancel| revocations.keep_revocations(cancel)));
     service.tasks.push(Task::new("revocation-broadcasts", move |cancel| listener.listen(broadcasts, cancel)));
-    service.checks.push(guard);
+    if access_tokens == AccessTokens::Required {
+        service.checks.push(guard);
+    }
 }
 
 struct Guard {
     platform: Platform,
-    revocations_known: AtomicBool,
+    revocations_known: SetOnce<()>,
     /// Broadcasts were missed.
     behind: Notify,
 }
@@ -79,6 +84,8 @@ impl Guard {
     }
 
     async fn read_keys(&self) -> Result<(), ClientError> {
+        // A token is judged only once it is known which are revoked.
+        self.revocations_known.wait().await;
         let set = self.platform.auth.jwks().await?;
         let keys: Vec<VerifyingKey> = set.keys.iter().filter_map(|jwk| jwk.try_into().ok()).collect();
         if keys.is_empty() {
@@ -114,7 +121,8 @@ impl Guard {
         for revoked in revocations.accounts {
             self.platform.gate.revoke_account(revoked.account_id, revoked.until);
         }
-        self.revocations_known.store(true, Ordering::SeqCst);
+        // The first reading alone sets it.
+        let _ = self.revocations_known.set(());
         Ok(())
     }
 
@@ -149,10 +157,10 @@ impl Check for Guard {
     }
 
     async fn check(&self) -> Result<(), String> {
-        match (self.platform.gate.ready(), self.revocations_known.load(Ordering::SeqCst)) {
+        match (self.platform.gate.ready(), self.revocations_known.initialized()) {
             (true, true) => Ok(()),
-            (false, _) => Err("the public keys have not been read from auth yet".to_owned()),
-            (true, false) => Err("the revocations have not been read from auth yet".to_owned()),
+            (_, false) => Err("the revocations have not been read from auth yet".to_owned()),
+            (false, true) => Err("the public keys have not been read from auth yet".to_owned()),
         }
     }
 }

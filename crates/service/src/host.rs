@@ -13,7 +13,7 @@ use db::Db;
 use futures_util::future::join_all;
 use web::{Check, Gate, Limits, Server, Service};
 
-use crate::app::App;
+use crate::app::{AccessTokens, App};
 use crate::error::StartError;
 use crate::guard;
 use crate::platform::{Clients, Identity, Platform};
@@ -43,7 +43,7 @@ pub struct Host {
     server: Server,
     platform: Platform,
     services: Vec<Service>,
-    guarded: bool,
+    access_tokens: AccessTokens,
 }
 
 impl Host {
@@ -77,7 +77,8 @@ impl Host {
             clock,
             data_dir,
         };
-        Ok(Self { server: server.gate(gate), platform, services: Vec::new(), guarded: false })
+        let access_tokens = AccessTokens::Unused;
+        Ok(Self { server: server.gate(gate), platform, services: Vec::new(), access_tokens })
     }
 
     /// What the services share.
@@ -108,14 +109,14 @@ impl Host {
         if self.platform.settings.database.migrate_on_start {
             migrate::<A>(&self.platform).await?;
         }
-        self.guarded |= A::takes_tokens(&settings);
+        self.access_tokens = self.access_tokens.max(A::access_tokens(&settings));
         self.services.push(A::build(settings, &self.platform)?);
         Ok(())
     }
 
-    /// Adds a service that is put together already, and takes access tokens.
+    /// Adds a service that is put together already, and requires access tokens.
     pub fn add_service(&mut self, service: Service) {
-        self.guarded = true;
+        self.access_tokens = AccessTokens::Required;
         self.services.push(service);
     }
 
@@ -129,10 +130,10 @@ impl Host {
         ready: impl FnOnce(&Ready) -> Result<(), StartError>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), StartError> {
-        let Self { server, platform, mut services, guarded } = self;
+        let Self { server, platform, mut services, access_tokens } = self;
         tracing::info!(settings = ?platform.settings, "common settings");
-        if let Some(first) = services.first_mut().filter(|_| guarded) {
-            guard::attach(first, &platform);
+        if let Some(first) = services.first_mut() {
+            guard::attach(first, &platform, access_tokens);
         }
         let addresses = Ready { http: server.http_addr(), internal: server.internal_addr() };
         let checks: Vec<Arc<dyn Check>> =

@@ -28,7 +28,7 @@ pub mod signal_server;
 pub mod woosh;
 
 pub use account_events::{AccountEvents, account_event_record, handle_account_events};
-pub use app::{App, Switch};
+pub use app::{AccessTokens, App, Switch};
 pub use checks::{BusCheck, DatabaseCheck};
 pub use error::StartError;
 pub use host::{Host, Ready, Surroundings, migrate};

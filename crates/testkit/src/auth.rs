@@ -1,6 +1,7 @@
 //! What a service asks of auth, without auth: the public keys of access tokens, and revocations, of which there are
 //! none. Tokens are signed with the key that it tells of.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use web::{HttpSettings, InternalCaller, InternalSettings, RoutesFn, Server, Service};
 
 use crate::host::INTERNAL_TOKEN;
+
+/// A free port.
+const ANY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// Answers for auth, on a thread of its own, until it is dropped.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ impl FakeAuth {
     /// When it cannot listen.
     #[must_use]
     pub fn answering(routes: RoutesFn) -> Self {
-        Self::with_key(Arc::new(SigningKey::generate().expect("randomness")), More(routes))
+        Self::with_key(Arc::new(SigningKey::generate().expect("randomness")), More(routes), ANY)
     }
 
     /// Another one with the same key and routes.
@@ -60,10 +64,19 @@ impl FakeAuth {
     /// When it cannot listen.
     #[must_use]
     pub fn sibling(&self) -> Self {
-        Self::with_key(Arc::clone(&self.key), self.more.clone())
+        Self::with_key(Arc::clone(&self.key), self.more.clone(), ANY)
     }
 
-    fn with_key(key: Arc<SigningKey>, more: More) -> Self {
+    /// Another one with the same key and routes, at an address where it was missed before.
+    ///
+    /// # Panics
+    /// When it cannot listen there.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        Self::with_key(Arc::clone(&self.key), self.more.clone(), address)
+    }
+
+    fn with_key(key: Arc<SigningKey>, more: More, internal: SocketAddr) -> Self {
         let routes = Arc::clone(&more.0);
         let mut service = Service::new("auth");
         let jwk = key.verifying_key().to_jwk();
@@ -78,15 +91,14 @@ impl FakeAuth {
             config.route("/.well-known/jwks.json", actix_web::web::get().to(jwks));
             config.route("/internal/auth/v1/revocations", actix_web::web::get().to(revocations));
         });
-        let any = "127.0.0.1:0".parse().expect("an address");
         let http = HttpSettings {
-            listen: any,
+            listen: ANY,
             workers: Some(NonZeroUsize::MIN),
             drain_timeout: Duration::from_millis(10),
             ..HttpSettings::default()
         };
         let internal =
-            InternalSettings { listen: any, token: Some(INTERNAL_TOKEN.into()), admin_token: None };
+            InternalSettings { listen: internal, token: Some(INTERNAL_TOKEN.into()), admin_token: None };
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let (tell, told) = std::sync::mpsc::channel();

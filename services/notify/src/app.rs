@@ -8,7 +8,9 @@ use bus::live::Live;
 use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use db::{Db, Migrations};
-use service::{AccountEvents, DatabaseCheck, Platform, StartError, Switch, handle_account_events};
+use service::{
+    AccessTokens, AccountEvents, DatabaseCheck, Platform, StartError, Switch, handle_account_events,
+};
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Gate, Limits, RoutesFn, Service, Task};
 
@@ -90,8 +92,9 @@ impl service::App for App {
     }];
     type Settings = NotifySettings;
 
-    fn takes_tokens(settings: &NotifySettings) -> bool {
-        !settings.conformance
+    /// For the channels of accounts alone.
+    fn access_tokens(settings: &NotifySettings) -> AccessTokens {
+        if settings.conformance { AccessTokens::Unused } else { AccessTokens::Accepted }
     }
 
     fn migrations() -> Option<&'static Migrations> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bus::worker::{Policy, Worker, WorkerMetrics};
 use config::{ConfigError, Fault};
 use db::Migrations;
-use service::{App as _, BusCheck, DatabaseCheck, Platform, StartError};
+use service::{AccessTokens, App as _, BusCheck, DatabaseCheck, Platform, StartError};
 use web::{Check, RoutesFn, Service, Task};
 
 use crate::domain::recipient::RecipientKey;
@@ -31,8 +31,8 @@ impl service::App for App {
     const NAME: &'static str = "sms-gateway";
     type Settings = Settings;
 
-    fn takes_tokens(_settings: &Settings) -> bool {
-        false
+    fn access_tokens(_settings: &Settings) -> AccessTokens {
+        AccessTokens::Unused
     }
 
     fn migrations() -> Option<&'static Migrations> {

@@ -12,6 +12,7 @@ use testkit::database::TestDb;
 use testkit::host::{HostSettings, TestHost};
 use testkit::http::{Answer, TestClient};
 use testkit::program::{Program, ProgramSettings};
+use testkit::wait::wait_until;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -85,8 +86,16 @@ impl TestApp {
         Program::start(settings).await.unwrap()
     }
 
-    pub(crate) fn access_token(&self, account: AccountId) -> (String, SessionId) {
-        self.auth.token(account, None, self.clock.now())
+    /// An access token, once the service can judge it.
+    pub(crate) async fn access_token(&self, account: AccountId) -> (String, SessionId) {
+        let (token, session) = self.auth.token(account, None, self.clock.now());
+        let client = self.host.http.with_token(&*token);
+        let stream = || client.request(Method::GET, "/v1/notify/sse").send();
+        wait_until("the keys of auth", || async {
+            stream().await.is_ok_and(|answer| answer.status() == 200)
+        })
+        .await;
+        (token, session)
     }
 
     pub(crate) async fn connect(&self) -> Socket {

@@ -90,7 +90,7 @@ testkit::on_both! {
         let more = [("bus.kind", "kafka"), ("bus.brokers", brokers), ("bus.group_prefix", &*prefix)];
         let app = TestApp::start_with(&test, &more).await;
         let account = AccountId::new();
-        let (token, _) = app.access_token(account);
+        let (token, _) = app.access_token(account).await;
         let mut socket = app.connect().await;
         socket.subscribe(&json!({"token": token})).await;
         let event = MailboxEvent {

@@ -64,7 +64,7 @@ testkit::on_both! {
         let channel = format!("account:{account}");
         let mut member = app.connect().await;
         let narrow = app.backend.narrow();
-        let (token, _) = app.access_token(account);
+        let (token, _) = app.access_token(account).await;
         member.subscribe(&json!({"token": token})).await;
         for offset in 1..=3 {
             assert_eq!(narrow.publish(&channel, &json!(offset)).await, offset);
@@ -73,7 +73,7 @@ testkit::on_both! {
 
         // Its session ends with its access token; one that is renewed in time stays.
         clock.advance(HOUR);
-        let (token, _) = app.access_token(account);
+        let (token, _) = app.access_token(account).await;
         let mut member = app.connect().await;
         member.subscribe(&json!({"token": token})).await;
         wait_until("the channel to be gone", || async { count(&db, "channels").await == 0 }).await;

@@ -1,13 +1,16 @@
 //! Tokens for single devices, their end, and who is present by them.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use common::models::{AccountId, Clock, SystemClock};
 use serde_json::{Value, json};
+use testkit::auth::FakeAuth;
 use testkit::clock::FakeClock;
-use testkit::wait::wait_until;
+use testkit::process::ports;
+use testkit::wait::{wait_for, wait_until};
 
-use crate::harness::{Events, TestApp};
+use crate::harness::{Events, Seen, TestApp};
 
 testkit::on_both! {
     async fn a_revoked_token_ends_its_sessions_and_no_others(test: TestDb) {
@@ -103,11 +106,11 @@ testkit::on_both! {
         for mut socket in [second, third] {
             let frame = loop {
                 match socket.next().await {
-                    crate::harness::Seen::Frame(frame) if frame["type"] == "message" => {}
+                    Seen::Frame(frame) if frame["type"] == "message" => {}
                     other => break other,
                 }
             };
-            assert_eq!(frame, crate::harness::Seen::Frame(json!({"type": "ended", "channel": "a", "reason": "expired"})));
+            assert_eq!(frame, Seen::Frame(json!({"type": "ended", "channel": "a", "reason": "expired"})));
             assert_eq!(socket.closed().await.0, 4401);
         }
         app.host.stop().await;
@@ -117,7 +120,7 @@ testkit::on_both! {
         let app = TestApp::start_with(&test, &[("notify.session_check", "50ms")]).await;
         let account = AccountId::new();
         let channel = format!("account:{account}");
-        let (token, session) = app.access_token(account);
+        let (token, session) = app.access_token(account).await;
         let mut socket = app.connect().await;
 
         let joined = socket.subscribe(&json!({"token": token})).await;
@@ -205,5 +208,36 @@ async fn who_joins_no_channel_is_sent_away() {
 
     assert_eq!(code, 4401);
     member.hears_nothing().await;
+    app.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_auth_the_channels_of_accounts_alone_are_closed_and_only_until_it_comes() {
+    let test = testkit::database::TestDb::sqlite().await;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
+    let url = format!("http://{address}");
+    let app = TestApp::start_with(&test, &[("internal.auth_url", &url)]).await;
+    let auth = FakeAuth::start();
+    let (token, _) = auth.token(AccountId::new(), None, SystemClock.now());
+    let mut socket = app.member("a").await;
+
+    assert!(app.host.is_ready().await);
+    socket.ask(&json!({"token": token})).await;
+    let refused = socket.frame("refused").await;
+    app.backend.publish("a", &json!(1)).await;
+
+    assert_eq!(refused["problem"]["status"], 503, "{refused}");
+    assert_eq!(refused["problem"]["type"], "urn:problem:unavailable", "{refused}");
+    assert_eq!(socket.message().await, (1, json!(1)), "others are served");
+    let _auth = auth.at(address);
+    let joined = wait_for("the keys of auth", || async {
+        let mut socket = app.connect().await;
+        socket.ask(&json!({"token": token})).await;
+        match socket.next().await {
+            Seen::Frame(frame) if frame["type"] == "subscribed" => Some(frame),
+            _ => None,
+        }
+    });
+    assert!(joined.await["channel"].as_str().unwrap().starts_with("account:"));
     app.host.stop().await;
 }
