@@ -5,6 +5,7 @@ mod invites;
 mod mail;
 mod messages;
 mod notifications;
+mod readme;
 mod settings;
 mod sms;
 
