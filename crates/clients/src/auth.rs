@@ -1,6 +1,7 @@
 //! Calls of `auth`: its public keys, what it has revoked, sessions and accounts.
 
 mod signal_server;
+mod sync;
 mod woosh;
 
 use common::crypto::jws::JwkSet;
@@ -12,6 +13,7 @@ use url::Url;
 use crate::error::ClientError;
 use crate::http::Peer;
 
+pub use self::sync::PasswordVerdict;
 pub use self::woosh::WooshCaller;
 
 /// The client of `auth`.

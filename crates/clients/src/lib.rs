@@ -12,7 +12,7 @@ mod mailbox;
 mod nudge;
 mod sync;
 
-pub use auth::{AuthClient, WooshCaller};
+pub use auth::{AuthClient, PasswordVerdict, WooshCaller};
 pub use error::ClientError;
 pub use http::{Peer, Timeouts, http_client};
 pub use mailbox::MailboxClient;

@@ -14,6 +14,7 @@ pub(crate) mod passwords;
 pub(crate) mod phone;
 pub(crate) mod sessions;
 pub(crate) mod signal_server;
+pub(crate) mod sync;
 mod tokens;
 pub(crate) mod totp;
 pub(crate) mod woosh;

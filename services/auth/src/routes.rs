@@ -4,7 +4,7 @@ use service::signal_server::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::{signal_server, signal_server_calls, woosh, woosh_calls};
-use crate::handlers::{accounts, internal, invites, links, mail, phone, sessions, totp};
+use crate::handlers::{accounts, internal, invites, links, mail, phone, sessions, sync_calls, totp};
 
 /// Which interfaces of other systems are served.
 #[derive(Clone, Copy)]
@@ -73,6 +73,8 @@ pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
         .service(internal::bind)
         .service(internal::account)
         .service(signal_server_calls::account)
+        .service(sync_calls::password)
+        .service(sync_calls::phone)
         .service(woosh_calls::credentials)
         .service(woosh_calls::account)
         .service(woosh_calls::names)

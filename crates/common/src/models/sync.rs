@@ -1,8 +1,11 @@
-//! Bodies of the calls about synchronized devices (`/internal/sync/v1/...`, behind the internal credential).
+//! Bodies of the calls about synchronized devices: relay's of sync (`/internal/sync/v1/...`), sync's of auth
+//! (`/internal/auth/v1/sync/...`).
+
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::E164;
+use super::{AccountId, E164};
 use crate::crypto::secret::{Secret, exposed};
 
 /// Body of `POST /internal/sync/v1/shared-keys`: which keys may an SMS from this number be encrypted with?
@@ -35,6 +38,53 @@ pub struct SharedKey {
     #[serde(serialize_with = "exposed")]
     #[cfg_attr(feature = "utoipa", schema(value_type = String, format = "password"))]
     pub key: Secret<String>,
+}
+
+/// Body of `POST /internal/auth/v1/sync/password`: is this the account's password?
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct SyncPassword {
+    /// The account.
+    pub account_id: AccountId,
+    /// The password.
+    #[serde(serialize_with = "exposed")]
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, format = "password"))]
+    pub password: Secret<String>,
+    /// Whether the account's second factor, if it has one, was shown elsewhere; otherwise such an account is refused.
+    pub second_factor_shown: bool,
+    /// What stands for the client when its requests are counted.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String))]
+    pub network: IpAddr,
+}
+
+/// Answer to [`SyncPassword`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct SyncVerdict {
+    /// Whether it is; of an account that does not exist nothing is.
+    pub right: bool,
+    /// Seconds until passwords are looked at again, after too many wrong ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+/// Body of `POST /internal/auth/v1/sync/phone`: whose number is this?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct SyncPhone {
+    /// The number.
+    pub phone: E164,
+}
+
+/// Answer to [`SyncPhone`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct SyncUser {
+    /// The account that has verified it; none when nobody has.
+    pub account_id: Option<AccountId>,
 }
 
 #[cfg(test)]

@@ -66,6 +66,13 @@ pub(super) fn storable(text: &str) -> bool {
     !text.contains('\0')
 }
 
+/// Finds the account that has verified a number.
+pub(crate) fn by_phone(conn: &mut DbConn, phone: &str) -> Result<Option<AccountId>, DbError> {
+    let verified = accounts::table.filter(accounts::phone_verified_at.is_not_null());
+    let with_number = verified.filter(accounts::phone.eq(phone));
+    Ok(with_number.select(accounts::account_id).first(conn).optional()?)
+}
+
 /// Finds an account by its id.
 pub(crate) fn by_id(conn: &mut DbConn, account: AccountId) -> Result<Option<AccountRow>, DbError> {
     Ok(accounts::table.find(account).first(conn).optional()?)

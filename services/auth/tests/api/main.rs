@@ -15,5 +15,6 @@ mod phone;
 mod sessions;
 mod signal_server;
 mod smtp;
+mod sync;
 mod totp;
 mod woosh;

@@ -10,6 +10,7 @@ use web::{Failure, InternalCaller, Json};
 
 use crate::app::State;
 use crate::domain::{AuthError, woosh};
+use crate::handlers::whole_seconds;
 
 /// Most accounts of one call.
 const MOST: usize = 100;
@@ -32,8 +33,7 @@ pub(crate) async fn credentials(
         Ok(known) => WooshFound { account_id: Some(known.account), retry_after: None },
         Err(AuthError::BadCredentials) => WooshFound { account_id: None, retry_after: None },
         Err(AuthError::TooManyAttempts { retry_after }) => {
-            let seconds = u64::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
-            WooshFound { account_id: None, retry_after: Some(seconds.max(1)) }
+            WooshFound { account_id: None, retry_after: Some(whole_seconds(retry_after)) }
         }
         Err(error) => return Err(error.into()),
     };
