@@ -10,8 +10,9 @@ use common::models::SharedClock;
 use db::{Db, Migrations};
 use service::{DatabaseCheck, Platform, StartError};
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{Limits, RoutesFn, Service};
+use web::{Limits, RoutesFn, Service, Task};
 
+use crate::domain::provisioning::{self, Seats};
 use crate::metrics::Metrics;
 use crate::routes;
 use crate::settings::{Keys, SyncSettings};
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) data_key: DataKey,
     pub(crate) settings: Arc<SyncSettings>,
     pub(crate) metrics: Metrics,
+    /// Places for websockets of new devices.
+    pub(crate) seats: Seats,
 }
 
 /// The service.
@@ -56,6 +59,7 @@ impl service::App for App {
             live: platform.live.clone(),
             clock: platform.clock.clone(),
             limits: platform.limits.clone(),
+            seats: Seats::new(settings.provisioning.max_sockets),
             key: private,
             data_key: data,
             settings: Arc::new(settings),
@@ -63,6 +67,11 @@ impl service::App for App {
             db: db.clone(),
         };
 
+        let sweeping = state.clone();
+        service.tasks.push(Task::new("provisioning-sweeper", move |cancel| async move {
+            provisioning::sweep_until(sweeping, cancel).await;
+            Ok::<_, StartError>(())
+        }));
         let data = Data::new(state);
         service.routes = with_state(&data, routes::public);
         service.internal = with_state(&data, routes::internal);

@@ -7,6 +7,8 @@
 //! before the app has it; what the websocket is told does not depend on which process the call reached.
 
 mod app;
+mod domain;
+mod handlers;
 mod metrics;
 mod routes;
 mod settings;

@@ -17,5 +17,9 @@ telemetry::metrics! {
         sockets_closed_total: IntCounterVec = &["code"],
         /// Sessions removed because their time had passed.
         expired_total: IntCounter,
+        /// Websockets of new devices that wait for an envelope.
+        provisioning_sockets: IntGauge,
+        /// Websockets of new devices that ended, by outcome: done, expired, left, refused, failed.
+        provisionings_total: IntCounterVec = &["outcome"],
     }
 }

@@ -1,5 +1,6 @@
 //! The `[sync]` section. What the documents of the gateway server call otherwise is in `docs/compat/sync-gateway.md`.
 
+mod provisioning;
 mod seconds;
 mod users;
 
@@ -11,6 +12,7 @@ use config::{ConfigError, Fault};
 use serde::Deserialize;
 use url::Url;
 
+pub(crate) use provisioning::ProvisioningSettings;
 pub use users::{PlatformSettings, UserApiSettings};
 
 /// Settings of this service.
@@ -64,6 +66,8 @@ pub struct SyncSettings {
     pub sweep_every: Duration,
     /// Rows that are removed in one transaction when they have expired.
     pub sweep_batch: u32,
+    /// `[sync.provisioning]`: linking of devices.
+    pub provisioning: ProvisioningSettings,
 }
 
 impl Default for SyncSettings {
@@ -88,6 +92,7 @@ impl Default for SyncSettings {
             idle: Duration::from_secs(50),
             sweep_every: Duration::from_secs(60),
             sweep_batch: 500,
+            provisioning: ProvisioningSettings::default(),
         }
     }
 }
@@ -155,6 +160,7 @@ impl SyncSettings {
         for (time, place) in times {
             check(!time.is_zero(), place, "is above 0");
         }
+        self.provisioning.validate(faults);
         if let Some(user_api) = &self.user_api {
             user_api.validate(faults);
         }

@@ -4,6 +4,7 @@
 //!
 //! Order of locks: a session, then the devices of its user.
 
+pub(crate) mod provisioning;
 mod schema;
 
 use db::Migrations;

@@ -106,6 +106,10 @@ rules! {
     LinkAccount = link_account { size: 6, refill: secs(20) }
     /// Uses of link tokens, right or wrong, by address.
     LinkAddress = link_address { size: 30, refill: secs(10) }
+    /// Websockets of new devices that wait to be linked, by address.
+    ProvisioningAddress = provisioning_address { size: 20, refill: secs(6) }
+    /// Envelopes for new devices, and signs that their code was read, by account.
+    ProvisioningAccount = provisioning_account { size: 20, refill: secs(6) }
     /// Looks for a username, by account.
     SearchAccount = search_account { size: 30, refill: secs(2) }
     /// Requests for a mail (verification, password reset), by address.

@@ -23,3 +23,13 @@ diesel::table! {
         created_at -> BigInt,
     }
 }
+
+diesel::table! {
+    provisioning (address_hash) {
+        address_hash -> Binary,
+        expires_at -> BigInt,
+        scanned_at -> Nullable<BigInt>,
+        envelope -> Nullable<Binary>,
+        taken_at -> Nullable<BigInt>,
+    }
+}

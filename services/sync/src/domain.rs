@@ -1,0 +1,3 @@
+//! The verbs of this service. No HTTP, no SQL text.
+
+pub(crate) mod provisioning;

@@ -1,0 +1,4 @@
+//! HTTP in, HTTP out: extract, call the domain, answer.
+
+pub(crate) mod page;
+pub(crate) mod provisioning;
