@@ -5,10 +5,11 @@ import { toBase64 } from './base64.js';
 import type { Cipher } from './cipher.js';
 import { Device, type DeviceStores } from './device.js';
 import { ProblemError, SealpostError } from './errors.js';
+import { LinkApproval, type ApproveOptions } from './link-approval.js';
 import type { Environment } from './options.js';
 import { keysBody } from './prekeys.js';
 import type { Session } from './session.js';
-import { Fields, type DeviceInfo } from './wire.js';
+import { Fields, type Address, type DeviceInfo } from './wire.js';
 
 /** What a registration of a device may say beside its keys. */
 export interface DeviceOptions extends DeviceStores {
@@ -62,6 +63,17 @@ export class Account {
     const deviceId = options.deviceId ?? (await this.#session.tokens()).deviceId;
     if (deviceId === undefined) throw new SealpostError('this session has no device; register one');
     return Device.of(this.#environment, this.#session, cipher, { accountId: this.accountId, deviceId }, options);
+  }
+
+  /**
+   * Links a new device by the code that it shows: hands over the account's identity, and waits until the device is
+   * registered. Gives its address; nothing, if `confirm` said no. This session has to have a device itself.
+   *
+   * @throws {LinkCodeError} the text is no code for linking, or of another server
+   * @throws {LinkExpiredError} nobody shows this code any more, or the new device did not register in time
+   */
+  approveLink(code: string, options: ApproveOptions): Promise<Address | undefined> {
+    return new LinkApproval(this.#environment, this.#session, this.accountId).approve(code, options);
   }
 
   /** Lists the devices of this account. */

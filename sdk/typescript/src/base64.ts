@@ -13,6 +13,11 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
+/** Gives bytes as text that needs no escapes in a URL, without padding. */
+export function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}
+
 /** Gives the bytes of a text, or nothing if it is not base64. */
 export function fromBase64(text: string): Uint8Array | undefined {
   try {

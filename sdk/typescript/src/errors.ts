@@ -114,3 +114,17 @@ export class DevicesUnsettledError extends SealpostError {
     super(`the recipient's devices were others in each of ${rounds} rounds`);
   }
 }
+
+/** A code or an envelope for linking cannot be used: it is broken, or meant for somebody else. */
+export class LinkCodeError extends SealpostError {
+  override name = 'LinkCodeError';
+}
+
+/** The code for linking has expired, was used, or the new device has gone: show a fresh one. */
+export class LinkExpiredError extends SealpostError {
+  override name = 'LinkExpiredError';
+
+  constructor(options?: ErrorOptions) {
+    super('the code for linking works no more', options);
+  }
+}

@@ -16,6 +16,8 @@ export {
   DevicesUnsettledError,
   DisplacedError,
   IdentityChangedError,
+  LinkCodeError,
+  LinkExpiredError,
   NoAnswerError,
   ProblemError,
   SealpostError,
@@ -25,6 +27,8 @@ export {
 } from './errors.js';
 export { MemoryIdentityStore, type IdentityStore } from './identities.js';
 export { MemoryInbox, type Inbox, type InboxEntry, type Message } from './inbox.js';
+export type { ApproveOptions } from './link-approval.js';
+export { LinkRequest, type CompleteOptions, type LinkedDevice, type WaitOptions } from './link-request.js';
 export type { Listening } from './listening.js';
 export {
   DEFAULT_LIMITS,
@@ -35,7 +39,7 @@ export {
   type SocketCredential,
   type Transport,
 } from './options.js';
-export { Sealpost, type Credentials, type NewAccount } from './sealpost.js';
+export { Sealpost, type Credentials, type LinkOptions, type NewAccount } from './sealpost.js';
 export type { SendOptions, SendReceipt } from './sending.js';
 export { MemoryTokenStore, type TokenStore, type Tokens } from './tokens.js';
 export type { Address, DeviceBundle, DeviceInfo, Envelope, KeyCounts, PreKey, SignedPreKey } from './wire.js';

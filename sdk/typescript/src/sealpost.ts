@@ -5,6 +5,7 @@ import { Account } from './account.js';
 import { ContractError, ProblemError, SealpostError, SessionEndedError, TotpRequiredError } from './errors.js';
 import { Http, type Call } from './http.js';
 import { environment, type Environment, type Options } from './options.js';
+import { LinkRequest, type CompleteOptions, type LinkedDevice, type WaitOptions } from './link-request.js';
 import { Session } from './session.js';
 import { MemoryTokenStore, tokens, type TokenStore } from './tokens.js';
 import { Fields } from './wire.js';
@@ -26,6 +27,9 @@ export interface NewAccount extends Credentials {
   /** Contact data, E.164. */
   readonly phone?: string;
 }
+
+/** How a new device is linked, from the code to its registration. */
+export interface LinkOptions extends WaitOptions, CompleteOptions {}
 
 /** A server. Holds no connection. */
 export class Sealpost {
@@ -72,6 +76,22 @@ export class Sealpost {
         this.#open({ method: 'POST', route: '/v1/sessions/challenge', body: { challenge, code } }, store),
       );
     }
+  }
+
+  /**
+   * Becomes a device of an account, with the help of one that is: shows a code, and waits until the other device has read it
+   * and its owner has agreed.
+   *
+   * @throws as {@link LinkRequest.wait} and {@link LinkRequest.complete}
+   */
+  async linkDevice(options: LinkOptions): Promise<LinkedDevice> {
+    const request = await this.requestLink();
+    return request.complete(await request.wait(options), options);
+  }
+
+  /** The same in steps, for an app that has its code shown by the server's page. */
+  requestLink(): Promise<LinkRequest> {
+    return LinkRequest.create(this.#http);
   }
 
   /** Goes on with a session whose tokens were stored by an earlier process. @throws {SessionEndedError} there are none */
