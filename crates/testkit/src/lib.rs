@@ -21,5 +21,6 @@ pub mod program;
 pub mod rabbitmq;
 pub mod signal;
 pub mod smsc_peers;
+pub mod socketio_peers;
 pub mod wait;
 pub mod ws;

@@ -1,36 +1,17 @@
-//! Clients of ChannelAPI that are not ours: socket.io-client 4 and 3 of npm, python-socketio. Each by polling, by
-//! websocket, and by one and then the other.
-
-use std::process::Command;
+//! Clients of ChannelAPI that are not ours: they find what they expect.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use testkit::peer_client::PeerClient;
-use testkit::peers::{node, python};
+use testkit::socketio_peers::SocketIoPeer;
 
 use crate::harness::{Backend, TestApp};
 
-/// Starts one of each, by a token.
-fn clients(url: &str, token: &str) -> Vec<PeerClient> {
-    let npm = || node("socketio.mjs").unwrap();
-    let pypi = || python("socketio_client.py").unwrap();
-    let programs: [(&str, fn() -> Command, u8); 3] =
-        [("socket.io-client 4", npm, 4), ("socket.io-client 3", npm, 3), ("python-socketio", pypi, 5)];
-    let transports = [json!(["polling"]), json!(["websocket"]), json!(["polling", "websocket"])];
-    let each = programs.into_iter().flat_map(|(name, program, version)| {
-        transports.clone().map(|transports| {
-            let task = json!({
-                "do": "listen", "client": version, "url": url, "transports": transports, "token": token,
-            });
-            PeerClient::start(format!("{name}, {transports}"), program(), &task).unwrap()
-        })
-    });
-    each.collect()
-}
-
-/// The transport that a client ends with.
-fn last_transport(client: &PeerClient) -> &'static str {
-    if client.name.contains("websocket") { "websocket" } else { "polling" }
+/// Starts one of each, which joins by a token.
+fn clients(url: &str, token: &str) -> Vec<(SocketIoPeer, PeerClient)> {
+    let start =
+        |peer: SocketIoPeer| (peer, peer.start(url, json!({"do": "listen", "token": token})).unwrap());
+    SocketIoPeer::all().map(start).collect()
 }
 
 testkit::on_both! {
@@ -40,18 +21,18 @@ testkit::on_both! {
         let token = app.backend.channel_token("user1").await;
         let beside = Backend::new(&program.url);
         let mut clients = clients(&program.url, &token);
-        join_all(clients.iter_mut().map(async |client| {
+        join_all(clients.iter_mut().map(async |(peer, client)| {
             let joined = client.event("joined").await;
             assert_eq!((&joined["answer"]["data"], &joined["answer"]["offset"]), (&json!("Connected to user1"), &json!(0)));
             let settled = client.event("settled").await;
-            assert_eq!(settled["transport"], last_transport(client), "{}", client.name);
+            assert_eq!(settled["transport"], peer.last_transport(), "{}", client.name);
         }))
         .await;
 
         for number in 1..=20 {
             beside.message("user1", &json!(number)).await;
         }
-        join_all(clients.iter_mut().map(async |client| {
+        join_all(clients.iter_mut().map(async |(peer, client)| {
             while client.events("message").len() < 20 {
                 client.event("message").await;
             }
@@ -63,26 +44,25 @@ testkit::on_both! {
         }
         program.restart().await.unwrap();
 
-        join_all(clients.iter_mut().map(async |client| {
+        join_all(clients.iter_mut().map(async |(peer, client)| {
             client.event("disconnect").await;
             let joined = client.event("joined").await;
             assert_eq!((&joined["answer"]["offset"], &joined["answer"]["recovered"]), (&json!(60), &json!(true)));
             let settled = client.event("settled").await;
-            assert_eq!(settled["transport"], last_transport(client), "{}", client.name);
+            assert_eq!(settled["transport"], peer.last_transport(), "{}", client.name);
         }))
         .await;
         beside.message("user1", &json!(61)).await;
-        join_all(clients.iter_mut().map(async |client| {
+        join_all(clients.iter_mut().map(async |(peer, client)| {
             let last = loop {
                 let message = client.event("message").await;
                 if client.events("message").len() == 61 {
                     break message;
                 }
             };
-            assert_eq!(last["transport"], last_transport(client), "{}", client.name);
+            assert_eq!(last["transport"], peer.last_transport(), "{}", client.name);
             let mut offsets: Vec<i64> = client.events("message").iter().map(|message| message["offset"].as_i64().unwrap()).collect();
-            if client.name.starts_with("python") {
-                // It hears each in a thread of its own.
+            if !peer.keeps_order() {
                 offsets.sort_unstable();
             }
             assert_eq!(offsets, (1..=61).collect::<Vec<_>>(), "{}: once and in order", client.name);
@@ -97,7 +77,7 @@ async fn they_hear_that_a_token_is_refused_and_are_disconnected() {
     let test = testkit::database::TestDb::sqlite().await;
     let app = TestApp::start(&test).await;
 
-    join_all(clients(&app.host.url, "no token of ours").iter_mut().map(async |client| {
+    join_all(clients(&app.host.url, "no token of ours").iter_mut().map(async |(_, client)| {
         let refused = client.event("joined").await;
         assert_eq!(refused["answer"]["error"]["status"], 401, "{}: {refused}", client.name);
         let reason = client.event("disconnect").await["reason"].clone();
