@@ -5,6 +5,8 @@ const base = new URL("./", location.href);
 
 /** Most entries of the log. */
 const ENTRIES = 500;
+/** How times are shown. */
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
 /** How long it stays away after a cut, in milliseconds: time to publish something. */
 const AWAY = 3000;
 /** The shortest and the longest wait before it connects again by itself. */
@@ -14,7 +16,7 @@ const $ = (id) => document.getElementById(id);
 
 /**
  * Each door takes a token and the place to resume from, and tells what happens by `on`: joined, message, lost,
- * over (which ends it: with a problem when it was refused), closed (come again). It gives a function that cuts it.
+ * present, over (which ends it: with a problem when it was refused), closed (come again). It gives a function that cuts it.
  */
 const doors = {
   websocket(request, on) {
@@ -64,6 +66,7 @@ const doors = {
     };
     const event = (name, argument, meta) => {
       if (name === "message") on.message({ ...meta, data: argument });
+      else if (name === "presence") on.present(argument);
       else if (argument.reason) on.over({ detail: argument.reason });
       else if (argument.recovered === false && argument.data.startsWith("Messages lost")) on.lost(argument);
     };
@@ -99,6 +102,7 @@ function tell(frame, on) {
   if (type === "subscribed") on.joined(frame);
   else if (type === "message") on.message(frame);
   else if (type === "lost") on.lost(frame);
+  else if (type === "presence") on.present(frame);
   else if (type === "refused") on.over(frame.problem);
   else if (type === "ended" && frame.reason !== "slow") on.over({ detail: frame.reason });
 }
@@ -147,13 +151,14 @@ const client = {
 
   connect() {
     show("waiting", "connecting …");
-    this.cut = doors[this.door]({ token: this.token, ...this.place }, {
+    this.cut = doors[this.door]({ token: this.token, presence: true, ...this.place }, {
       joined: (answer) => this.joined(answer),
       message: (message) => this.message(message),
       lost: ({ offset, epoch }) => {
         this.place = { offset, epoch };
         note("lost", `notifications up to offset ${offset} are lost: refetch what you show`);
       },
+      present: ({ count }) => ($("present").textContent = count),
       over: (problem) => {
         this.stop();
         show("refused", "refused");
@@ -232,7 +237,7 @@ function entry(kind, at, parts) {
   const followed = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   const time = document.createElement("time");
   time.dateTime = new Date(at).toISOString();
-  time.textContent = new Date(at).toLocaleTimeString([], { hour12: false, fractionalSecondDigits: 3 });
+  time.textContent = new Date(at).toLocaleTimeString([], CLOCK);
   const spans = parts.map(([name, text]) => Object.assign(document.createElement("span"), { className: name, textContent: text }));
   const item = Object.assign(document.createElement("li"), { className: kind.trim() });
   item.append(time, ...spans);
@@ -276,7 +281,7 @@ const acts = {
     const member = $("member").value.trim();
     const { token } = await call("tokens", { channel: $("name").value, label: "try-out page", ...(member && { member }) });
     $("token").value = token;
-    return "made a token: it is above";
+    return "made a token: it is in its field";
   },
   async publish() {
     const { offset, reached } = await call("messages", { channel: $("name").value, data: parse($("data").value) });

@@ -14,7 +14,7 @@ use service::{
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Gate, Limits, RoutesFn, Service, Task};
 
-use crate::delivery::{ChannelApi, Hub, Means, Presence, patrol};
+use crate::delivery::{Attendance, ChannelApi, Hub, Means, Presence, patrol};
 use crate::domain::{ChannelName, NotifyError, Registrar, Writer, housekeeping};
 use crate::metrics::Metrics;
 use crate::settings::NotifySettings;
@@ -143,7 +143,8 @@ impl service::App for App {
             });
         });
         service.checks.push(Arc::new(DatabaseCheck(db)));
-        let (sweeper, walker, keeper) = (state.clone(), state.hub.clone(), state.clone());
+        let (sweeper, walker, keeper, watcher) =
+            (state.clone(), state.hub.clone(), state.clone(), state.hub.clone());
         service.tasks.push(Task::new("notify-housekeeping", move |cancel| async move {
             housekeeping::run(sweeper, cancel).await;
             Ok::<_, StartError>(())
@@ -153,8 +154,11 @@ impl service::App for App {
             Ok::<_, StartError>(())
         }));
         service.tasks.push(Task::new("notify-presence", move |cancel| async move {
-            let State { presence, db, clock, settings, .. } = keeper;
-            presence.run(db, clock, settings, cancel).await;
+            keeper.presence.run(keeper.hub, cancel).await;
+            Ok::<_, StartError>(())
+        }));
+        service.tasks.push(Task::new("notify-attendance", move |cancel| async move {
+            Attendance::run(watcher, cancel).await;
             Ok::<_, StartError>(())
         }));
         inputs::attach(&mut service, platform, &state)?;

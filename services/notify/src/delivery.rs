@@ -5,6 +5,7 @@
 //! and hands each publication to the loop of each worker thread that has clients in the channel. The loop puts it into
 //! the bounded inbox of each client and wakes it. Every form is encoded once and shared.
 
+mod attendance;
 mod catching;
 mod channel;
 mod door;
@@ -21,6 +22,7 @@ mod stream;
 mod worker;
 
 pub(crate) use self::socketio::ChannelApi;
+pub(crate) use attendance::Attendance;
 pub(crate) use hub::{Hub, Means};
 pub(crate) use joining::Joining;
 pub(crate) use presence::Presence;

@@ -107,6 +107,9 @@ pub struct NotifySettings {
     /// How long comings and goings gather before they are written down.
     #[serde(with = "humantime_serde")]
     pub presence_gather: Duration,
+    /// How many members of a channel are told by name to clients that ask who is present; of more, their number alone. 0:
+    /// never by name.
+    pub presence_members: u32,
     /// Socket.IO: pings, limits and queues of sessions. The origins are those of `http.cors_origins`.
     pub socketio: socketio::Settings,
     /// Serves the applications that the public test suites of Engine.IO and Socket.IO talk to, in place of ChannelAPI.
@@ -164,6 +167,7 @@ impl Default for NotifySettings {
             recheck_away: Duration::from_secs(2),
             presence_lease: Duration::from_secs(30),
             presence_gather: Duration::from_millis(200),
+            presence_members: 256,
             socketio: socketio::Settings::default(),
             conformance: false,
             trial_page: true,

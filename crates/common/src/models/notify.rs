@@ -72,6 +72,9 @@ pub enum NotifyRequest {
         /// The epoch that it was seen in.
         #[serde(default)]
         epoch: Option<Epoch>,
+        /// Whether it wants to know who is present.
+        #[serde(default)]
+        presence: bool,
     },
     /// Leaves a channel.
     Unsubscribe {
@@ -126,6 +129,22 @@ pub enum NotifyFrame {
         /// The last offset up to which something may be missing.
         #[serde(flatten)]
         place: Place,
+    },
+    /// Who is present in the channel, for a client that asked for it.
+    Presence {
+        /// The channel.
+        channel: String,
+        /// How many members are.
+        count: u64,
+        /// Their names: in the first of these frames, unless there are too many, and when they can be told again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        members: Option<Vec<String>>,
+        /// Who has come since the last of these frames.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        joined: Vec<String>,
+        /// Who has gone since then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<String>,
     },
     /// The channel was left, and not because the client asked for it.
     Ended {

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::attendance::Attendance;
 use super::channel::{Channel, Missing};
 use super::door::{Door, DoorSeries, Doors};
 use super::pods;
@@ -47,6 +48,7 @@ struct Inner {
     patrol: Notify,
     rounds: AtomicU64,
     doors: Doors,
+    attendance: Attendance,
 }
 
 /// The channels of one shard of the live bus, which this process listens to while there are any.
@@ -83,6 +85,7 @@ impl Hub {
             patrol: Notify::new(),
             rounds: AtomicU64::new(0),
             doors,
+            attendance: Attendance::default(),
         }))
     }
 
@@ -258,6 +261,11 @@ impl Hub {
     /// How much of the latest publications of a channel is kept in memory.
     pub(super) fn keep(&self) -> Keep {
         Keep { messages: self.0.settings.recent, bytes: self.0.settings.page_bytes }
+    }
+
+    /// Who wants to know who is present.
+    pub(super) fn attendance(&self) -> &Attendance {
+        &self.0.attendance
     }
 
     /// The series of one door.

@@ -9,6 +9,7 @@ use std::task::{Poll, Waker};
 
 use common::models::notify::{EndReason, Place};
 
+use super::attendance::Told;
 use super::channel::Channel;
 use crate::domain::Publication;
 
@@ -19,6 +20,9 @@ pub(super) trait Listener {
 
     /// Hears that publications up to a place are lost.
     fn lost(&self, channel: &Arc<Channel>, place: Place);
+
+    /// Hears who is present; left out if there is no room, since it is out of date soon.
+    fn present(&self, told: &Arc<Told>);
 
     /// Hears that the client is in the channel no more.
     fn end(&self, channel: &Arc<Channel>, reason: EndReason);
@@ -31,6 +35,7 @@ pub(super) trait Listener {
 pub(super) enum Delivery {
     Publication(Arc<Publication>),
     Lost(Box<(Arc<Channel>, Place)>),
+    Present(Arc<Told>),
     Ended(Arc<Channel>, EndReason),
     /// Time to join a channel is over.
     Late,
@@ -119,6 +124,12 @@ impl Listener for Inbox {
 
     fn lost(&self, channel: &Arc<Channel>, place: Place) {
         self.push(Delivery::Lost(Box::new((Arc::clone(channel), place))));
+    }
+
+    fn present(&self, told: &Arc<Told>) {
+        if self.state.borrow().queue.len() < self.limits.messages {
+            self.push(Delivery::Present(Arc::clone(told)));
+        }
     }
 
     fn end(&self, channel: &Arc<Channel>, reason: EndReason) {

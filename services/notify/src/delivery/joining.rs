@@ -19,6 +19,8 @@ pub(crate) struct Joining {
     pub(crate) offset: Option<i64>,
     /// The epoch in which it has seen it.
     pub(crate) epoch: Option<Epoch>,
+    /// It wants to know who is present.
+    pub(crate) presence: bool,
 }
 
 /// Finds the channel that a token opens, and has this process hear of it. Wrong tokens are counted by where they come
@@ -26,8 +28,8 @@ pub(crate) struct Joining {
 ///
 /// # Errors
 /// [`NotifyError::TokenRefused`], [`NotifyError::Limited`], those of the database.
-pub(super) async fn open(state: &State, token: &str, network: IpAddr) -> Result<Ticket, NotifyError> {
-    let found = find(state, token).await;
+pub(super) async fn open(state: &State, joining: &Joining, network: IpAddr) -> Result<Ticket, NotifyError> {
+    let found = find(state, joining).await;
     let outcome = match &found {
         Ok(_) => "joined",
         Err(NotifyError::TokenRefused) => {
@@ -47,7 +49,8 @@ pub(super) async fn open(state: &State, token: &str, network: IpAddr) -> Result<
     Ok(ticket)
 }
 
-async fn find(state: &State, token: &str) -> Result<Ticket, NotifyError> {
+async fn find(state: &State, joining: &Joining) -> Result<Ticket, NotifyError> {
+    let Joining { token, presence: attends, .. } = joining;
     // Access tokens have dots in them (RFC 7515 §7.1), ours have none.
     if token.contains('.') {
         let caller = state.gate.check(token).map_err(|error| match error {
@@ -57,11 +60,11 @@ async fn find(state: &State, token: &str) -> Result<Ticket, NotifyError> {
         let watch = Box::new(state.gate.watch(&caller));
         let pass = Pass::Access { watch, expires_at: caller.expires_at };
         let entered = state.hub.enter(&ChannelName::of_account(caller.account));
-        return Ok(Ticket { entered, pass, present: None });
+        return Ok(Ticket { entered, pass, present: None, attends: *attends });
     }
     let hash = tokens::hash(token).ok_or(NotifyError::TokenRefused)?;
     let row = state.registrar.resolve(hash).await?;
     let channel = ChannelName::parse(&row.channel, usize::MAX)?;
     let present = row.member.as_ref().map(|member| state.presence.enter(&channel, member));
-    Ok(Ticket { entered: state.hub.enter(&channel), pass: Pass::of(&row), present })
+    Ok(Ticket { entered: state.hub.enter(&channel), pass: Pass::of(&row), present, attends: *attends })
 }

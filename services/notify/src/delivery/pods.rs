@@ -17,6 +17,7 @@ use crate::domain::{ChannelName, Notification, Publication};
 
 const PUBLISHED: &str = "notify.published";
 const REVOKED: &str = "notify.revoked";
+const PRESENCE: &str = "notify.presence";
 
 /// The key under which the events of a shard travel.
 pub(super) fn key(shard: u8) -> Vec<u8> {
@@ -67,11 +68,27 @@ pub(crate) fn tell_revoked(live: &Live, channel: &ChannelName, token: Option<Cha
     });
 }
 
+#[derive(Serialize, Deserialize)]
+struct PresenceHead<'a> {
+    #[serde(borrow)]
+    channel: std::borrow::Cow<'a, str>,
+}
+
+/// Tells the other processes that the members of a channel have changed: its table has the new ones.
+pub(super) fn tell_presence(live: &Live, channel: &ChannelName) {
+    live.publish_elsewhere(|| {
+        let head = PresenceHead { channel: channel.as_str().into() };
+        // Plain fields always have a form in JSON.
+        LiveEvent::new(key(shard(channel)), PRESENCE, serde_json::to_vec(&head).unwrap_or_default())
+    });
+}
+
 /// Takes what another process told; what a later release says is passed over.
 pub(super) fn hear(hub: &Hub, event: &LiveEvent) {
     let understood = match event.kind.as_str() {
         PUBLISHED => hear_published(hub, &event.payload),
         REVOKED => hear_revoked(hub, &event.payload),
+        PRESENCE => hear_presence(hub, &event.payload),
         _ => Some(()),
     };
     if understood.is_none() {
@@ -101,6 +118,12 @@ fn hear_published(hub: &Hub, payload: &[u8]) -> Option<()> {
 fn hear_revoked(hub: &Hub, payload: &[u8]) -> Option<()> {
     let RevokedHead { channel, token } = serde_json::from_slice(payload).ok()?;
     hub.revoked(&ChannelName::parse(&channel, usize::MAX).ok()?, token);
+    Some(())
+}
+
+fn hear_presence(hub: &Hub, payload: &[u8]) -> Option<()> {
+    let PresenceHead { channel } = serde_json::from_slice(payload).ok()?;
+    hub.attendance().changed(&ChannelName::parse(&channel, usize::MAX).ok()?);
     Some(())
 }
 

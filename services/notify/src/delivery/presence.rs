@@ -3,18 +3,17 @@
 //! Comings and goings gather here and are written down together. What a process has written is believed for as long as
 //! its lease: one that is killed is not present for longer than that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use common::models::SharedClock;
-use db::Db;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::hub::Hub;
+use super::pods;
 use crate::domain::{ChannelName, NotifyError};
-use crate::settings::NotifySettings;
 use crate::store::presences::{self, Count};
 
 /// A channel and one who is in it.
@@ -52,13 +51,8 @@ impl Presence {
     }
 
     /// Writes down what changes, and renews the lease, until `cancel`; then takes back what was written.
-    pub(crate) async fn run(
-        &self,
-        db: Db,
-        clock: SharedClock,
-        settings: Arc<NotifySettings>,
-        cancel: CancellationToken,
-    ) {
+    pub(crate) async fn run(&self, hub: Hub, cancel: CancellationToken) {
+        let (db, settings) = (hub.db(), hub.settings());
         let renewal = settings.presence_lease / 3;
         let mut renewed = Instant::now();
         loop {
@@ -68,7 +62,8 @@ impl Presence {
                 () = tokio::time::sleep_until(renewed + renewal) => {}
             }
             let renew = renewed.elapsed() >= renewal;
-            let (now, until) = (clock.now(), clock.now() + settings.presence_lease);
+            let now = hub.now();
+            let until = now + settings.presence_lease;
             let (counts, process) = (self.0.take_changed(), self.0.process.clone());
             let written = counts.clone();
             let writing = db.write(move |conn| {
@@ -79,8 +74,12 @@ impl Presence {
                 Ok::<_, NotifyError>(())
             });
             match writing.await {
-                Ok(()) if renew => renewed = Instant::now(),
-                Ok(()) => {}
+                Ok(()) => {
+                    tell(&hub, counts.into_iter().map(|count| count.channel));
+                    if renew {
+                        renewed = Instant::now();
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "presence could not be written down; trying again");
                     self.0.put_back(counts);
@@ -89,9 +88,18 @@ impl Presence {
             }
         }
         let process = self.0.process.clone();
-        if let Err(error) = db.write(move |conn| presences::withdraw(conn, &process)).await {
-            tracing::debug!(%error, "presence was not taken back; its lease will end");
+        match db.write(move |conn| presences::withdraw(conn, &process)).await {
+            Ok(()) => tell(&hub, self.0.members().connections.keys().map(|(channel, _)| channel.clone())),
+            Err(error) => tracing::debug!(%error, "presence was not taken back; its lease will end"),
         }
+    }
+}
+
+/// Lets it be known, here and at other processes, in which channels somebody may have come or gone.
+fn tell(hub: &Hub, channels: impl Iterator<Item = ChannelName>) {
+    for channel in channels.collect::<HashSet<_>>() {
+        hub.attendance().changed(&channel);
+        pods::tell_presence(hub.live(), &channel);
     }
 }
 

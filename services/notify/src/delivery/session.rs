@@ -106,6 +106,7 @@ impl Session {
                     let (channel, place) = *lost;
                     send(&NotifyFrame::Lost { channel: channel.name().as_str().to_owned(), place }, socket)?;
                 }
+                Delivery::Present(told) => self.send_frame(told.frame.clone(), socket)?,
                 Delivery::Ended(channel, reason) => {
                     self.seats.retain(|seat| !seat.is_in(&channel));
                     send(
@@ -141,8 +142,8 @@ impl Session {
 
     async fn answer(&mut self, text: &str, socket: &mut Socket) -> Turn {
         match serde_json::from_str(text).map_err(|_| CloseCode::INVALID)? {
-            NotifyRequest::Subscribe { id, token, offset, epoch } => {
-                match self.join(id, &Joining { token, offset, epoch }, socket).await {
+            NotifyRequest::Subscribe { id, token, offset, epoch, presence } => {
+                match self.join(id, &Joining { token, offset, epoch, presence }, socket).await {
                     Ok(()) => Ok(()),
                     Err(Halt::Close(code)) => Err(code),
                     Err(Halt::Refuse(error)) => self.refuse(id, &error, socket),
@@ -157,7 +158,7 @@ impl Session {
 
     /// Joins a channel: what was missed goes out as fast as the client reads, then the session goes on.
     async fn join(&mut self, id: u64, joining: &Joining, socket: &mut Socket) -> Result<(), Halt> {
-        let ticket = joining::open(&self.state, &joining.token, self.network).await?;
+        let ticket = joining::open(&self.state, joining, self.network).await?;
         let channel = Arc::clone(ticket.entered.channel());
         let name = || channel.name().as_str().to_owned();
         let subscribed =

@@ -16,6 +16,7 @@ use socketio::{Ack, Application, Client, Event, Handled, Json, Packet, Reason, R
 use tokio::task::AbortHandle;
 use web::ClientAddr;
 
+use super::attendance;
 use super::catching::{Catching, Step, Welcome};
 use super::channel::Channel;
 use super::door::Door;
@@ -121,6 +122,8 @@ struct Shown {
     epoch: Option<Epoch>,
     #[serde(default)]
     meta: bool,
+    #[serde(default)]
+    presence: bool,
 }
 
 /// The argument of `join_channel`: an object, or the text of one.
@@ -181,11 +184,11 @@ async fn try_join(
     event: &Event,
     ack: &mut Option<Ack>,
 ) -> Result<(), NotifyError> {
-    let Shown { token, offset, epoch, meta } = read(event).ok_or(NotifyError::TokenRefused)?;
-    let joining = Joining { token, offset, epoch };
+    let Shown { token, offset, epoch, meta, presence } = read(event).ok_or(NotifyError::TokenRefused)?;
+    let joining = Joining { token, offset, epoch, presence };
     let meta = meta || offset.is_some();
     let network = ClientAddr(client.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))).network();
-    let ticket = joining::open(state, &joining.token, network).await?;
+    let ticket = joining::open(state, &joining, network).await?;
     let Some(kept) = client.kept::<Kept>() else { return Ok(()) };
     let channel = Arc::clone(ticket.entered.channel());
     if kept.seats().iter().any(|seat| seat.is_in(&channel)) {
@@ -299,6 +302,11 @@ impl Listener for Member {
         let told =
             Told { data, channel: Some(name), place: Some(place), recovered: Some(false), ..Told::default() };
         tell(&self.client, &told);
+    }
+
+    fn present(&self, told: &Arc<attendance::Told>) {
+        // What finds no room is out of date soon.
+        let _ = self.client.emit_volatile(&told.packet);
     }
 
     fn end(&self, channel: &Arc<Channel>, reason: EndReason) {

@@ -34,7 +34,7 @@ pub(crate) async fn stream(
     network: IpAddr,
     shutdown: Shutdown,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, NotifyError> {
-    let ticket = joining::open(&state, &joining.token, network).await?;
+    let ticket = joining::open(&state, &joining, network).await?;
     let channel = Arc::clone(ticket.entered.channel());
     let (welcome, catching) = Catching::begin(&state.hub, ticket, &joining).await?;
     let opening = opening(&channel, welcome, joining.offset);
@@ -135,6 +135,7 @@ impl Client {
                     bytes.extend_from_slice(&publication.event());
                 }
                 Delivery::Lost(lost) => bytes.extend_from_slice(&self.lost(lost.1)),
+                Delivery::Present(told) => bytes.extend_from_slice(&told.event),
                 Delivery::Ended(_, reason) => {
                     bytes.extend_from_slice(&self.ended(reason));
                     return (bytes.freeze(), true);
@@ -172,7 +173,8 @@ fn opening(channel: &Channel, welcome: Welcome, asked: Option<i64>) -> Bytes {
     event("subscribed", Some(at), &NotifyFrame::Subscribed { id: None, channel, place, recovered })
 }
 
-fn event(name: &str, place: Option<Place>, frame: &NotifyFrame) -> Bytes {
+/// Writes an event; with a place, a client that comes again goes on behind it.
+pub(super) fn event(name: &str, place: Option<Place>, frame: &NotifyFrame) -> Bytes {
     let id = place.map(|Place { offset, epoch }| format!("id: {offset}/{epoch}\n")).unwrap_or_default();
     // Plain fields always have a form in JSON.
     let data = serde_json::to_string(frame).unwrap_or_default();

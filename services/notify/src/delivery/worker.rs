@@ -19,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 use self::bag::Spot;
 pub(super) use self::bag::{Bag, Parcel};
+use super::attendance::{Attendance, Watching};
 use super::channel::{Channel, NotYet};
 use super::hub::{Entered, Hub};
 use super::inbox::Listener;
@@ -54,8 +55,19 @@ struct Client {
     number: u64,
     /// The last offset that it got before it was let in.
     after: i64,
+    attends: Attends,
     pass: Pass,
     listener: Rc<dyn Listener>,
+}
+
+/// Whether a client wants to know who is present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attends {
+    No,
+    /// It has not been told yet.
+    Waits,
+    /// It knows who was.
+    Knows,
 }
 
 impl Worker {
@@ -98,7 +110,7 @@ impl Worker {
             Ok(opening) => opening,
             Err(not_yet) => return Err((ticket, not_yet)),
         };
-        let Ticket { entered, pass, present } = ticket;
+        let Ticket { entered, pass, present, attends } = ticket;
         let number = self.numbers.get() + 1;
         self.numbers.set(number);
         let address = Arc::as_ptr(&channel).addr();
@@ -108,9 +120,16 @@ impl Worker {
             .or_insert_with(|| Seats { channel: Arc::clone(&channel), clients: Slab::with_capacity(1) });
         // Another process may have handed on more than this one has heard of.
         let after = opening.place.offset.max(after.unwrap_or(0));
-        let key = seats.clients.insert(Client { number, after, pass, listener: Rc::clone(listener) });
+        let key = seats.clients.insert(Client {
+            number,
+            after,
+            attends: if attends { Attends::Waits } else { Attends::No },
+            pass,
+            listener: Rc::clone(listener),
+        });
+        let watching = attends.then(|| Attendance::watch(&self.hub, &channel));
         let spot = Spot { channel: address, key, number };
-        let seat = Seat { spot, bag: Arc::clone(&self.bag), entered, _present: present };
+        let seat = Seat { spot, bag: Arc::clone(&self.bag), _watching: watching, entered, _present: present };
         Ok(Admitted { seat, missed: opening.missed })
     }
 
@@ -152,6 +171,22 @@ impl Worker {
                 let Some(seats) = channels.get(&Arc::as_ptr(channel).addr()) else { return };
                 let behind = seats.clients.iter().filter(|(_, client)| client.after < place.offset);
                 behind.for_each(|(_, client)| client.listener.lost(channel, *place));
+            }
+            Parcel::Present(channel, news) => {
+                drop(channels);
+                let mut channels = self.channels.borrow_mut();
+                let Some(seats) = channels.get_mut(&Arc::as_ptr(channel).addr()) else { return };
+                for (_, client) in &mut seats.clients {
+                    let told = match client.attends {
+                        Attends::No => None,
+                        Attends::Waits => Some(&news.first),
+                        Attends::Knows => news.change.as_ref(),
+                    };
+                    if let Some(told) = told {
+                        client.attends = Attends::Knows;
+                        client.listener.present(told);
+                    }
+                }
             }
             Parcel::Restarted(channel) => {
                 drop(channels);
@@ -220,6 +255,8 @@ pub(crate) struct Ticket {
     pub(super) pass: Pass,
     /// Who is present by it.
     pub(super) present: Option<Box<Present>>,
+    /// The client wants to know who is.
+    pub(super) attends: bool,
 }
 
 /// A client that was let in.
@@ -233,6 +270,8 @@ pub(super) struct Admitted {
 pub(crate) struct Seat {
     spot: Spot,
     bag: Arc<Bag>,
+    // Before the channel is left, which may be another one when it is entered again.
+    _watching: Option<Box<Watching>>,
     entered: Entered,
     _present: Option<Box<Present>>,
 }

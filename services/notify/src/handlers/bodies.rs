@@ -280,4 +280,7 @@ pub(crate) struct EventsQuery {
     pub(crate) offset: Option<i64>,
     /// The epoch in which it was seen.
     pub(crate) epoch: Option<Epoch>,
+    /// Whether events shall tell who is present.
+    #[serde(default)]
+    pub(crate) presence: bool,
 }

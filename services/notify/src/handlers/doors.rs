@@ -59,7 +59,7 @@ pub(crate) async fn events(
     request: HttpRequest,
     shutdown: Shutdown,
 ) -> Result<HttpResponse, Failure> {
-    let EventsQuery { token, mut offset, mut epoch } = query.into_inner();
+    let EventsQuery { token, mut offset, mut epoch, presence } = query.into_inner();
     let token = bearer(&request).map(ToOwned::to_owned).or(token).ok_or(NotifyError::TokenRefused)?;
     if let Some(id) = request.headers().get("last-event-id") {
         let place = id.to_str().ok().and_then(delivery::read_event_id);
@@ -67,7 +67,7 @@ pub(crate) async fn events(
             place.ok_or_else(|| Failure::invalid("Last-Event-ID", "not the id of an event"))?;
         (offset, epoch) = (Some(last), Some(life));
     }
-    let joining = Joining { token, offset, epoch };
+    let joining = Joining { token, offset, epoch, presence };
     let state = Data::clone(&state).into_inner();
     let events = delivery::stream(state, joining, client.network(), shutdown).await?;
     Ok(HttpResponse::Ok()

@@ -1,8 +1,10 @@
 //! Who is present, as each process says of its own sockets.
 
+use std::collections::BTreeSet;
+
 use common::models::UnixMillis;
 use db::{BatchQuery, BatchSql, DbConn, DbError, Rows};
-use diesel::dsl::sum;
+use diesel::dsl::{count, sum};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Text};
 
@@ -129,6 +131,34 @@ pub(crate) fn members(
         .limit(limit)
         .select((presences::member, sum(presences::connections), diesel::dsl::min(presences::since)))
         .load(conn)?)
+}
+
+/// Who is present in a channel, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Roster {
+    /// How many members are.
+    pub(crate) count: u64,
+    /// Their names; none when there are too many.
+    pub(crate) members: Option<BTreeSet<String>>,
+}
+
+/// Counts who is present in a channel, and names them if there are no more than `most`.
+pub(crate) fn roster(
+    conn: &mut DbConn,
+    channel: &ChannelName,
+    most: u32,
+    now: UnixMillis,
+) -> Result<Roster, DbError> {
+    let present = || {
+        presences::table.filter(presences::channel.eq(channel.as_str())).filter(presences::expires_at.gt(now))
+    };
+    let names = present().select(presences::member).distinct().limit(i64::from(most) + 1);
+    let members: BTreeSet<String> = names.load(conn)?.into_iter().collect();
+    if members.len() <= most as usize {
+        return Ok(Roster { count: members.len() as u64, members: (most > 0).then_some(members) });
+    }
+    let count: i64 = present().select(count(presences::member).aggregate_distinct()).get_result(conn)?;
+    Ok(Roster { count: count.unsigned_abs(), members: None })
 }
 
 /// Removes up to `limit` that are not believed any more; returns how many.

@@ -10,6 +10,7 @@ mod inputs;
 mod page;
 mod peers;
 mod pods;
+mod presence;
 mod publishing;
 mod resuming;
 mod slow;

@@ -1,6 +1,6 @@
 //! Clients of ChannelAPI, over Socket.IO.
 
-mod client;
+pub(crate) mod client;
 
 use std::time::Duration;
 

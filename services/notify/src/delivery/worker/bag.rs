@@ -8,6 +8,7 @@ use common::models::ChannelTokenId;
 use common::models::notify::Place;
 use futures_util::task::AtomicWaker;
 
+use crate::delivery::attendance::News;
 use crate::delivery::channel::Channel;
 use crate::domain::Publication;
 
@@ -17,6 +18,8 @@ pub(in crate::delivery) enum Parcel {
     Publication(Arc<Channel>, Arc<Publication>),
     /// Everything up to this place is lost.
     Lost(Arc<Channel>, Place),
+    /// Who is present has been looked up.
+    Present(Arc<Channel>, Arc<News>),
     /// The channel lives anew, and counts from the beginning.
     Restarted(Arc<Channel>),
     /// A token of the channel is revoked, or all.
