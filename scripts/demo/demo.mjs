@@ -1,8 +1,10 @@
-// The main job, for real: two libsignal clients talk through the server, and an encrypted SMS goes to the SMSC and back.
+// The main job, for real: two libsignal clients talk through the server, an encrypted SMS goes to the SMSC and back, and a
+// client that was cut off gets the notifications that it missed.
 //
 //   node demo.mjs --server URL --sealpost PROGRAM --sms-client ID --sms-public-key FILE --sms-api-key FILE
+//       --notify-api-key FILE
 //
-//   --auth URL --keystore URL --mailbox URL --sms-gateway URL   instead of --server: each service by itself
+//   --auth URL --keystore URL --mailbox URL --sms-gateway URL --notify URL   instead of --server: each by itself
 //   --brokers HOST:PORT   instead of --sms-api-key: kcat produces the SMS, the statuses are read from the topic
 //
 // Prints a transcript; exits 0 only if every step was seen to work.
@@ -11,6 +13,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { parseArgs, promisify } from 'node:util';
 import { randomBytes } from 'node:crypto';
+import { Backend, Listener } from './notifications.mjs';
 import { Person, within } from './people.mjs';
 import { Servers } from './servers.mjs';
 
@@ -22,10 +25,12 @@ const { values: options } = parseArgs({
     keystore: { type: 'string' },
     mailbox: { type: 'string' },
     'sms-gateway': { type: 'string' },
+    notify: { type: 'string' },
     sealpost: { type: 'string' },
     'sms-client': { type: 'string' },
     'sms-public-key': { type: 'string' },
     'sms-api-key': { type: 'string' },
+    'notify-api-key': { type: 'string' },
     brokers: { type: 'string' },
   },
 });
@@ -130,12 +135,35 @@ async function overKafka(request, correlId) {
   return found;
 }
 
+async function notifications(servers) {
+  section('Notifications, from a back-end to its client');
+  const backend = new Backend(servers, (await readFile(options['notify-api-key'], 'utf8')).trim());
+  const channel = `demo-${randomBytes(6).toString('hex')}`;
+  const client = new Listener(servers, await backend.token(channel));
+  await client.connect();
+  say('the client listens to an event stream, with a token that the back-end got for it');
+
+  await backend.publish(channel, 'your parcel is on its way');
+  expect((await client.next()).data === 'your parcel is on its way', 'the client to hear what was published');
+  say('the back-end published, the client heard it');
+
+  client.cut();
+  for (const data of ['it is next door', 'it is here']) await backend.publish(channel, data);
+  say('the client was cut off; the back-end published two more');
+  const { recovered } = await client.connect();
+  const missed = [await client.next(), await client.next()];
+  expect(recovered && missed.map(({ offset, data }) => `${offset} ${data}`).join() === '2 it is next door,3 it is here', 'both, in order');
+  say('the client came back, and got both, in order and once');
+  client.cut();
+}
+
 const shortened = (record) => ({ status: record['sms-status'], simulated: record.simulated === true });
 
 try {
   const servers = new Servers(options);
   await messages(servers);
   await sms(servers);
+  await notifications(servers);
   section('Every step worked.');
 } catch (error) {
   console.error(`\nThe demo failed: ${error.message}`);
