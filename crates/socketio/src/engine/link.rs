@@ -3,6 +3,7 @@
 //! Everything is under one short lock: what waits to be sent, the state of the session, and whom to wake. Nobody is
 //! woken, and nothing of the protocol called, while it is held.
 
+mod polling;
 mod queue;
 
 use std::collections::VecDeque;
@@ -15,12 +16,13 @@ use std::time::Instant;
 use serde_json::json;
 use web::ws::Frame;
 
+pub(super) use self::polling::PollAnswer;
 use self::queue::Queue;
 pub(super) use self::queue::part;
 use super::request::Refused;
 use super::{Engine, Protocol};
 use crate::session::Reason;
-use crate::session::engine::{EngineSession, PollStep, Refusal};
+use crate::session::engine::{EngineSession, Refusal};
 use crate::session::heartbeat::Beat;
 use crate::sid::Sid;
 
@@ -221,66 +223,6 @@ impl<P: Protocol> Link<P> {
         self.lock().session.pong(Instant::now(), &self.engine.settings.pace());
     }
 
-    /// Begins to hold a poll.
-    pub(super) fn begin_poll(&self) -> Result<(), Refusal> {
-        self.change(|state, now| {
-            self.look(state, now, false);
-            state.session.begin_poll(now)
-        })
-    }
-
-    /// The answer of the held poll, or when to ask again if nothing wakes it before.
-    pub(super) fn poll_answer(&self, waker: &Waker) -> Result<PollAnswer, Option<Instant>> {
-        let settings = &self.engine.settings;
-        let mut state = self.lock();
-        let answer = match state.session.poll_step(Instant::now(), !state.queue.is_empty()) {
-            PollStep::Packets => {
-                PollAnswer::Packets(state.queue.take_payload(settings.poll_packets, settings.max_payload))
-            }
-            PollStep::Noop => PollAnswer::Packets(vec![Frame::text("6")]),
-            PollStep::Close => {
-                // Nothing comes after it, so it has whatever fits.
-                let mut last = state.queue.take_payload(usize::MAX, settings.max_payload);
-                last.push(Frame::text("1"));
-                PollAnswer::Packets(last)
-            }
-            PollStep::Moved => PollAnswer::Moved,
-            PollStep::Hold(until) => {
-                state.consumer = Some(waker.clone());
-                return Err(until);
-            }
-        };
-        state.session.end_poll();
-        Ok(answer)
-    }
-
-    /// Begins to deal with a post.
-    pub(super) fn begin_post(&self) -> Result<(), Refusal> {
-        self.change(|state, now| {
-            self.look(state, now, false);
-            let begun = state.session.begin_post();
-            state.posting |= begun.is_ok();
-            begun
-        })
-    }
-
-    pub(super) fn end_post(&self) {
-        self.change(|state, now| {
-            state.posting = false;
-            state.session.end_post(now, &self.engine.settings.pace());
-        });
-    }
-
-    /// Tells whether a poll may still come for the noop that follows a close packet.
-    pub(super) fn lingers(&self) -> bool {
-        self.lock().session.lingers()
-    }
-
-    /// Lets no more poll come for that noop.
-    pub(super) fn forgive(&self) {
-        self.change(|state, _| state.session.forgive());
-    }
-
     /// Tells whether no post is being dealt with; else the waker is woken when that is so.
     pub(super) fn is_idle(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
@@ -410,14 +352,6 @@ impl<P: Protocol> Link<P> {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a poll is answered.
-pub(super) enum PollAnswer {
-    /// These packets.
-    Packets(Vec<Frame>),
-    /// A refusal: a websocket carries the session now.
-    Moved,
 }
 
 fn set(slot: &mut Option<Waker>, waker: &Waker) {
