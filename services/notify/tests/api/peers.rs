@@ -14,6 +14,14 @@ fn clients(url: &str, token: &str) -> Vec<(SocketIoPeer, PeerClient)> {
     SocketIoPeer::all().map(start).collect()
 }
 
+/// What a client has heard once that are so many.
+async fn heard(client: &mut PeerClient, count: usize) -> Vec<Value> {
+    while client.events("message").len() < count {
+        client.event("message").await;
+    }
+    client.events("message")
+}
+
 testkit::on_both! {
     async fn they_receive_and_after_a_kill_come_back_by_themselves_and_miss_nothing(test: TestDb) {
         let app = TestApp::start(&test).await;
@@ -32,12 +40,7 @@ testkit::on_both! {
         for number in 1..=20 {
             beside.message("user1", &json!(number)).await;
         }
-        join_all(clients.iter_mut().map(async |(peer, client)| {
-            while client.events("message").len() < 20 {
-                client.event("message").await;
-            }
-        }))
-        .await;
+        join_all(clients.iter_mut().map(|(_, client)| heard(client, 20))).await;
         program.kill();
         for number in 21..=60 {
             app.backend.message("user1", &json!(number)).await;
@@ -54,18 +57,14 @@ testkit::on_both! {
         .await;
         beside.message("user1", &json!(61)).await;
         join_all(clients.iter_mut().map(async |(peer, client)| {
-            let last = loop {
-                let message = client.event("message").await;
-                if client.events("message").len() == 61 {
-                    break message;
-                }
-            };
-            assert_eq!(last["transport"], peer.last_transport(), "{}", client.name);
-            let mut offsets: Vec<i64> = client.events("message").iter().map(|message| message["offset"].as_i64().unwrap()).collect();
+            let messages = heard(client, 61).await;
+            let mut offsets: Vec<i64> = messages.iter().map(|message| message["offset"].as_i64().unwrap()).collect();
             if !peer.keeps_order() {
                 offsets.sort_unstable();
             }
             assert_eq!(offsets, (1..=61).collect::<Vec<_>>(), "{}: once and in order", client.name);
+            let live = messages.iter().find(|message| message["offset"] == 61).unwrap();
+            assert_eq!(live["transport"], peer.last_transport(), "{}", client.name);
         }))
         .await;
         app.host.stop().await;
