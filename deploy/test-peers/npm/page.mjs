@@ -28,11 +28,13 @@ async function tryOut(label, options) {
   // Everything is found by its label, and done by keyboard.
   await page.getByLabel("API key").fill(key);
   await page.getByLabel("Channel", { exact: true }).fill(channel);
+  await page.getByLabel("Member").fill("somebody");
   await page.getByRole("button", { name: "Make a token" }).press("Enter");
   await page.getByText("made a token").waitFor();
   await page.getByLabel(label).check();
   await page.getByLabel("Token of a channel").press("Enter");
   await state("on");
+  await page.locator("#present", { hasText: /^1$/ }).waitFor();
   await step("joined");
 
   await page.getByRole("textbox", { name: "Notification" }).fill(INJECTION);

@@ -16,7 +16,7 @@ const $ = (id) => document.getElementById(id);
 
 /**
  * Each door takes a token and the place to resume from, and tells what happens by `on`: joined, message, lost,
- * present, over (which ends it: with a problem when it was refused), closed (come again). It gives a function that cuts it.
+ * present, over (with the problem, when it was refused), closed (come again). It gives a function that cuts it.
  */
 const doors = {
   websocket(request, on) {
@@ -111,13 +111,13 @@ function tell(frame, on) {
 async function follow(url, token, signal, on) {
   const response = await fetch(url, { headers: { Authorization: `Bearer ${token}` }, cache: "no-store", signal });
   if (!response.ok) {
-    const problem = await response.json();
-    return response.status < 500 && response.status !== 429 ? on.over(problem) : undefined;
+    on.over(await response.json());
+    return;
   }
   let text = "";
   for (const reader = response.body.pipeThrough(new TextDecoderStream()).getReader(); ; ) {
     const { value, done } = await reader.read();
-    if (done) return undefined;
+    if (done) return;
     const blocks = (text + value).split("\n\n");
     text = blocks.pop();
     for (const data of blocks.map((block) => /^data: (.*)$/m.exec(block)).filter(Boolean)) tell(JSON.parse(data[1]), on);
@@ -160,6 +160,11 @@ const client = {
       },
       present: ({ count }) => ($("present").textContent = count),
       over: (problem) => {
+        if (problem.status >= 500 || problem.status === 429) {
+          this.cut();
+          this.again(problem.title);
+          return;
+        }
         this.stop();
         show("refused", "refused");
         note("lost", `not in the channel: ${problem.detail ?? problem.title}`);
