@@ -122,7 +122,7 @@ testkit::on_both! {
         let left = json!({"type": "presence", "channel": "a", "count": 0, "left": ["alice"]});
         assert_eq!(socket.frame("presence").await, left);
         // The lease, a third of it until somebody looks, and a loaded machine.
-        assert!(killed.elapsed() < Duration::from_secs(3), "{:?}", killed.elapsed());
+        assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
         app.host.stop().await;
     }
 }
