@@ -1,5 +1,7 @@
 //! Letting another device in.
 
+mod killed;
+
 use std::time::Duration;
 
 use base64::Engine as _;
