@@ -56,6 +56,14 @@ function linkText({ address, serverKeyFingerprint }) {
   return `sealpost://link?${query}#fp=${serverKeyFingerprint}`;
 }
 
+/** Has the server draw a code. */
+async function picture(text) {
+  const headers = { 'Content-Type': 'application/json' };
+  const answer = await fetch('qr', { method: 'POST', headers, body: JSON.stringify({ text }) });
+  if (!answer.ok) throw new Error(`no picture: ${answer.status}`);
+  return `data:image/svg+xml;base64,${btoa(await answer.text())}`;
+}
+
 function connect() {
   show('connecting');
   const url = new URL('websocket', location.href);
@@ -63,14 +71,13 @@ function connect() {
   url.hash = '';
   const socket = new WebSocket(url);
   const frames = {
-    address(frame) {
+    async address(frame) {
       const text = linkText(frame);
       part('open').href = text;
+      part('code').src = await picture(text);
+      // It may have been read by then, from an app that was opened by the link.
+      if (main.dataset.state !== 'connecting') return;
       count(frame.expiresIn);
-      socket.send(JSON.stringify({ type: 'qr', text }));
-    },
-    qr({ svg }) {
-      part('code').src = `data:image/svg+xml;base64,${btoa(svg)}`;
       show('waiting');
     },
     scanned: () => show('scanned'),
@@ -81,7 +88,8 @@ function connect() {
   };
   socket.onmessage = ({ data }) => {
     const frame = JSON.parse(data);
-    frames[frame.type]?.(frame);
+    // Without a picture there is nothing to wait for.
+    Promise.resolve(frames[frame.type]?.(frame)).catch(() => socket.close());
   };
   socket.onclose = ({ code }) => {
     if (main.dataset.state === 'done') return;

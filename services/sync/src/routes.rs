@@ -11,6 +11,7 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(page::html)
         .service(page::script)
         .service(page::style)
+        .service(page::picture)
         .service(provisioning::scanned)
         .service(provisioning::hand_over);
 }

@@ -108,6 +108,8 @@ rules! {
     LinkAddress = link_address { size: 30, refill: secs(10) }
     /// Websockets of new devices that wait to be linked, by address.
     ProvisioningAddress = provisioning_address { size: 20, refill: secs(6) }
+    /// Pictures of QR codes, by address.
+    PictureAddress = picture_address { size: 60, refill: secs(2) }
     /// Envelopes for new devices, and signs that their code was read, by account.
     ProvisioningAccount = provisioning_account { size: 20, refill: secs(6) }
     /// Looks for a username, by account.

@@ -12,7 +12,6 @@
 mod frames;
 mod hints;
 mod listener;
-mod qr;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The page that shows the QR code of a new device, for apps that cannot draw one: three files, compiled in.
+//! The page that shows the QR code of a new device, for apps that cannot draw one: three files, compiled in, and the
+//! picture.
 //!
 //! The page holds no secret: the app opens it with its public key behind the `#`, which no server sees, and takes the
 //! envelope from it, which only the app can read.
@@ -6,11 +7,22 @@
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{HttpResponse, get};
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get, post};
+use common::models::Problem;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use web::{ClientAddr, Failure, Json, Rule};
+
+use crate::app::State;
+use crate::domain::qr;
 
 /// Nothing but what this server serves; the picture of the code is a `data:` URL.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Room for the text of a code with its escapes.
+const CODE_BYTES: usize = 8 * 1024;
 
 /// The page.
 #[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/html", body = String)))]
@@ -31,6 +43,38 @@ pub(crate) async fn script() -> HttpResponse {
 #[get("/v1/provisioning/page.css")]
 pub(crate) async fn style() -> HttpResponse {
     file("text/css; charset=utf-8", include_str!("../../assets/provisioning.css"))
+}
+
+/// What a QR code is to say.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Code {
+    /// Up to 1024 octets.
+    pub(crate) text: String,
+}
+
+/// Draws a QR code. Needs no login: the page has none.
+#[utoipa::path(tag = "linking", request_body = Code, responses(
+    (status = 200, content_type = "image/svg+xml", body = String),
+    (status = 400, body = Problem),
+    (status = 429, body = Problem, description = "`rate-limited`: by address"),
+))]
+#[post("/v1/provisioning/qr")]
+pub(crate) async fn picture(
+    state: Data<State>,
+    client: ClientAddr,
+    body: Json<Code, CODE_BYTES>,
+) -> Result<HttpResponse, Failure> {
+    state.limits.take(Rule::PictureAddress, client.network())?;
+    let drawn = qr::draw(&body.text);
+    let svg = drawn.ok_or_else(|| Failure::invalid("text", "expected 1 to 1024 octets"))?;
+    // What a code says may be a secret for a minute.
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "image/svg+xml"))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(svg))
 }
 
 fn file(content_type: &'static str, text: &'static str) -> HttpResponse {

@@ -13,8 +13,8 @@ use crate::app::State;
 use crate::domain::provisioning::{self, Address, ProvisioningError};
 use crate::settings::ProvisioningSettings;
 
-/// Room for the text of a QR code with its escapes.
-const MESSAGE_BYTES: usize = 8 * 1024;
+/// Nothing is to be said on the websocket; what is said all the same is not kept.
+const MESSAGE_BYTES: usize = 1024;
 
 /// An envelope for a new device.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,8 +42,8 @@ pub(crate) async fn connect(
     let settings = &state.settings.provisioning;
     let limits = SocketLimits {
         message_bytes: MESSAGE_BYTES,
-        // An envelope in base64, behind all the pictures that a peer may ask for.
-        queue_bytes: settings.max_envelope_bytes / 3 * 4 + 1024 * 1024,
+        // An envelope in base64, and what surrounds it.
+        queue_bytes: settings.max_envelope_bytes / 3 * 4 + 1024,
         queue_frames: 16,
         ping: settings.idle / 3,
         idle: settings.idle,

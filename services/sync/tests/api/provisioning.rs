@@ -118,31 +118,29 @@ on_both! {
     }
 
     async fn a_picture_is_drawn_of_what_the_code_is_to_say(db: TestDb) {
+        let limits = [("limits.enabled", "true"), ("limits.picture_address.size", "5")];
+        let sync = Sync::start_with(&db, &limits).await;
+        let draw = async |text: &str| sync.host.http.post("/v1/provisioning/qr", &json!({"text": text})).await;
+
+        let picture = draw("sealpost://link?address=x").await.expect(200);
+        let longest = draw(&"x".repeat(1024)).await;
+        let (none, too_long) = (draw("").await, draw(&"x".repeat(1025)).await);
+
+        assert_eq!(picture.headers["content-type"], "image/svg+xml");
+        assert!(String::from_utf8(picture.body).unwrap().contains("<svg"));
+        assert_eq!([longest.status, none.status, too_long.status].map(|status| status.as_u16()), [200, 400, 400]);
+        draw("x").await.assert_status(200);
+        draw("x").await.assert_status(429);
+    }
+
+    async fn what_is_said_on_the_websocket_ends_it(db: TestDb) {
         let sync = Sync::start(&db).await;
         let mut new = sync.connect().await;
 
-        new.say(json!({"type": "qr", "text": "sealpost://link?address=x"}).to_string()).await;
-        let picture = new.frame().await;
+        new.say(r#"{"type":"envelope","body":"AA=="}"#).await;
 
-        assert_eq!(picture["type"], "qr");
-        assert!(picture["svg"].as_str().unwrap().contains("<svg"));
-        for _ in 1..8 {
-            new.say(json!({"type": "qr", "text": "again"}).to_string()).await;
-            new.frame().await;
-        }
-        new.say(json!({"type": "qr", "text": "once too often"}).to_string()).await;
         assert_eq!(new.closed().await, 1008);
-    }
-
-    async fn what_is_no_frame_ends_the_websocket(db: TestDb) {
-        let sync = Sync::start(&db).await;
-        for frame in ["x", "{}", r#"{"type":"qr","text":""}"#, r#"{"type":"envelope","body":"AA=="}"#] {
-            let mut new = sync.connect().await;
-
-            new.say(frame).await;
-
-            assert_eq!(new.closed().await, 1008, "{frame}");
-        }
+        sync.device().hand_over(new.address(), BODY).await.assert_status(404);
     }
 
     async fn a_process_has_room_for_so_many(db: TestDb) {

@@ -7,18 +7,15 @@ use common::crypto::token::PlainToken;
 use db::DbError;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use web::ws::{CloseCode, Message, Socket};
+use web::ws::{CloseCode, Socket};
 
-use super::frames::{ClientFrame, ServerFrame};
-use super::{Address, ProvisioningError, hints, qr};
+use super::frames::ServerFrame;
+use super::{Address, ProvisioningError, hints};
 use crate::app::State;
 use crate::store::provisioning::{self, ProvisioningRow};
 
 /// The time of the address is over; ask for another.
 const EXPIRED: CloseCode = CloseCode::new(4408);
-
-/// Pictures that one websocket may ask for.
-const MAX_PICTURES: u32 = 8;
 
 /// Serves one websocket until its envelope is there, its time is over, or the peer leaves.
 pub(crate) async fn serve(state: Arc<State>, seat: OwnedSemaphorePermit, mut socket: Socket) {
@@ -92,7 +89,6 @@ struct Listener<'a> {
     heard: LiveSubscription,
     until: Instant,
     scanned: bool,
-    pictures: u32,
 }
 
 impl<'a> Listener<'a> {
@@ -113,17 +109,15 @@ impl<'a> Listener<'a> {
         };
         // A peer that is gone already is noticed by the first look at its socket.
         let _ = socket.send_text(&frame.to_text());
-        Ok(Self { state, address, heard, until: Instant::now() + ttl, scanned: false, pictures: 0 })
+        Ok(Self { state, address, heard, until: Instant::now() + ttl, scanned: false })
     }
 
     async fn run(&mut self, socket: &mut Socket) -> End {
         loop {
             let look = Instant::now() + self.state.settings.provisioning.recheck;
             let step = tokio::select! {
-                message = socket.next() => match message {
-                    None => Some(End::Left),
-                    Some(message) => self.said(&message, socket),
-                },
+                // Nothing is to be said on this websocket.
+                message = socket.next() => Some(message.map_or(End::Left, |_| End::Refused)),
                 () = sleep_until(self.until) => Some(End::Expired),
                 // Told or not, one more look decides.
                 _ = timeout_at(look, self.heard.recv()) => match self.look(socket).await {
@@ -134,19 +128,6 @@ impl<'a> Listener<'a> {
             if let Some(end) = step {
                 return end;
             }
-        }
-    }
-
-    /// The peer asks for a picture.
-    fn said(&mut self, message: &Message, socket: &mut Socket) -> Option<End> {
-        let Message::Text(text) = message else { return Some(End::Refused) };
-        let Ok(ClientFrame::Qr { text }) = serde_json::from_str(text) else { return Some(End::Refused) };
-        self.pictures += 1;
-        let picture = qr::draw(&text).filter(|_| self.pictures <= MAX_PICTURES);
-        let Some(svg) = picture else { return Some(End::Refused) };
-        match socket.send_text(&ServerFrame::Qr { svg: &svg }.to_text()) {
-            Ok(()) => None,
-            Err(_) => Some(End::Left),
         }
     }
 

@@ -3,15 +3,15 @@
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 
-/// More would make a code that cameras read badly.
-pub(super) const MAX_TEXT: usize = 1024;
+/// Octets of text; more would make a code that cameras read badly.
+const MAX_TEXT: usize = 1024;
 
 /// Pixels of a module: whole, so that edges stay sharp.
 const MODULE: u32 = 4;
 
 /// Draws a text, black on white with the quiet zone of four modules, whatever the page around it looks like. `None` for
 /// one that is empty or too long.
-pub(super) fn draw(text: &str) -> Option<String> {
+pub(crate) fn draw(text: &str) -> Option<String> {
     if text.is_empty() || text.len() > MAX_TEXT {
         return None;
     }
