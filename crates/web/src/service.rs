@@ -87,6 +87,9 @@ impl fmt::Debug for Task {
     }
 }
 
+/// A scheme that only relay's routes name, so that only relay's description has it.
+const GATEWAY_CLIENT: &str = "gatewayClient";
+
 /// Collects the interface description of the routes that [`ServiceConfig::service`] was given.
 ///
 /// The same function feeds the server, so a description that is checked in can be compared in a test.
@@ -94,14 +97,21 @@ pub fn openapi(title: &str, version: &str, routes: &RoutesFn) -> utoipa::openapi
     let app = App::new().into_utoipa_app().configure(|config| routes(config));
     let (_, mut description) = app.split_for_parts();
     description.info = utoipa::openapi::Info::new(title, version);
+    let named = description.to_json().is_ok_and(|text| text.contains(GATEWAY_CLIENT));
     let components = description.components.get_or_insert_default();
     components
         .add_security_scheme("session", bearer("The access token of a session; see `POST /v1/sessions`."));
     components.add_security_scheme("apiKey", bearer("An API key that the operator gave out."));
+    if named {
+        let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic);
+        let basic =
+            basic.description(Some("Id and secret of a gateway client; see `POST /v1/gateway-clients`."));
+        components.add_security_scheme(GATEWAY_CLIENT, SecurityScheme::Http(basic.build()));
+    }
     description
 }
 
-/// The credentials that routes name in `security`; each travels as `Authorization: Bearer`.
+/// The credentials that routes name in `security`; each travels as `Authorization: Bearer`, but for that of gateway clients.
 fn bearer(description: &str) -> SecurityScheme {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description));
     SecurityScheme::Http(scheme.build())

@@ -136,6 +136,8 @@ rules! {
     NotifyTokenKey = notify_token_key { size: 100000, refill: Duration::from_millis(1) }
     /// Wrong tokens of channels and wrong keys of back-ends, by address.
     NotifyTokenAddress = notify_token_address { size: 100, refill: secs(1) }
+    /// Wrong credentials of operators on the public listener, by address.
+    OperatorAddress = operator_address { size: 20, refill: secs(10) }
 }
 
 #[cfg(test)]
