@@ -8,6 +8,7 @@ mod sql;
 pub mod bytes;
 pub mod devices;
 pub mod events;
+pub mod gateway;
 pub mod ids;
 pub mod internal;
 pub mod notify;
