@@ -144,6 +144,25 @@ impl RabbitMq {
     /// # Errors
     /// [`InfraError`] when RabbitMQ is not installed or does not start.
     pub async fn start() -> Result<Self, InfraError> {
+        Self::start_with("[rabbitmq_management].\n", "").await
+    }
+
+    /// Starts a node that asks below `base`, an address of HTTP, about all users but its own `guest`
+    /// (`rabbitmq_auth_backend_http`). Nobody need answer there yet.
+    ///
+    /// # Errors
+    /// As [`RabbitMq::start`].
+    pub async fn asking(base: &str) -> Result<Self, InfraError> {
+        let paths = ["user", "vhost", "resource", "topic"]
+            .map(|question| format!("auth_http.{question}_path = {base}/{question}\n"));
+        let settings = format!(
+            "auth_backends.1 = internal\nauth_backends.2 = http\nauth_http.http_method = post\n{}",
+            paths.concat()
+        );
+        Self::start_with("[rabbitmq_management,rabbitmq_auth_backend_http].\n", &settings).await
+    }
+
+    async fn start_with(plugins: &str, more: &str) -> Result<Self, InfraError> {
         if !Path::new(SERVER).exists() {
             let hint = "install Debian's package rabbitmq-server".to_owned();
             return Err(InfraError::Missing { what: SERVER.to_owned(), hint });
@@ -155,8 +174,8 @@ impl RabbitMq {
             epmd: ports::free(),
         };
         let data = process::scratch("rabbitmq")?;
-        write(data.path().join("rabbitmq.conf"), &settings(&ports))?;
-        write(data.path().join("plugins"), "[rabbitmq_management].\n")?;
+        write(data.path().join("rabbitmq.conf"), &(settings(&ports) + more))?;
+        write(data.path().join("plugins"), plugins)?;
         // Started by us, since the daemon that a node starts on its own would stay when the node is gone.
         let mut epmd = process::mortal("epmd");
         epmd.args(["-address", "127.0.0.1", "-port", &ports.epmd.to_string()]);
@@ -188,6 +207,13 @@ impl RabbitMq {
     pub fn root(&self) -> Vhost {
         let parsed = "a URL of this node";
         Vhost::new(self.url().parse().expect(parsed), self.management_url().parse().expect(parsed))
+    }
+
+    /// Waits until queues that were declared just now survive a kill. The node writes its directory of quorum queues half a
+    /// second after the last change (`auto_save` of Ra's `names.dets`), which nothing can be asked about; a queue that is
+    /// not in it has its messages on disk, and never answers again (3.10.8).
+    pub async fn settle(&self) {
+        tokio::time::sleep(Duration::from_secs(2)).await;
     }
 
     /// Kills the node with SIGKILL. Its data and ports are kept for [`RabbitMq::restart`].
