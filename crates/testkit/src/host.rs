@@ -25,7 +25,7 @@ pub const INTERNAL_TOKEN: &str = "the credential between services in tests";
 /// The credential of operators in tests.
 pub const ADMIN_TOKEN: &str = "the credential of operators in tests";
 
-/// The key of what auth keeps in its tables, in tests.
+/// The key of what auth and relay keep in their tables, in tests.
 pub const DATA_KEY: &str = "dGhlIGRhdGEga2V5IG9mIGF1dGggaW4gYWxsIHRlc3Q";
 
 /// How one host differs from the next.
@@ -245,6 +245,7 @@ fn configuration(database: &str, more: &[(&str, &str)]) -> Config {
         ("internal.admin_token", ADMIN_TOKEN),
         ("database.url", database),
         ("auth.data_key", DATA_KEY),
+        ("relay.data_key", DATA_KEY),
         // Few tests are about what one caller may ask for.
         ("limits.enabled", "false"),
         ("database.migrate_on_start", "true"),

@@ -69,6 +69,7 @@ pub(super) fn provide(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBu
     store.setting(config, "auth.data_key", "auth-data-key", token)?;
     store.setting(config, "sync.private_key", "sync-private-key", OaepPrivateKey::generate_pem)?;
     store.setting(config, "sync.data_key", "sync-data-key", token)?;
+    store.setting(config, "relay.data_key", "relay-data-key", token)?;
     if !config.is_set("notify.auth_keys") {
         store.setting(config, "notify.auth_keys.backend", "notify-api-key", token)?;
     }
@@ -291,8 +292,14 @@ mod tests {
             ],
         );
 
-        let expected =
-            ["admin-token", "token-signing-key", "auth-data-key", "sync-private-key", "sync-data-key"];
+        let expected = [
+            "admin-token",
+            "token-signing-key",
+            "auth-data-key",
+            "sync-private-key",
+            "sync-data-key",
+            "relay-data-key",
+        ];
         assert_eq!(made, expected);
         assert_eq!(gateway.vault, Path::new("/etc/vault.p12"));
         assert!(gateway.http_keys.is_empty() && gateway.allowed_clients.is_empty());

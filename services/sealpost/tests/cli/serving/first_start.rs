@@ -9,11 +9,12 @@ use testkit::wait::wait_until;
 use super::{Standalone, begin};
 use crate::program::Place;
 
-const SECRETS: [&str; 11] = [
+const SECRETS: [&str; 12] = [
     "admin-token",
     "auth-data-key",
     "internal-token",
     "notify-api-key",
+    "relay-data-key",
     "sms-api-key-demo",
     "sms-api-key-test",
     "sms-vault-password",
@@ -71,6 +72,7 @@ async fn secrets_are_made_once_private_and_named_but_not_shown() {
         "keystore.sqlite",
         "mailbox.sqlite",
         "notify.sqlite",
+        "relay.sqlite",
         "sms_gateway.sqlite",
     ];
     for database in databases {

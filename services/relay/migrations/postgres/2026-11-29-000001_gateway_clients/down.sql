@@ -1,0 +1,4 @@
+DROP TABLE incoming;
+DROP TABLE seeds;
+DROP TABLE gateway_client_operators;
+DROP TABLE gateway_clients;

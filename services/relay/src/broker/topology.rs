@@ -1,0 +1,205 @@
+//! What is declared at the broker: exchanges, queues, dead letters. All of it is durable, and declared by relay alone, so
+//! that neither a modem nor the publisher needs the right to.
+//!
+//! Queues are quorum queues with a delivery limit: a message that its consumer gives back too often goes to the dead
+//! letters, at least once.
+
+use common::models::GatewayClientId;
+use common::models::gateway::{MODEM_EXCHANGE, OperatorKey, modem_key, modem_queue};
+use db::Db;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::{Channel, ExchangeKind};
+
+use super::BrokerError;
+use super::link::Link;
+use crate::settings::RelaySettings;
+use crate::store::clients;
+
+/// Where SMS go that no modem could send; the queue is called the same.
+const MODEM_DEAD: &str = "DEKU_CLUSTER_SMS_DEAD";
+
+/// Clients that are read at once.
+const PAGE: i64 = 500;
+
+/// Declares what does not depend on any client.
+pub(super) async fn declare_shared(link: &Link, settings: &RelaySettings) -> Result<(), BrokerError> {
+    let channel = link.channel().await?;
+    exchange(&channel, MODEM_EXCHANGE, ExchangeKind::Topic).await?;
+    dead_letters(&channel, MODEM_DEAD).await?;
+    close(&channel).await;
+    if settings.publishes_by_amqp() { declare_publisher(link, settings).await } else { Ok(()) }
+}
+
+/// Declares the queues of all clients, and takes down those of clients that are revoked.
+pub(super) async fn declare_clients(
+    link: &Link,
+    db: &Db,
+    settings: &RelaySettings,
+) -> Result<(), BrokerError> {
+    let channel = link.channel().await?;
+    let mut after = None;
+    loop {
+        let page = db
+            .read(move |conn| {
+                let page = clients::page(conn, after, PAGE)?;
+                let ids: Vec<GatewayClientId> = page.iter().map(|row| row.client_id).collect();
+                Ok::<_, db::DbError>((ids.last().copied(), clients::operators(conn, &ids)?))
+            })
+            .await?;
+        let (Some(last), operators) = page else { break };
+        after = Some(last);
+        for (client, operator) in operators {
+            declare_queue(&channel, client, &operator, settings).await?;
+        }
+    }
+    close(&channel).await;
+    retire_revoked(link, db).await
+}
+
+/// Declares the queues of a client.
+pub(super) async fn declare_client(
+    link: &Link,
+    client: GatewayClientId,
+    operators: &[OperatorKey],
+    settings: &RelaySettings,
+) -> Result<(), BrokerError> {
+    let channel = link.channel().await?;
+    for operator in operators {
+        declare_queue(&channel, client, operator, settings).await?;
+    }
+    close(&channel).await;
+    Ok(())
+}
+
+async fn declare_queue(
+    channel: &Channel,
+    client: GatewayClientId,
+    operator: &OperatorKey,
+    settings: &RelaySettings,
+) -> Result<(), BrokerError> {
+    let queue = modem_queue(client, operator);
+    let arguments = quorum(settings.delivery_limit, MODEM_DEAD);
+    channel.queue_declare(queue.as_str().into(), durable(), arguments).await?;
+    bind(channel, &queue, MODEM_EXCHANGE, &modem_key(client, operator)).await
+}
+
+/// Declares the publisher's queue. One that is there already, declared otherwise, is taken as it is.
+async fn declare_publisher(link: &Link, settings: &RelaySettings) -> Result<(), BrokerError> {
+    let (exchange_name, queue) = (&settings.publisher_exchange, &settings.publisher_queue);
+    let dead = format!("{queue}-dead");
+    let channel = link.channel().await?;
+    exchange(&channel, exchange_name, ExchangeKind::Topic).await?;
+    dead_letters(&channel, &dead).await?;
+    let declared =
+        channel.queue_declare(queue.as_str().into(), durable(), quorum(settings.delivery_limit, &dead)).await;
+    let channel = match declared {
+        Ok(_) => channel,
+        Err(refused) => {
+            let channel = link.channel().await?;
+            let passive = QueueDeclareOptions { passive: true, ..durable() };
+            let there = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
+            if there.is_err() {
+                return Err(refused.into());
+            }
+            tracing::warn!(%queue, "the publisher's queue was declared by somebody else, perhaps without dead letters");
+            channel
+        }
+    };
+    bind(&channel, queue, exchange_name, &settings.publisher_routing_key).await?;
+    close(&channel).await;
+    Ok(())
+}
+
+/// Takes down the queues of revoked clients. One that still holds SMS, or has a consumer, stays for now: nothing new gets
+/// into it, and what is in it is an operator's to decide about.
+pub(super) async fn retire_revoked(link: &Link, db: &Db) -> Result<(), BrokerError> {
+    let revoked = db
+        .read(|conn| {
+            let ids = clients::revoked(conn, PAGE)?;
+            let operators = clients::operators(conn, &ids)?;
+            Ok::<_, db::DbError>((ids, operators))
+        })
+        .await?;
+    let (ids, operators) = revoked;
+    for client in ids {
+        let mut left = 0;
+        for (_, operator) in operators.iter().filter(|(owner, _)| *owner == client) {
+            left += u32::from(!retire(link, client, operator).await?);
+        }
+        if left > 0 {
+            tracing::warn!(client.id = %client, queues = left, "queues of a revoked gateway client are not empty, or in use");
+        } else {
+            db.write(move |conn| clients::forget(conn, client)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes one queue down; tells whether it is gone.
+async fn retire(link: &Link, client: GatewayClientId, operator: &OperatorKey) -> Result<bool, BrokerError> {
+    let queue = modem_queue(client, operator);
+    let channel = link.channel().await?;
+    let passive = QueueDeclareOptions { passive: true, ..durable() };
+    let Ok(there) = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await else {
+        // A queue that is not there ends the channel; a connection that is not there shows at the next one.
+        return Ok(link.is_open());
+    };
+    channel
+        .queue_unbind(
+            queue.as_str().into(),
+            MODEM_EXCHANGE.into(),
+            modem_key(client, operator).into(),
+            FieldTable::default(),
+        )
+        .await?;
+    let empty = there.message_count() == 0 && there.consumer_count() == 0;
+    if empty {
+        channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
+    }
+    close(&channel).await;
+    Ok(empty)
+}
+
+/// An exchange for dead letters, and the queue that keeps them.
+async fn dead_letters(channel: &Channel, name: &str) -> Result<(), BrokerError> {
+    exchange(channel, name, ExchangeKind::Fanout).await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), text("quorum"));
+    channel.queue_declare(name.into(), durable(), arguments).await?;
+    bind(channel, name, name, "").await
+}
+
+async fn exchange(channel: &Channel, name: &str, kind: ExchangeKind) -> Result<(), BrokerError> {
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    Ok(channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await?)
+}
+
+async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), BrokerError> {
+    let options = QueueBindOptions::default();
+    Ok(channel.queue_bind(queue.into(), exchange.into(), key.into(), options, FieldTable::default()).await?)
+}
+
+/// Gives a channel back. One that is gone already is as good.
+async fn close(channel: &Channel) {
+    let _ = channel.close(200, "done".into()).await;
+}
+
+fn durable() -> QueueDeclareOptions {
+    QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() }
+}
+
+fn quorum(delivery_limit: u32, dead: &str) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), text("quorum"));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(delivery_limit.into()));
+    arguments.insert("x-dead-letter-exchange".into(), text(dead));
+    // Dead letters are confirmed like everything else; the broker wants this overflow with it, and there is no limit.
+    arguments.insert("x-dead-letter-strategy".into(), text("at-least-once"));
+    arguments.insert("x-overflow".into(), text("reject-publish"));
+    arguments
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(LongString::from(value))
+}

@@ -1,0 +1,72 @@
+//! SMS that come in: read with the sender's keys, stored, answered.
+//!
+//! What must hold: an answer that says yes means that the SMS is on disk; the same text of the same sender within the
+//! window is one SMS, and is looked at once.
+
+use common::crypto::Secret;
+use common::models::{E164, GatewayClientId};
+
+use super::sealed::Payload;
+use super::writer::{Job, Stored};
+use super::{MessageId, RelayError, sms_text};
+use crate::app::State;
+use crate::store::incoming::{self, NewIncoming};
+
+/// An SMS as it was handed in.
+pub(crate) struct Sms {
+    /// Who has sent it.
+    pub(crate) sender: E164,
+    /// What it says, encrypted.
+    pub(crate) text: String,
+    /// The client that brought it; none: Twilio.
+    pub(crate) client: Option<GatewayClientId>,
+}
+
+/// Takes an SMS in.
+///
+/// # Errors
+/// [`RelayError::Undecodable`], [`RelayError::NotTheSenders`]; [`RelayError::Keys`] and [`RelayError::Db`] when it is to be
+/// handed in again.
+pub(crate) async fn take(state: &State, sms: Sms) -> Result<Stored, RelayError> {
+    let taken = admit(state, sms).await;
+    let outcome = match &taken {
+        Ok(Stored::New) => "stored",
+        Ok(Stored::Duplicate) => "duplicate",
+        Err(RelayError::Undecodable) => "undecodable",
+        Err(RelayError::NotTheSenders) => "not_the_senders",
+        Err(_) => "failed",
+    };
+    state.metrics.incoming_total.with_label_values(&[outcome]).inc();
+    if matches!(taken, Ok(Stored::New)) {
+        state.wake.notify_one();
+    }
+    taken
+}
+
+async fn admit(state: &State, sms: Sms) -> Result<Stored, RelayError> {
+    let Sms { sender, text, client } = sms;
+    let text = text.trim();
+    let encrypted = sms_text::split(text).ok_or(RelayError::Undecodable)?;
+    let id = state.seal.id(&sender, text);
+    if is_known(state, id.clone()).await? {
+        return Ok(Stored::Duplicate);
+    }
+    let keys = keys_of(state, &sender).await?;
+    let read = encrypted.read(&keys, &state.settings.platforms).ok_or(RelayError::NotTheSenders)?;
+    let payload = Payload::new(&sender, &read.platform, &read.message);
+    let sealed = state.seal.seal(&id, &payload)?;
+    let incoming = NewIncoming { message_id: id, sealed };
+    Ok(state.writer.store(Job { incoming, client }).await?)
+}
+
+async fn is_known(state: &State, id: MessageId) -> Result<bool, RelayError> {
+    let since = state.clock.now() - state.settings.dedupe_window;
+    Ok(state.db.read(move |conn| incoming::is_known(conn, &id, since)).await?)
+}
+
+/// The keys of whoever has this number, the newest first.
+async fn keys_of(state: &State, sender: &E164) -> Result<Vec<Secret<String>>, RelayError> {
+    let found = state.sync.shared_keys(sender).await.map_err(RelayError::Keys)?;
+    let keys = found.ok_or(RelayError::NotTheSenders)?.keys;
+    Ok(keys.into_iter().map(|key| key.key).collect())
+}

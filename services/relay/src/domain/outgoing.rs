@@ -1,0 +1,64 @@
+//! SMS that back-ends want sent: each goes into the queue of the client's modem for its operator, or comes back as an error.
+
+use common::models::gateway::{MODEM_EXCHANGE, ModemSms, OperatorKey, modem_key};
+use lapin::BasicProperties;
+use uuid::Uuid;
+
+use super::RelayError;
+use crate::app::State;
+use crate::broker::{Broker, BrokerError};
+use crate::store::clients::{self, ClientRow};
+
+/// An SMS for a modem.
+pub(crate) struct Outgoing {
+    pub(crate) operator: OperatorKey,
+    pub(crate) sms: ModemSms,
+}
+
+/// Delivery mode of a message that the broker writes to disk.
+const PERSISTENT: u8 = 2;
+
+/// Queues SMS, in their order; each has its own result.
+///
+/// # Errors
+/// [`RelayError::Db`] when it cannot be told which operators the client serves: then none was queued.
+pub(crate) async fn send(
+    state: &State,
+    broker: &Broker,
+    client: &ClientRow,
+    all: Vec<Outgoing>,
+) -> Result<Vec<Result<(), BrokerError>>, RelayError> {
+    let id = client.client_id;
+    let operators = state.db.read(move |conn| clients::operators(conn, &[id])).await?;
+    let mut results = Vec::with_capacity(all.len());
+    for outgoing in all {
+        let mut result = queue(broker, client, &outgoing).await;
+        let served = operators.iter().any(|(_, operator)| *operator == outgoing.operator);
+        if matches!(result, Err(BrokerError::Unroutable)) && served {
+            // Its queue should be there: whoever registered the client was killed before declaring it, or somebody has
+            // removed it since.
+            result = match broker.declare(id, std::slice::from_ref(&outgoing.operator)).await {
+                Ok(()) => queue(broker, client, &outgoing).await,
+                Err(error) => Err(error),
+            };
+        }
+        let outcome = match &result {
+            Ok(()) => "queued",
+            Err(BrokerError::Unroutable) => "unroutable",
+            Err(_) => "failed",
+        };
+        state.metrics.outgoing_total.with_label_values(&[outcome]).inc();
+        results.push(result);
+    }
+    Ok(results)
+}
+
+async fn queue(broker: &Broker, client: &ClientRow, outgoing: &Outgoing) -> Result<(), BrokerError> {
+    let properties = BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_content_type("application/json".into())
+        .with_message_id(Uuid::now_v7().to_string().into());
+    // Texts alone: they always have a form in JSON.
+    let body = serde_json::to_vec(&outgoing.sms).unwrap_or_default();
+    broker.publish(MODEM_EXCHANGE, &modem_key(client.client_id, &outgoing.operator), properties, &body).await
+}

@@ -1,0 +1,154 @@
+//! `/seeds` and `/seeders`: modems say that they are there, and everybody may see who is.
+
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{Error, HttpRequest, HttpResponse, get, post};
+use common::models::E164;
+use common::models::gateway::SeedKind;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::basic;
+use super::fields::Fields;
+use super::refusal::Refusal;
+use crate::app::State;
+use crate::domain::pings::{self, Ping};
+use crate::store::seeds::{SeedName, SeedRow};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// A modem that is there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Seed {
+    /// Its SIM, or what stands for that.
+    #[serde(rename = "IMSI")]
+    imsi: String,
+    /// Its number.
+    #[serde(rename = "MSISDN")]
+    msisdn: E164,
+    seed_type: SeedKind,
+    country: String,
+    operator_name: String,
+    /// MCC and MNC.
+    operator_id: String,
+    /// When it pinged last: seconds since 1970.
+    #[serde(rename = "LPS")]
+    last_ping: f64,
+}
+
+/// Says that a modem is there. It is listed for 20 seconds (`relay.seed_ttl`).
+#[utoipa::path(tag = "seeds", request_body(content = String, content_type = "application/json",
+    description = "`IMSI`, `MSISDN`, `seed_type` (`seed` or `seeder`)"),
+    responses(
+        (status = 200, body = String, description = "the time of the ping: seconds since 1970", content_type = "text/plain"),
+        (status = 400), (status = 401), (status = 403, description = "another client's IMSI"), (status = 422), (status = 503),
+    ), security(("gatewayClient" = [])))]
+#[post("/seeds/ping")]
+pub(crate) async fn ping(
+    state: Data<State>,
+    request: HttpRequest,
+    body: Result<Bytes, Error>,
+) -> HttpResponse {
+    match pinged(&state, &request, body, None).await {
+        Ok(row) => HttpResponse::Ok().content_type(TEXT).body(format!("{:.3}", seconds(&row))),
+        Err(refusal) => refusal.into_text(),
+    }
+}
+
+/// Says the same in the later form, of a modem that knows its own number.
+#[utoipa::path(tag = "seeds", request_body(content = String, content_type = "application/json",
+    description = "`IMSI`, `MSISDN`"),
+    responses(
+        (status = 200), (status = 400), (status = 401), (status = 403), (status = 422), (status = 503),
+    ), security(("gatewayClient" = [])))]
+#[post("/seeds")]
+pub(crate) async fn introduce(
+    state: Data<State>,
+    request: HttpRequest,
+    body: Result<Bytes, Error>,
+) -> HttpResponse {
+    match pinged(&state, &request, body, Some(SeedKind::Seed)).await {
+        Ok(_) => HttpResponse::Ok().finish(),
+        Err(refusal) => refusal.into_text(),
+    }
+}
+
+async fn pinged(
+    state: &State,
+    request: &HttpRequest,
+    body: Result<Bytes, Error>,
+    kind: Option<SeedKind>,
+) -> Result<SeedRow, Refusal> {
+    let client = basic::caller(state, request).await?;
+    let fields = Fields::read(body, "invalid json")?;
+    let wanted = Ping {
+        imsi: fields.parsed("IMSI", "missing IMSI")?,
+        msisdn: fields.parsed("MSISDN", "missing MSISDN")?,
+        kind: kind.map_or_else(|| fields.parsed("seed_type", "missing seeder state"), Ok)?,
+    };
+    Ok(pings::ping(state, &client, wanted).await?)
+}
+
+/// Lists the modems that are there.
+#[utoipa::path(tag = "seeds", responses((status = 200, body = Vec<Seed>), (status = 503)))]
+#[get("/seeds")]
+pub(crate) async fn list(state: Data<State>, request: HttpRequest) -> HttpResponse {
+    listed(&state, &request, None).await
+}
+
+/// Lists the modems that are there and tell others their numbers.
+#[utoipa::path(tag = "seeds", responses((status = 200, body = Vec<Seed>), (status = 503)))]
+#[get("/seeders")]
+pub(crate) async fn list_seeders(state: Data<State>, request: HttpRequest) -> HttpResponse {
+    listed(&state, &request, Some(SeedKind::Seeder)).await
+}
+
+async fn listed(state: &State, request: &HttpRequest, kind: Option<SeedKind>) -> HttpResponse {
+    let rows = match pings::active(state, kind).await {
+        Ok(rows) => rows,
+        Err(error) => return Refusal::from(error).into_text(),
+    };
+    let open = shows_imsi(state, request).await;
+    let seeds: Vec<Seed> = rows.into_iter().map(|row| view(row, open)).collect();
+    HttpResponse::Ok().json(seeds)
+}
+
+/// Gives the number of a modem that is there; an empty text when it is not.
+#[utoipa::path(tag = "seeds", params(("imsi" = String, Path, description = "the IMSI, or what stands for it in the list")),
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 503)))]
+#[get("/seeds/{imsi}")]
+pub(crate) async fn number(state: Data<State>, request: HttpRequest, imsi: Path<String>) -> HttpResponse {
+    let name = if shows_imsi(&state, &request).await {
+        SeedName::Imsi(imsi.into_inner())
+    } else {
+        SeedName::Pseudonym(imsi.into_inner())
+    };
+    match pings::number(&state, name).await {
+        Ok(number) => {
+            let text = number.map_or_else(String::new, |number| number.as_str().to_owned());
+            HttpResponse::Ok().content_type(TEXT).body(text)
+        }
+        Err(error) => Refusal::from(error).into_text(),
+    }
+}
+
+/// Whether the caller sees IMSIs: everybody by default, else gateway clients alone.
+async fn shows_imsi(state: &State, request: &HttpRequest) -> bool {
+    state.settings.public_imsi || basic::caller(state, request).await.is_ok()
+}
+
+fn view(row: SeedRow, open: bool) -> Seed {
+    Seed {
+        last_ping: seconds(&row),
+        imsi: if open { row.imsi } else { row.pseudonym },
+        msisdn: row.msisdn,
+        seed_type: row.seed_type,
+        country: row.country.unwrap_or_default(),
+        operator_name: row.operator_name.unwrap_or_default(),
+        operator_id: row.operator_id.unwrap_or_default(),
+    }
+}
+
+fn seconds(row: &SeedRow) -> f64 {
+    // Milliseconds since 1970 have 41 bits, of 53.
+    row.pinged_at.as_i64() as f64 / 1000.0
+}

@@ -1,0 +1,176 @@
+//! `/v3`: lists of gateway clients, and publishing in their form of errors.
+
+mod paging;
+
+use actix_web::web::{Bytes, Data, Path, Query};
+use actix_web::{Error, HttpRequest, HttpResponse, get, post};
+use common::models::E164;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use self::paging::Page;
+use super::intake;
+use super::refusal::Refusal;
+use crate::app::State;
+use crate::domain::RelayError;
+use crate::store::clients::ClientRow;
+use crate::store::listing::{self, Filter};
+
+/// Which clients, and which page of them. Texts, since a number that is none is answered in this interface's form.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Only of this country, in whatever case.
+    country: Option<String>,
+    /// Only whose operator's name holds this.
+    operator: Option<String>,
+    /// Only whose protocols hold this.
+    protocols: Option<String>,
+    /// Only those that have published since this day (`2024-05-31`).
+    last_published_date: Option<String>,
+    /// Which page, from 1.
+    page: Option<String>,
+    /// How many on a page, 10 unless given, 100 at most.
+    per_page: Option<String>,
+}
+
+/// A gateway client with a number.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Listed {
+    msisdn: Option<E164>,
+    country: String,
+    operator: String,
+    /// MCC and MNC.
+    operator_code: String,
+    protocols: Vec<String>,
+    /// Percent of its reliability tests that were good; none are run here.
+    reliability: &'static str,
+    /// When it last handed in an SMS: seconds since 1970.
+    last_published_date: Option<i64>,
+}
+
+impl From<ClientRow> for Listed {
+    fn from(row: ClientRow) -> Self {
+        Self {
+            msisdn: row.msisdn,
+            country: row.country.unwrap_or_default(),
+            operator: row.operator.unwrap_or_default(),
+            operator_code: row.operator_code.unwrap_or_default(),
+            protocols: row.protocols.split(',').map(str::to_owned).collect(),
+            reliability: "0.00",
+            last_published_date: row.last_published_at.map(common::models::UnixMillis::as_secs),
+        }
+    }
+}
+
+/// Lists gateway clients with a number.
+#[utoipa::path(tag = "v3", params(ListQuery), responses(
+    (status = 200, body = Vec<Listed>, description = "headers `X-Total-Count`, `X-Page`, `X-Per-Page`, `Link`"),
+    (status = 400, description = "`{\"error\"}`"), (status = 503, description = "`{\"error\"}`"),
+))]
+#[get("/v3/clients")]
+pub(crate) async fn clients(
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query<ListQuery>,
+) -> HttpResponse {
+    match listed(&state, &request, &query).await {
+        Ok(answer) => answer,
+        Err(refusal) => refusal.into_json(),
+    }
+}
+
+async fn listed(state: &State, request: &HttpRequest, query: &ListQuery) -> Result<HttpResponse, Refusal> {
+    let page = Page::read(query.page.as_deref(), query.per_page.as_deref())?;
+    let since = query.last_published_date.as_deref().map(paging::day).transpose()?;
+    let filter = Filter {
+        country: query.country.clone(),
+        operator: query.operator.clone(),
+        protocols: query.protocols.clone(),
+        published_since: since,
+    };
+    let (total, rows) = state
+        .db
+        .read(move |conn| {
+            let rows = listing::page(conn, &filter, page.offset(), page.size())?;
+            Ok::<_, RelayError>((listing::count(conn, &filter)?, rows))
+        })
+        .await?;
+    let items: Vec<Listed> = rows.into_iter().map(Listed::from).collect();
+    Ok(page.head(state, request, total).json(items))
+}
+
+/// Lists the reliability tests of a gateway client. None are run, so the list of a known client is empty.
+#[utoipa::path(tag = "v3", params(
+    ("msisdn" = String, Path, description = "the number of the client"),
+    ("page" = Option<String>, Query, description = "from 1"),
+    ("per_page" = Option<String>, Query, description = "10 unless given"),
+), responses((status = 200), (status = 400), (status = 404, description = "`{\"error\"}`"), (status = 503)))]
+#[get("/v3/clients/{msisdn}/tests")]
+pub(crate) async fn tests(
+    state: Data<State>,
+    request: HttpRequest,
+    msisdn: Path<String>,
+    query: Query<ListQuery>,
+) -> HttpResponse {
+    match tested(&state, &request, &msisdn, &query).await {
+        Ok(answer) => answer,
+        Err(refusal) => refusal.into_json(),
+    }
+}
+
+async fn tested(
+    state: &State,
+    request: &HttpRequest,
+    msisdn: &str,
+    query: &ListQuery,
+) -> Result<HttpResponse, Refusal> {
+    let page = Page::read(query.page.as_deref(), query.per_page.as_deref())?;
+    let number: E164 = msisdn.parse().map_err(|_| RelayError::NoClient)?;
+    if !state.db.read(move |conn| listing::has(conn, &number)).await.map_err(RelayError::from)? {
+        return Err(RelayError::NoClient.into());
+    }
+    Ok(page.head(state, request, 0).json(json!([])))
+}
+
+/// Lists the countries of gateway clients.
+#[utoipa::path(tag = "v3", responses((status = 200, body = Vec<String>), (status = 503)))]
+#[get("/v3/clients/countries")]
+pub(crate) async fn countries(state: Data<State>) -> HttpResponse {
+    names(state.db.read(|conn| Ok::<_, RelayError>(listing::countries(conn)?)).await)
+}
+
+/// Lists the operators of gateway clients in a country.
+#[utoipa::path(tag = "v3", params(("country" = String, Path, description = "its English name, in whatever case")),
+    responses((status = 200, body = Vec<String>), (status = 503)))]
+#[get("/v3/clients/{country}/operators")]
+pub(crate) async fn operators(state: Data<State>, country: Path<String>) -> HttpResponse {
+    names(state.db.read(move |conn| Ok::<_, RelayError>(listing::operators(conn, &country)?)).await)
+}
+
+fn names(found: Result<Vec<String>, RelayError>) -> HttpResponse {
+    match found {
+        Ok(names) => HttpResponse::Ok().json(names),
+        Err(error) => Refusal::from(error).into_json(),
+    }
+}
+
+/// Takes an SMS in, as `/sms/platform/{platform}` does.
+#[utoipa::path(tag = "v3", request_body(content = String, content_type = "application/json",
+    description = "`text` (encrypted), `MSISDN` or `address`"),
+    responses(
+        (status = 200, description = "`{\"publisher_response\"}`"),
+        (status = 400, description = "`{\"error\"}`"), (status = 401), (status = 403), (status = 503),
+    ), security(("gatewayClient" = [])))]
+#[post("/v3/publish")]
+pub(crate) async fn publish(
+    state: Data<State>,
+    request: HttpRequest,
+    body: Result<Bytes, Error>,
+) -> HttpResponse {
+    match intake::from_client(&state, &request, body).await {
+        Ok(()) => HttpResponse::Ok().json(json!({"publisher_response": intake::PUBLISHED})),
+        Err(refusal) => refusal.into_json(),
+    }
+}

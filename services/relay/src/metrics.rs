@@ -1,0 +1,23 @@
+//! The series of this service.
+
+use telemetry::prometheus::{IntCounterVec, IntGauge};
+
+telemetry::metrics! {
+    /// What relay reports.
+    pub(crate) struct Metrics("sealpost_relay_") {
+        /// SMS handed in, by outcome: stored, duplicate, undecodable, not_the_senders, failed.
+        incoming_total: IntCounterVec = &["outcome"],
+        /// SMS that wait for the publisher.
+        incoming_waiting: IntGauge,
+        /// SMS that waited longer than `relay.publish_max_age`, and are kept.
+        incoming_dead: IntGauge,
+        /// Attempts to hand an SMS to the publisher, by outcome: published, refused, away, dead.
+        publishes_total: IntCounterVec = &["outcome"],
+        /// SMS for modems, by outcome: queued, unroutable, failed.
+        outgoing_total: IntCounterVec = &["outcome"],
+        /// Questions of RabbitMQ, by answer: allow, deny.
+        broker_questions_total: IntCounterVec = &["answer"],
+        /// Whether there is a connection to RabbitMQ: 0 or 1.
+        broker_connected: IntGauge,
+    }
+}
