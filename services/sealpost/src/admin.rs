@@ -32,7 +32,7 @@ impl Command {
 
 /// Where the server is, and the credential for it.
 #[derive(Args)]
-struct Operator {
+pub(crate) struct Operator {
     /// The server's internal address
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090")]
     server: Url,
@@ -61,7 +61,8 @@ impl Invite {
         let Self { count, expires, operator } = self;
         let expires_in =
             NonZeroU64::new(expires.as_secs()).ok_or("--expires: a second or more is expected")?;
-        let made: CreatedInvite = operator.post("invites", &CreateInvite { count, expires_in }).await?;
+        let path = ["internal", "auth", "v1", "invites"];
+        let made: CreatedInvite = operator.post(&path, &CreateInvite { count, expires_in }).await?;
         console::print_line(&made.code)?;
         console::say(&format!(
             "invite {}: {count} to use until {}",
@@ -73,9 +74,13 @@ impl Invite {
 }
 
 impl Operator {
-    async fn post<T: serde::de::DeserializeOwned>(
+    /// Posts `body` to `path`, and reads the answer.
+    ///
+    /// # Errors
+    /// Why there is none, for the person who typed the command.
+    pub(crate) async fn post<T: serde::de::DeserializeOwned>(
         &self,
-        call: &str,
+        path: &[&str],
         body: &impl serde::Serialize,
     ) -> Outcome<T> {
         let file = self.admin_token_file.clone().unwrap_or_else(|| self.data_dir.join("secrets/admin-token"));
@@ -85,7 +90,7 @@ impl Operator {
         url.path_segments_mut()
             .map_err(|()| "--server: a URL that begins with http:// or https:// is expected")?
             .pop_if_empty()
-            .extend(["internal", "auth", "v1", call]);
+            .extend(path);
         let request = client.post(url).bearer_auth(token.as_str()).json(body);
         let answer = request.send().await.map_err(|error| remote::unreachable(&self.server, &error))?;
         if !answer.status().is_success() {

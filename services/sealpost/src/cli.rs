@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{admin, console, serve, sms, smsc};
+use crate::{admin, console, gateway_client, serve, sms, smsc};
 
 /// Self-hosted backend for end-to-end-encrypted messaging and confidential SMS delivery.
 #[derive(Parser)]
@@ -24,6 +24,9 @@ enum Command {
     /// Encrypt, send and follow SMS; keep the keys of SMS clients
     #[command(subcommand)]
     Sms(Box<sms::Command>),
+    /// Do what a gateway client does: register, ping, take SMS out of its queue, hand SMS in
+    #[command(subcommand)]
+    GatewayClient(Box<gateway_client::Command>),
     /// Run an SMSC simulator that speaks SMPP 3.4
     Smsc(Box<smsc::Simulator>),
 }
@@ -35,6 +38,7 @@ impl Cli {
             Command::Serve(server) => server.run(),
             Command::Admin(command) => console::end(command.run()),
             Command::Sms(command) => console::end(command.run()),
+            Command::GatewayClient(command) => console::end(command.run()),
             Command::Smsc(simulator) => console::end(simulator.run()),
         }
     }

@@ -8,6 +8,7 @@ mod admin;
 mod cli;
 mod console;
 mod files;
+mod gateway_client;
 mod remote;
 mod serve;
 mod sms;

@@ -1,6 +1,7 @@
 //! `serve`: first and later starts, one user of a data directory, the whole way of an SMS.
 
 mod first_start;
+mod gateway_client;
 mod invites;
 mod mail;
 mod messages;
@@ -28,7 +29,12 @@ pub(crate) struct Standalone {
 impl Standalone {
     /// Starts one on `data` in `place` with further options, and waits until it is ready.
     pub(crate) async fn start(place: &Place, options: &str) -> Self {
-        let program = begin(place, options);
+        Self::start_at(place, "127.0.0.1:0", options).await
+    }
+
+    /// The same, with an internal listener that others know beforehand.
+    pub(crate) async fn start_at(place: &Place, internal: &str, options: &str) -> Self {
+        let program = begin_at(place, internal, options);
         let line = program.line("ready ").await;
         assert_eq!(program.stdout(), format!("{line}\n"), "stdout has this one line");
         let field = |name: &str| {
@@ -61,7 +67,11 @@ impl Standalone {
 
 /// Starts one on free ports, and does not wait.
 pub(crate) fn begin(place: &Place, options: &str) -> Running {
-    place.start(&format!("serve --data-dir data --listen 127.0.0.1:0 --internal 127.0.0.1:0 {options}"))
+    begin_at(place, "127.0.0.1:0", options)
+}
+
+fn begin_at(place: &Place, internal: &str, options: &str) -> Running {
+    place.start(&format!("serve --data-dir data --listen 127.0.0.1:0 --internal {internal} {options}"))
 }
 
 /// A development build on a busy machine: what fails this is a fault, not bad luck.
