@@ -174,6 +174,11 @@ impl Gateway {
         Self { secret: secret.to_owned(), ..self.clone() }
     }
 
+    /// The same client, at another process.
+    pub(crate) fn at(&self, app: &TestApp) -> Self {
+        Self { http: app.host.http.clone(), ..self.clone() }
+    }
+
     pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
         let request = self.http.request(method, path).basic_auth(&self.id, Some(&self.secret));
         self.http.send(if body.is_null() { request } else { request.json(body) }).await

@@ -64,6 +64,22 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
+    async fn while_the_keys_cannot_be_had_nothing_is_taken_and_the_sms_may_come_again(test: TestDb) {
+        let nowhere = format!("http://127.0.0.1:{}", testkit::process::ports::free());
+        let app = TestApp::start_with(&test, &[("internal.sync_url", &nowhere)]).await;
+        let client = app.client(&json!({})).await;
+
+        let answer = client.forward(&mail("later")).await.expect(503);
+
+        assert_eq!(answer.text(), "Temporarily unavailable");
+        assert!(answer.header("retry-after").is_some());
+        assert_eq!(sealed(&app).await.len(), 0);
+        app.host.stop().await;
+        let app = TestApp::start(&test).await;
+        client.at(&app).forward(&mail("later")).await.assert_status(200);
+        app.host.stop().await;
+    }
+
     async fn the_same_sms_again_is_one_until_the_window_has_passed(test: TestDb) {
         let clock = FakeClock::default();
         let publisher = crate::harness::Others::start();
