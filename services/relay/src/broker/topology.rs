@@ -2,7 +2,8 @@
 //! that neither a modem nor the publisher needs the right to.
 //!
 //! Queues are quorum queues with a delivery limit: a message that its consumer gives back too often goes to the dead
-//! letters, at least once.
+//! letters, at least once. A queue that is there already, declared otherwise (by somebody else, or under another limit), is
+//! taken as it is: only whoever knows what is in it can make it anew.
 
 use common::models::GatewayClientId;
 use common::models::gateway::{MODEM_EXCHANGE, OperatorKey, modem_key, modem_queue};
@@ -24,11 +25,19 @@ const PAGE: i64 = 500;
 
 /// Declares what does not depend on any client.
 pub(super) async fn declare_shared(link: &Link, settings: &RelaySettings) -> Result<(), BrokerError> {
-    let channel = link.channel().await?;
-    exchange(&channel, MODEM_EXCHANGE, ExchangeKind::Topic).await?;
-    dead_letters(&channel, MODEM_DEAD).await?;
-    close(&channel).await;
-    if settings.publishes_by_amqp() { declare_publisher(link, settings).await } else { Ok(()) }
+    let mut declaring = Declaring::begin(link, settings).await?;
+    exchange(&declaring.channel, MODEM_EXCHANGE, ExchangeKind::Topic).await?;
+    dead_letters(&declaring.channel, MODEM_DEAD).await?;
+    if settings.publishes_by_amqp() {
+        let (exchange_name, queue) = (&settings.publisher_exchange, &settings.publisher_queue);
+        let dead = format!("{queue}-dead");
+        exchange(&declaring.channel, exchange_name, ExchangeKind::Topic).await?;
+        dead_letters(&declaring.channel, &dead).await?;
+        declaring.queue(queue, &dead).await?;
+        bind(&declaring.channel, queue, exchange_name, &settings.publisher_routing_key).await?;
+    }
+    close(&declaring.channel).await;
+    Ok(())
 }
 
 /// Declares the queues of all clients, and takes down those of clients that are revoked.
@@ -37,7 +46,7 @@ pub(super) async fn declare_clients(
     db: &Db,
     settings: &RelaySettings,
 ) -> Result<(), BrokerError> {
-    let channel = link.channel().await?;
+    let mut declaring = Declaring::begin(link, settings).await?;
     let mut after = None;
     loop {
         let page = db
@@ -50,10 +59,10 @@ pub(super) async fn declare_clients(
         let (Some(last), operators) = page else { break };
         after = Some(last);
         for (client, operator) in operators {
-            declare_queue(&channel, client, &operator, settings).await?;
+            declaring.modem(client, &operator).await?;
         }
     }
-    close(&channel).await;
+    close(&declaring.channel).await;
     retire_revoked(link, db).await
 }
 
@@ -64,51 +73,47 @@ pub(super) async fn declare_client(
     operators: &[OperatorKey],
     settings: &RelaySettings,
 ) -> Result<(), BrokerError> {
-    let channel = link.channel().await?;
+    let mut declaring = Declaring::begin(link, settings).await?;
     for operator in operators {
-        declare_queue(&channel, client, operator, settings).await?;
+        declaring.modem(client, operator).await?;
     }
-    close(&channel).await;
+    close(&declaring.channel).await;
     Ok(())
 }
 
-async fn declare_queue(
-    channel: &Channel,
-    client: GatewayClientId,
-    operator: &OperatorKey,
-    settings: &RelaySettings,
-) -> Result<(), BrokerError> {
-    let queue = modem_queue(client, operator);
-    let arguments = quorum(settings.delivery_limit, MODEM_DEAD);
-    channel.queue_declare(queue.as_str().into(), durable(), arguments).await?;
-    bind(channel, &queue, MODEM_EXCHANGE, &modem_key(client, operator)).await
+/// Declares queues, one after the other. A refusal ends its channel, so the channel may be another one afterwards.
+struct Declaring<'a> {
+    link: &'a Link,
+    settings: &'a RelaySettings,
+    channel: Channel,
 }
 
-/// Declares the publisher's queue. One that is there already, declared otherwise, is taken as it is.
-async fn declare_publisher(link: &Link, settings: &RelaySettings) -> Result<(), BrokerError> {
-    let (exchange_name, queue) = (&settings.publisher_exchange, &settings.publisher_queue);
-    let dead = format!("{queue}-dead");
-    let channel = link.channel().await?;
-    exchange(&channel, exchange_name, ExchangeKind::Topic).await?;
-    dead_letters(&channel, &dead).await?;
-    let declared =
-        channel.queue_declare(queue.as_str().into(), durable(), quorum(settings.delivery_limit, &dead)).await;
-    let channel = match declared {
-        Ok(_) => channel,
-        Err(refused) => {
-            let channel = link.channel().await?;
-            let passive = QueueDeclareOptions { passive: true, ..durable() };
-            let there = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
-            if there.is_err() {
-                return Err(refused.into());
-            }
-            tracing::warn!(%queue, "the publisher's queue was declared by somebody else, perhaps without dead letters");
-            channel
+impl<'a> Declaring<'a> {
+    async fn begin(link: &'a Link, settings: &'a RelaySettings) -> Result<Self, BrokerError> {
+        Ok(Self { link, settings, channel: link.channel().await? })
+    }
+
+    /// Declares one of a client's queues.
+    async fn modem(&mut self, client: GatewayClientId, operator: &OperatorKey) -> Result<(), BrokerError> {
+        let queue = modem_queue(client, operator);
+        self.queue(&queue, MODEM_DEAD).await?;
+        bind(&self.channel, &queue, MODEM_EXCHANGE, &modem_key(client, operator)).await
+    }
+
+    /// Declares a queue unless there is one of this name.
+    async fn queue(&mut self, queue: &str, dead: &str) -> Result<(), BrokerError> {
+        let arguments = quorum(self.settings.delivery_limit, dead);
+        let Err(refused) = self.channel.queue_declare(queue.into(), durable(), arguments).await else {
+            return Ok(());
+        };
+        self.channel = self.link.channel().await?;
+        let passive = QueueDeclareOptions { passive: true, ..durable() };
+        if self.channel.queue_declare(queue.into(), passive, FieldTable::default()).await.is_err() {
+            return Err(refused.into());
         }
-    };
-    bind(&channel, queue, exchange_name, &settings.publisher_routing_key).await?;
-    close(&channel).await;
-    Ok(())
+        tracing::warn!(%queue, "a queue is there already, declared otherwise: perhaps without dead letters, or with another limit");
+        Ok(())
+    }
 }
 
 /// Takes down the queues of revoked clients. One that still holds SMS, or has a consumer, stays for now: nothing new gets

@@ -73,6 +73,25 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
+    async fn queues_outlive_another_delivery_limit(test: TestDb) {
+        let vhost = vhost().await;
+        let app = TestApp::start_with(&test, &[("relay.amqp_url", vhost.url())]).await;
+        wait_until("the broker", || async { metric(&app, "broker_connected").await == 1 }).await;
+        let client = app.client(&json!({"operators": ["mtn", "orange"]})).await;
+        client.post("/sms", &sms(&client, &json!([one("mtn", "one")]))).await.assert_status(200);
+        app.host.stop().await;
+
+        let more = [("relay.amqp_url", vhost.url()), ("relay.delivery_limit", "9")];
+        let app = TestApp::start_with(&test, &more).await;
+        wait_until("the broker", || async { metric(&app, "broker_connected").await == 1 }).await;
+        let client = client.at(&app);
+        let data = json!([one("mtn", "two"), one("orange", "three")]);
+        client.post("/sms", &sms(&client, &data)).await.assert_status(200);
+
+        assert_eq!(ready(&vhost, &format!("{}_OUTGOING_SMS_mtn", client.id)).await, 2);
+        app.host.stop().await;
+    }
+
     async fn queues_of_a_revoked_client_go_once_they_are_empty(test: TestDb) {
         let vhost = vhost().await;
         let app = TestApp::start_with(&test, &[("relay.amqp_url", vhost.url())]).await;
