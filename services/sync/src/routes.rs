@@ -10,6 +10,7 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(provisioning::connect)
         .service(page::html)
         .service(page::script)
+        .service(page::shared_script)
         .service(page::style)
         .service(page::picture)
         .service(provisioning::scanned)

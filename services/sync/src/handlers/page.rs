@@ -1,8 +1,8 @@
-//! The page that shows the QR code of a new device, for apps that cannot draw one: three files, compiled in, and the
+//! The page that shows the QR code of a new device, for apps that cannot draw one: files that are compiled in, and the
 //! picture.
 //!
-//! The page holds no secret: the app opens it with its public key behind the `#`, which no server sees, and takes the
-//! envelope from it, which only the app can read.
+//! The page holds no secret: the app opens it with its public key behind the `#`, which no server sees, and
+//! takes the envelope from it, which only the app can read.
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -38,11 +38,18 @@ pub(crate) async fn script() -> HttpResponse {
     file("text/javascript; charset=utf-8", include_str!("../../assets/provisioning.js"))
 }
 
+/// What any page of QR codes needs.
+#[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/javascript", body = String)))]
+#[get("/v1/provisioning/code.js")]
+pub(crate) async fn shared_script() -> HttpResponse {
+    file("text/javascript; charset=utf-8", include_str!("../../assets/code.js"))
+}
+
 /// Its style.
 #[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/css", body = String)))]
 #[get("/v1/provisioning/page.css")]
 pub(crate) async fn style() -> HttpResponse {
-    file("text/css; charset=utf-8", include_str!("../../assets/provisioning.css"))
+    file("text/css; charset=utf-8", include_str!("../../assets/page.css"))
 }
 
 /// What a QR code is to say.
@@ -83,7 +90,7 @@ fn file(content_type: &'static str, text: &'static str) -> HttpResponse {
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer"))
-        // The three belong together: none may be of an earlier release.
+        // They belong together: none may be of an earlier release.
         .insert_header((CACHE_CONTROL, "no-cache"))
         .body(text)
 }

@@ -133,6 +133,25 @@ on_both! {
         draw("x").await.assert_status(429);
     }
 
+    async fn the_files_of_the_page_allow_nothing_but_this_server(db: TestDb) {
+        let sync = Sync::start(&db).await;
+
+        for (file, content_type) in [
+            ("page", "text/html; charset=utf-8"),
+            ("page.js", "text/javascript; charset=utf-8"),
+            ("code.js", "text/javascript; charset=utf-8"),
+            ("page.css", "text/css; charset=utf-8"),
+        ] {
+            let answer = sync.host.http.get(&format!("/v1/provisioning/{file}")).await.expect(200);
+
+            assert_eq!(answer.headers["content-type"], content_type);
+            assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+            let policy = answer.headers["content-security-policy"].to_str().unwrap();
+            assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
+            assert!(!String::from_utf8(answer.body).unwrap().contains("https://"), "{file}");
+        }
+    }
+
     async fn what_is_said_on_the_websocket_ends_it(db: TestDb) {
         let sync = Sync::start(&db).await;
         let mut new = sync.connect().await;
