@@ -7,6 +7,7 @@
 //! What must hold: no failure leaves without a body of RFC 9457; no text of a fault (5xx) reaches a client; a stop
 //! signal cuts no socket without a close frame and no task in its work, within the drain's deadlines.
 
+mod asset;
 mod caller;
 mod chain;
 mod client_addr;
@@ -27,6 +28,7 @@ mod signals;
 mod table;
 pub mod ws;
 
+pub use asset::{Asset, PAGE_POLICY};
 pub use caller::{Caller, DeviceCaller, bearer};
 pub use client_addr::{Cidr, CidrError, ClientAddr};
 pub use extract::Shutdown;

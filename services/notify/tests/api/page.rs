@@ -6,9 +6,6 @@ use testkit::peers::node;
 
 use crate::harness::{KEY, TestApp};
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
-
 /// Entries of the log that are of a kind: what they show.
 fn entries(step: &Value, kind: &str) -> Vec<Value> {
     let log = step["log"].as_array().unwrap().iter();
@@ -74,7 +71,7 @@ async fn the_page_may_do_little_is_not_fetched_twice_and_can_be_switched_off() {
         let header = |name: &str| answer.header(name).unwrap_or_default().to_owned();
         assert_eq!(
             (header("content-type"), header("content-security-policy")),
-            (kind.to_owned(), POLICY.to_owned())
+            (kind.to_owned(), web::PAGE_POLICY.to_owned())
         );
         let request =
             app.host.http.request(reqwest::Method::GET, path).header("if-none-match", header("etag"));
