@@ -128,6 +128,15 @@ rules! {
     BundleOwner = bundle_owner { size: 200, refill: secs(18) }
     /// Comparisons of identity keys, up to 1000 at once, by caller.
     IdentityCheckCaller = identity_check_caller { size: 100, refill: secs(6) }
+    /// Synchronizations that are started, by address.
+    SyncStartAddress = sync_start_address { size: 30, refill: secs(2) }
+    /// Synchronizations that are started, by user.
+    SyncStartUser = sync_start_user { size: 10, refill: secs(6) }
+    /// Handshakes and verifications of synchronizations, by address.
+    SyncAddress = sync_address { size: 60, refill: secs(1) }
+    /// Handshakes and verifications of synchronizations, by user. Wrong passwords of our own accounts are counted in the
+    /// database beside this.
+    SyncUser = sync_user { size: 20, refill: secs(6) }
     /// Notifications that are published, by the key of the back-end.
     NotifyKey = notify_key { size: 100000, refill: Duration::from_millis(1) }
     /// Notifications that are published, by channel.
