@@ -3,24 +3,28 @@
 use std::sync::Arc;
 
 use actix_web::web::Data;
+use async_trait::async_trait;
 use bus::live::Live;
 use common::crypto::DataKey;
 use common::crypto::oaep::OaepPrivateKey;
 use common::models::SharedClock;
+use common::models::events::{AccountChange, AccountEvent};
 use db::{Db, Migrations};
-use service::{DatabaseCheck, Platform, StartError};
+use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events};
+use url::Url;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Limits, RoutesFn, Service, Task};
 
-use crate::domain::provisioning::{self, Seats};
+use crate::domain::provisioning::Seats;
+use crate::domain::{Process, SyncError, housekeeping, keep_alive, provisioning, shared_keys};
 use crate::metrics::Metrics;
 use crate::routes;
-use crate::settings::{Keys, SyncSettings};
+use crate::settings::{Keys, Start, SyncSettings};
 use crate::store::MIGRATIONS;
+use crate::users::{External, Own, UserApi};
 
 /// What the verbs work with. Clones are cheap.
 #[derive(Clone)]
-#[expect(dead_code, reason = "the first routes that read it follow")]
 pub(crate) struct State {
     pub(crate) db: Db,
     pub(crate) live: Live,
@@ -30,10 +34,37 @@ pub(crate) struct State {
     pub(crate) key: OaepPrivateKey,
     /// What the tables are sealed with.
     pub(crate) data_key: DataKey,
+    /// Who keeps the accounts.
+    pub(crate) users: Arc<dyn UserApi>,
+    /// This process, among those that show sessions.
+    pub(crate) process: Process,
+    /// Where clients reach this service, if that is known.
+    pub(crate) public_url: Option<Url>,
     pub(crate) settings: Arc<SyncSettings>,
     pub(crate) metrics: Metrics,
     /// Places for websockets of new devices.
     pub(crate) seats: Seats,
+}
+
+/// A deleted account takes its devices with it.
+struct Events(State);
+
+#[async_trait]
+impl AccountEvents for Events {
+    type Error = SyncError;
+
+    async fn apply(&self, event: &AccountEvent) -> Result<(), SyncError> {
+        match &event.change {
+            AccountChange::Deleted => match event.account_id.as_str().parse() {
+                Ok(user) => shared_keys::erase(&self.0, user).await,
+                Err(_) => Ok(()),
+            },
+            // What synchronizes is no device of ours, and needs no session of ours.
+            AccountChange::DeviceRemoved { .. }
+            | AccountChange::SessionRevoked { .. }
+            | AccountChange::KeysLow { .. } => Ok(()),
+        }
+    }
 }
 
 /// The service.
@@ -55,7 +86,11 @@ impl service::App for App {
         let Keys { private, data } = settings.keys()?;
         let mut service = Service::new(Self::NAME);
         let db = platform.database(&Self::section())?;
+        let public_url = settings.public_url.clone().or_else(|| platform.settings.http.public_url.clone());
         let state = State {
+            users: users(&settings, platform, public_url.as_ref())?,
+            process: Process::new(),
+            public_url,
             live: platform.live.clone(),
             clock: platform.clock.clone(),
             limits: platform.limits.clone(),
@@ -72,12 +107,35 @@ impl service::App for App {
             provisioning::sweep_until(sweeping, cancel).await;
             Ok::<_, StartError>(())
         }));
-        let data = Data::new(state);
+        let data = Data::new(state.clone());
         service.routes = with_state(&data, routes::public);
         service.internal = with_state(&data, routes::internal);
         service.checks.push(Arc::new(DatabaseCheck(db)));
+        let (sweeper, living) = (state.clone(), state.clone());
+        service.tasks.push(Task::new("sync-housekeeping", move |cancel| async move {
+            housekeeping::run(sweeper, cancel).await;
+            Ok::<_, StartError>(())
+        }));
+        service.tasks.push(Task::new("sync-process", move |cancel| async move {
+            keep_alive(living, cancel).await;
+            Ok::<_, StartError>(())
+        }));
+        handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
         Ok(service)
     }
+}
+
+fn users(
+    settings: &SyncSettings,
+    platform: &Platform,
+    public_url: Option<&Url>,
+) -> Result<Arc<dyn UserApi>, StartError> {
+    if let Some(user_api) = &settings.user_api {
+        return Ok(Arc::new(External::new(user_api.clone())?));
+    }
+    let base = public_url.map_or("", Url::as_str);
+    let by_login = settings.start() == Start::Login;
+    Ok(Arc::new(Own::new(platform.auth.clone(), &settings.platforms, base, by_login)))
 }
 
 fn with_state(

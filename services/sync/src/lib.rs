@@ -7,13 +7,15 @@
 //! before the app has it; what the websocket is told does not depend on which process the call reached.
 
 mod app;
+mod delivery;
 mod domain;
 mod handlers;
 mod metrics;
 mod routes;
 mod settings;
 mod store;
+mod users;
 
 pub use app::App;
-pub use settings::{Format, PlatformSettings, Start, SyncSettings, UserApiSettings};
+pub use settings::{Format, PlatformSettings, ProvisioningSettings, Start, SyncSettings, UserApiSettings};
 pub use store::MIGRATIONS;

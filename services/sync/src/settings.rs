@@ -12,7 +12,10 @@ use config::{ConfigError, Fault};
 use serde::Deserialize;
 use url::Url;
 
-pub(crate) use provisioning::ProvisioningSettings;
+use crate::domain::session::Pace;
+
+pub use provisioning::ProvisioningSettings;
+pub(crate) use users::USER;
 pub use users::{PlatformSettings, UserApiSettings};
 
 /// Settings of this service.
@@ -117,16 +120,19 @@ pub enum Format {
     Json,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the first routes that read it follow"))]
 impl SyncSettings {
     /// Who may start a session here.
     pub(crate) fn start(&self) -> Start {
         self.start.unwrap_or(if self.user_api.is_some() { Start::Open } else { Start::Login })
     }
 
-    /// How long a session lives in which nothing happens.
-    pub(crate) fn session_ttl(&self) -> Duration {
-        self.session_sleep_timeout * u32::from(self.session_change_limit) + self.session_paused_timeout
+    /// How fast sessions go.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace {
+            turns: self.session_change_limit,
+            turn: self.session_sleep_timeout,
+            pause: self.session_paused_timeout,
+        }
     }
 
     /// The rules that a type cannot express, as far as they do not belong to the keys.

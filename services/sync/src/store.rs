@@ -4,8 +4,11 @@
 //!
 //! Order of locks: a session, then the devices of its user.
 
+pub(crate) mod devices;
+pub(crate) mod processes;
 pub(crate) mod provisioning;
 mod schema;
+pub(crate) mod sessions;
 
 use db::Migrations;
 use db::diesel_migrations::{self, embed_migrations};

@@ -53,7 +53,6 @@ impl Default for UserApiSettings {
 
 impl UserApiSettings {
     /// Whether any of its calls needs TLS.
-    #[expect(dead_code, reason = "the calls follow")]
     pub(crate) fn needs_tls(&self) -> bool {
         self.urls().iter().any(|(url, _)| url.starts_with("https:"))
     }
