@@ -16,7 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Limits, RoutesFn, Service, Task};
 
 use crate::domain::provisioning::Seats;
-use crate::domain::{Process, SyncError, housekeeping, keep_alive, provisioning, shared_keys};
+use crate::domain::{Process, SyncError, housekeeping, keep_alive, shared_keys};
 use crate::metrics::Metrics;
 use crate::routes;
 use crate::settings::{Keys, Start, SyncSettings};
@@ -102,11 +102,6 @@ impl service::App for App {
             db: db.clone(),
         };
 
-        let sweeping = state.clone();
-        service.tasks.push(Task::new("provisioning-sweeper", move |cancel| async move {
-            provisioning::sweep_until(sweeping, cancel).await;
-            Ok::<_, StartError>(())
-        }));
         let data = Data::new(state.clone());
         service.routes = with_state(&data, routes::public);
         service.internal = with_state(&data, routes::internal);

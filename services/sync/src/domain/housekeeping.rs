@@ -1,9 +1,10 @@
-//! What time alone removes: sessions that nobody has finished.
+//! What time alone removes: sessions that nobody has finished, addresses that nobody has written to.
 
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::error::SyncError;
+use super::provisioning;
 use crate::app::State;
 use crate::store::sessions;
 
@@ -33,7 +34,8 @@ async fn sweep(state: &State) -> Result<(), SyncError> {
         let removed = state.db.write(move |conn| sessions::prune(conn, now, batch.into())).await?;
         state.metrics.expired_total.inc_by(removed as u64);
         if removed < batch as usize {
-            return Ok(());
+            break;
         }
     }
+    Ok(provisioning::sweep(state, now).await?)
 }

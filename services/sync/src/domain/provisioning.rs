@@ -22,14 +22,10 @@ use common::models::{Base64Bytes, UnixMillis};
 use db::DbError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::listener::serve;
 use crate::app::State;
 use crate::store::provisioning;
-
-/// Expired addresses removed in one transaction.
-const BATCH: i64 = 500;
 
 /// How long a row outlives its address, for whoever waits to be told that its envelope was taken.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -169,28 +165,12 @@ async fn was_taken(state: &State, address: HashedToken) -> Result<(), Provisioni
     row.filter(|row| row.taken_at.is_some()).map(drop).ok_or(ProvisioningError::NobodyWaits)
 }
 
-/// Removes what has expired, now and then, until it is told to stop.
-pub(crate) async fn sweep_until(state: State, cancel: CancellationToken) {
-    let mut timer = tokio::time::interval(state.settings.sweep_every);
-    loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            _ = timer.tick() => {}
-        }
-        if let Err(error) = sweep(&state, state.clock.now()).await {
-            tracing::warn!(%error, "expired addresses could not be removed, trying again");
-        }
-    }
-}
-
 /// Removes the addresses that expired some time before `now`.
-async fn sweep(state: &State, now: UnixMillis) -> Result<(), DbError> {
-    loop {
-        let batch = state.db.write(move |conn| provisioning::prune(conn, now - REMEMBERED, BATCH)).await?;
-        if batch == 0 {
-            return Ok(());
-        }
-    }
+pub(super) async fn sweep(state: &State, now: UnixMillis) -> Result<(), DbError> {
+    let batch = state.settings.sweep_batch;
+    let old = now - REMEMBERED;
+    while state.db.write(move |conn| provisioning::prune(conn, old, batch.into())).await? >= batch as usize {}
+    Ok(())
 }
 
 #[cfg(test)]
