@@ -18,7 +18,9 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(page::script)
         .service(page::shared_script)
         .service(page::style)
-        .service(page::picture);
+        .service(page::picture)
+        .service(page::sync_html)
+        .service(page::sync_script);
 }
 
 /// Routes of the internal listener.

@@ -1,7 +1,7 @@
-//! The page that shows the QR code of a new device, for apps that cannot draw one: files that are compiled in, and the
-//! picture.
+//! The pages that show QR codes: that of a new device, for apps that cannot draw one, and that of an app that
+//! synchronizes. Files that are compiled in, and the picture.
 //!
-//! The page holds no secret: the app opens it with its public key behind the `#`, which no server sees, and
+//! The page of a new device holds no secret: the app opens it with its public key behind the `#`, which no server sees, and
 //! takes the envelope from it, which only the app can read.
 
 use actix_web::http::header::{
@@ -24,7 +24,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// Room for the text of a code with its escapes.
 const CODE_BYTES: usize = 8 * 1024;
 
-/// The page.
+/// The page of a new device.
 #[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/html", body = String)))]
 #[get("/v1/provisioning/page")]
 pub(crate) async fn html() -> HttpResponse {
@@ -38,18 +38,32 @@ pub(crate) async fn script() -> HttpResponse {
     file("text/javascript; charset=utf-8", include_str!("../../assets/provisioning.js"))
 }
 
-/// What any page of QR codes needs.
+/// What both scripts share.
 #[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/javascript", body = String)))]
 #[get("/v1/provisioning/code.js")]
 pub(crate) async fn shared_script() -> HttpResponse {
     file("text/javascript; charset=utf-8", include_str!("../../assets/code.js"))
 }
 
-/// Its style.
+/// The style of both.
 #[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/css", body = String)))]
 #[get("/v1/provisioning/page.css")]
 pub(crate) async fn style() -> HttpResponse {
     file("text/css; charset=utf-8", include_str!("../../assets/page.css"))
+}
+
+/// The page of an app that synchronizes.
+#[utoipa::path(tag = "sync", responses((status = 200, content_type = "text/html", body = String)))]
+#[get("/v2/sync/page")]
+pub(crate) async fn sync_html() -> HttpResponse {
+    file("text/html; charset=utf-8", include_str!("../../assets/synchronize.html"))
+}
+
+/// Its script.
+#[utoipa::path(tag = "sync", responses((status = 200, content_type = "text/javascript", body = String)))]
+#[get("/v2/sync/page.js")]
+pub(crate) async fn sync_script() -> HttpResponse {
+    file("text/javascript; charset=utf-8", include_str!("../../assets/synchronize.js"))
 }
 
 /// What a QR code is to say.
