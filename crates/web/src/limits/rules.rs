@@ -147,6 +147,8 @@ rules! {
     NotifyTokenAddress = notify_token_address { size: 100, refill: secs(1) }
     /// Wrong credentials of operators on the public listener, by address.
     OperatorAddress = operator_address { size: 20, refill: secs(10) }
+    /// Registrations of where a device is pushed to, by its token.
+    NotifyPushDevice = notify_push_device { size: 20, refill: secs(30) }
 }
 
 #[cfg(test)]
