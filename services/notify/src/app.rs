@@ -17,9 +17,10 @@ use web::{Gate, Limits, RoutesFn, Service, Task};
 use crate::delivery::{Attendance, ChannelApi, Hub, Means, Presence, patrol};
 use crate::domain::{ChannelName, NotifyError, Registrar, Writer, housekeeping};
 use crate::metrics::Metrics;
+use crate::push::{By, Push};
 use crate::settings::NotifySettings;
-use crate::store::{MIGRATIONS, channels};
-use crate::{inputs, routes};
+use crate::store::{MIGRATIONS, channels, subscriptions};
+use crate::{inputs, push, routes};
 
 /// What the verbs work with. Clones are cheap.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct State {
     pub(crate) registrar: Registrar,
     pub(crate) hub: Hub,
     pub(crate) presence: Presence,
+    /// None: nothing is pushed.
+    pub(crate) push: Option<Push>,
     pub(crate) live: Live,
     pub(crate) gate: Arc<Gate>,
     pub(crate) clock: SharedClock,
@@ -52,7 +55,15 @@ impl AccountEvents for Events {
                 Ok(())
             }
             // The gate knows, and so do the sessions that watch it.
-            AccountChange::DeviceRemoved { .. } | AccountChange::SessionRevoked { .. } => Ok(()),
+            AccountChange::DeviceRemoved { .. } => Ok(()),
+            AccountChange::SessionRevoked { session_id } => {
+                let channel = ChannelName::of_account(event.account_id);
+                let holder = By::Session(*session_id).to_text();
+                let removing =
+                    self.0.db.write(move |conn| subscriptions::remove(conn, channel.as_str(), &holder));
+                removing.await?;
+                Ok(())
+            }
             AccountChange::KeysLow { .. } => Ok(()),
         }
     }
@@ -123,6 +134,7 @@ impl service::App for App {
             registrar: Registrar::start(&db, &settings, platform.clock.clone())?,
             hub,
             presence: Presence::new(),
+            push: Push::new(&settings.push).map_err(|error| StartError::service(Self::NAME, error))?,
             live: platform.live.clone(),
             gate: Arc::clone(&platform.gate),
             clock: platform.clock.clone(),
@@ -161,6 +173,18 @@ impl service::App for App {
             Attendance::run(watcher, cancel).await;
             Ok::<_, StartError>(())
         }));
+        if let Some(push) = &state.push {
+            let (pusher, watcher, push, lookout) =
+                (state.clone(), state.clone(), push.clone(), push.lookout.clone());
+            service.tasks.push(Task::new("notify-push", move |cancel| async move {
+                push::worker::run(pusher, push, cancel).await;
+                Ok::<_, StartError>(())
+            }));
+            service.tasks.push(Task::new("notify-lookout", move |cancel| async move {
+                lookout.run(&watcher, cancel).await;
+                Ok::<_, StartError>(())
+            }));
+        }
         inputs::attach(&mut service, platform, &state)?;
         handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
         Ok(service)

@@ -7,4 +7,5 @@ pub(crate) mod doors;
 mod key;
 pub(crate) mod messages;
 pub(crate) mod page;
+pub(crate) mod push;
 pub(crate) mod tokens;

@@ -16,6 +16,7 @@ use web::{Service, Task};
 use crate::app::State;
 use crate::domain::publish::{Publish, publish_admitted};
 use crate::domain::{ChannelName, NotifyError, read_object};
+use crate::push::Wish;
 
 /// Adds the consumers of `notify` and `mailbox-events`.
 ///
@@ -105,7 +106,7 @@ fn notification(state: &State, record: &Delivered) -> Result<Option<Publish>, St
     let channel =
         ChannelName::parse(channel, state.settings.max_channel_bytes).map_err(|error| error.to_string())?;
     let NotificationRecord { data, volatile } = read_object(record.bytes()).ok_or("not a notification")?;
-    Ok(Some(Publish { channel, data, volatile, key: Some(name_of(record)) }))
+    Ok(Some(Publish { channel, data, volatile, push: Wish::default(), key: Some(name_of(record)) }))
 }
 
 fn wake_up(_: &State, record: &Delivered) -> Result<Option<Publish>, String> {
@@ -118,5 +119,5 @@ fn wake_up(_: &State, record: &Delivered) -> Result<Option<Publish>, String> {
     let channel = ChannelName::of_account(event.account_id);
     let data = RawValue::from_string(serde_json::to_string(&event).map_err(|error| error.to_string())?);
     let data = data.map_err(|error| error.to_string())?;
-    Ok(Some(Publish { channel, data, volatile: false, key: Some(name_of(record)) }))
+    Ok(Some(Publish { channel, data, volatile: false, push: Wish::default(), key: Some(name_of(record)) }))
 }

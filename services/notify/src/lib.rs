@@ -14,10 +14,12 @@ mod domain;
 mod handlers;
 mod inputs;
 mod metrics;
+mod push;
 mod routes;
 mod settings;
 mod store;
 
 pub use app::App;
-pub use settings::{ApiKey, ApiKeys, NotifySettings, Scope};
+pub use push::policy::{EndpointRule, InvalidRule};
+pub use settings::{ApiKey, ApiKeys, NotifySettings, PushSettings, Scope};
 pub use store::MIGRATIONS;

@@ -27,6 +27,9 @@ telemetry::metrics! {
         clients: IntGaugeVec = &["door"],
         /// Channels with clients here.
         channels: IntGauge,
+        /// Pushes by outcome: sent, connected or collapsed (needless), gone, void or forbidden (their subscription was
+        /// removed), refused, expired, retried.
+        pushes_total: IntCounterVec = &["outcome"],
         /// Notifications removed because their time had passed.
         expired_total: IntCounter,
     }

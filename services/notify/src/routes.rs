@@ -3,7 +3,7 @@
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::channel_api;
-use crate::handlers::{channels, doors, messages, page, tokens};
+use crate::handlers::{channels, doors, messages, page, push, tokens};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
@@ -17,6 +17,10 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(tokens::list)
         .service(tokens::revoke)
         .service(tokens::revoke_all)
+        .service(push::vapid)
+        .service(push::put_subscription)
+        .service(push::get_subscription)
+        .service(push::delete_subscription)
         .service(doors::websocket)
         .service(doors::events)
         .service(page::page)

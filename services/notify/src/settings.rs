@@ -1,6 +1,7 @@
 //! The `[notify]` section.
 
 mod keys;
+mod push;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use ring::hmac;
 use serde::Deserialize;
 
 pub use keys::{ApiKey, ApiKeys, Scope};
+pub use push::PushSettings;
 
 /// A key under which tokens are derived can be guessed when it is shorter.
 const MIN_SECRET: usize = 16;
@@ -110,6 +112,8 @@ pub struct NotifySettings {
     /// How many members of a channel are told by name to clients that ask who is present; of more, their number alone. 0:
     /// never by name.
     pub presence_members: u32,
+    /// Push to devices that are not connected.
+    pub push: PushSettings,
     /// Socket.IO: pings, limits and queues of sessions. The origins are those of `http.cors_origins`.
     pub socketio: socketio::Settings,
     /// Serves the applications that the public test suites of Engine.IO and Socket.IO talk to, in place of ChannelAPI.
@@ -168,6 +172,7 @@ impl Default for NotifySettings {
             presence_lease: Duration::from_secs(30),
             presence_gather: Duration::from_millis(200),
             presence_members: 256,
+            push: PushSettings::default(),
             socketio: socketio::Settings::default(),
             conformance: false,
             trial_page: true,
@@ -251,6 +256,9 @@ impl NotifySettings {
         ];
         for (time, place) in times {
             check(!time.is_zero(), place, "is above 0");
+        }
+        for (holds, place, rule) in self.push.rules() {
+            check(holds, place, rule);
         }
         if faults.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(faults)) }
     }

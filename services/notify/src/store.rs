@@ -3,13 +3,15 @@
 //! Functions take the connection of a transaction that the domain opened. What the hot paths need takes whole batches:
 //! one statement, or a constant number, on PostgreSQL, a loop of cached ones on SQLite.
 //!
-//! Order of locks: channels by name, then idempotency keys, notifications, tokens.
+//! Order of locks: channels by name, then idempotency keys, notifications, tokens, push subscriptions, pushes.
 
 pub(crate) mod channels;
 pub(crate) mod history;
 pub(crate) mod presences;
 pub(crate) mod publishing;
+pub(crate) mod pushes;
 mod schema;
+pub(crate) mod subscriptions;
 pub(crate) mod tokens;
 
 use db::Migrations;

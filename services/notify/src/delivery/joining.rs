@@ -9,6 +9,8 @@ use web::Rule;
 use super::worker::Ticket;
 use crate::app::State;
 use crate::domain::{ChannelName, NotifyError, Pass, tokens};
+use crate::push::{By, Online};
+use crate::store::subscriptions::Device;
 
 /// What a client shows to be let into a channel.
 #[derive(Clone)]
@@ -60,11 +62,26 @@ async fn find(state: &State, joining: &Joining) -> Result<Ticket, NotifyError> {
         let watch = Box::new(state.gate.watch(&caller));
         let pass = Pass::Access { watch, expires_at: caller.expires_at };
         let entered = state.hub.enter(&ChannelName::of_account(caller.account));
-        return Ok(Ticket { entered, pass, present: None, attends: *attends });
+        let online = online(state, entered.channel().name(), By::Session(caller.session));
+        return Ok(Ticket { entered, pass, present: None, attends: *attends, online });
     }
     let hash = tokens::hash(token).ok_or(NotifyError::TokenRefused)?;
     let row = state.registrar.resolve(hash).await?;
     let channel = ChannelName::parse(&row.channel, usize::MAX)?;
     let present = row.member.as_ref().map(|member| state.presence.enter(&channel, member));
-    Ok(Ticket { entered: state.hub.enter(&channel), pass: Pass::of(&row), present, attends: *attends })
+    let own = (row.token_id != tokens::shared_id()).then_some(By::Token(row.token_id));
+    let online = own.and_then(|by| online(state, &channel, by));
+    Ok(Ticket {
+        entered: state.hub.enter(&channel),
+        pass: Pass::of(&row),
+        present,
+        attends: *attends,
+        online,
+    })
+}
+
+/// Lets those that push know that a device is connected.
+fn online(state: &State, channel: &ChannelName, by: By) -> Option<Box<Online>> {
+    let push = state.push.as_ref()?;
+    Some(push.lookout.enter(Device { channel: channel.clone(), holder: by.to_text() }))
 }

@@ -25,6 +25,7 @@ use super::hub::{Entered, Hub};
 use super::inbox::Listener;
 use super::presence::Present;
 use crate::domain::{Pass, Publication};
+use crate::push::Online;
 
 thread_local! {
     /// The loops of this thread: one for each hub, and so one for each process but in tests.
@@ -110,7 +111,7 @@ impl Worker {
             Ok(opening) => opening,
             Err(not_yet) => return Err((ticket, not_yet)),
         };
-        let Ticket { entered, pass, present, attends } = ticket;
+        let Ticket { entered, pass, present, attends, online } = ticket;
         let number = self.numbers.get() + 1;
         self.numbers.set(number);
         let address = Arc::as_ptr(&channel).addr();
@@ -129,7 +130,14 @@ impl Worker {
         });
         let watching = attends.then(|| Attendance::watch(&self.hub, &channel));
         let spot = Spot { channel: address, key, number };
-        let seat = Seat { spot, bag: Arc::clone(&self.bag), _watching: watching, entered, _present: present };
+        let seat = Seat {
+            spot,
+            bag: Arc::clone(&self.bag),
+            _watching: watching,
+            entered,
+            _present: present,
+            _online: online,
+        };
         Ok(Admitted { seat, missed: opening.missed })
     }
 
@@ -257,6 +265,8 @@ pub(crate) struct Ticket {
     pub(super) present: Option<Box<Present>>,
     /// The client wants to know who is.
     pub(super) attends: bool,
+    /// Which device is connected by it, for those that push.
+    pub(super) online: Option<Box<Online>>,
 }
 
 /// A client that was let in.
@@ -274,6 +284,7 @@ pub(crate) struct Seat {
     _watching: Option<Box<Watching>>,
     entered: Entered,
     _present: Option<Box<Present>>,
+    _online: Option<Box<Online>>,
 }
 
 impl Seat {

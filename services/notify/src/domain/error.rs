@@ -7,6 +7,7 @@ use db::DbError;
 use web::{GateError, RateLimited};
 
 use super::channel_name::BadName;
+use crate::push::SubscriptionFault;
 
 /// A verb of this service failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,6 +60,24 @@ pub(crate) enum NotifyError {
         /// What the settings allow.
         limit: usize,
     },
+    /// This server pushes nothing.
+    #[error("this server does not push")]
+    PushOff,
+    /// Clients share the token, so that it names no device.
+    #[error("clients share this token; a device that is pushed to has one of its own")]
+    SharedToken,
+    /// A subscription that cannot be pushed to.
+    #[error(transparent)]
+    Subscription(#[from] SubscriptionFault),
+    /// The device is not pushed to.
+    #[error("no such push subscription")]
+    NoSubscription,
+    /// As many devices as may be are pushed to.
+    #[error("the channel pushes to {limit} devices already")]
+    TooManySubscriptions {
+        /// What the settings allow.
+        limit: u32,
+    },
     /// The keys of access tokens are not known yet.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -88,6 +107,11 @@ impl AsProblem for NotifyError {
             Self::NoToken => ProblemKind::NotFound("token-not-found"),
             Self::TooManyTokens { .. } => ProblemKind::Unprocessable("too-many-tokens"),
             Self::TooManyChannels { .. } => ProblemKind::Unprocessable("too-many-channels"),
+            Self::PushOff => ProblemKind::NotFound("push-off"),
+            Self::SharedToken => ProblemKind::Forbidden("token-shared"),
+            Self::Subscription(_) => ProblemKind::Unprocessable("push-subscription-refused"),
+            Self::NoSubscription => ProblemKind::NotFound("push-subscription-not-found"),
+            Self::TooManySubscriptions { .. } => ProblemKind::Unprocessable("too-many-push-subscriptions"),
             Self::Gate(error) => error.kind(),
             Self::Limited(error) => error.kind(),
             Self::Db(error) => error.kind(),

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::NotifyError;
 use crate::app::State;
-use crate::store::{channels, history, presences, publishing, tokens};
+use crate::store::{channels, history, presences, publishing, subscriptions, tokens};
 
 /// Removes what has expired, regularly, in bounded batches.
 pub(crate) async fn run(state: State, cancel: CancellationToken) {
@@ -45,6 +45,7 @@ async fn sweep(state: &State) -> Result<(), NotifyError> {
     while db.write(prune_keys).await? >= full {}
     while db.write(move |conn| tokens::prune(conn, now, limit)).await? >= full {}
     while db.write(move |conn| presences::prune(conn, now, limit)).await? >= full {}
+    while db.write(move |conn| subscriptions::prune(conn, now, limit)).await? >= full {}
     let idle = now - settings.channel_ttl;
     while db.write(move |conn| channels::forget_idle(conn, idle, limit)).await? >= full {}
     Ok(())

@@ -12,6 +12,7 @@ use super::notification::{Notification, one_line};
 use super::writer::{Draft, Key, Published};
 use crate::app::State;
 use crate::delivery::pods;
+use crate::push::Wish;
 use crate::settings::Scope;
 
 /// One notification to be published.
@@ -21,6 +22,8 @@ pub(crate) struct Publish {
     pub(crate) data: Box<RawValue>,
     /// For whoever is connected alone; kept nowhere, and without a place.
     pub(crate) volatile: bool,
+    /// What is pushed to devices that are not connected.
+    pub(crate) push: Wish,
     /// The publisher's name for it.
     pub(crate) key: Option<String>,
 }
@@ -70,14 +73,14 @@ pub(crate) async fn publish_admitted(
                 continue;
             }
         };
-        let Publish { channel, data, volatile, key } = publish;
+        let Publish { channel, data, volatile, push, key } = publish;
         let notification = Notification { channel, id: NotificationId::new(), at: state.clock.now(), data };
         results.push(if volatile {
             let id = pods::publish_volatile(&state.hub, notification).meta().id;
             Some(Ok(Receipt { id, place: None, replayed: false }))
         } else {
             let key = key.map(|text| Key::new(publisher, text, &notification));
-            drafts.push(Draft { notification, key });
+            drafts.push(Draft { notification, push, key });
             None
         });
     }

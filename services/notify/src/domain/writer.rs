@@ -8,16 +8,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::models::notify::Place;
-use common::models::{Epoch, NotificationId, SharedClock};
+use common::models::{Epoch, NotificationId, SharedClock, UnixMillis};
 use db::{Batcher, BatcherSettings, Db, DbConn, DbError};
+use diesel::QueryResult;
 use ring::digest::{SHA256, digest};
 
 use super::error::NotifyError;
 use super::notification::{Notification, Publication};
 use crate::delivery::Hub;
 use crate::metrics::Metrics;
+use crate::push::{Carry, Wish};
 use crate::settings::NotifySettings;
 use crate::store::publishing::{self, Candidate, PlacedRow, Terms};
+use crate::store::pushes::{self, Cause, Timing};
 
 /// The name of a publication that its publisher chose, so that it is made once however often it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +48,7 @@ impl Key {
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) notification: Notification,
+    pub(crate) push: Wish,
     pub(crate) key: Option<Key>,
 }
 
@@ -125,7 +129,7 @@ impl Rules {
         let mut candidates = Vec::with_capacity(drafts.len());
         // Of equal keys the first is stored; the others get its answer.
         let mut answered_by: Vec<i32> = Vec::with_capacity(drafts.len());
-        for (number, Draft { notification, key }) in (0_i32..).zip(drafts) {
+        for (number, Draft { notification, key, .. }) in (0_i32..).zip(drafts) {
             let first = match key {
                 Some(key) => {
                     let name = (&notification.channel, &key.publisher, &key.text);
@@ -154,7 +158,37 @@ impl Rules {
             };
             Some(told)
         });
-        Ok(answers.collect())
+        let answers: Vec<Published> = answers.collect();
+        if self.settings.push.is_on() {
+            self.want_pushes(conn, drafts, &answers, now).map_err(DbError::from)?;
+        }
+        Ok(answers)
+    }
+
+    /// Writes down, with what was stored, which devices are to be told if they are not connected.
+    fn want_pushes(
+        &self,
+        conn: &mut DbConn,
+        drafts: &[Draft],
+        answers: &[Published],
+        now: UnixMillis,
+    ) -> QueryResult<()> {
+        let settings = &self.settings.push;
+        let causes = drafts.iter().zip(answers).filter_map(|(draft, answer)| {
+            let Published::Stored(publication) = answer else { return None };
+            let (channel, push) = (publication.channel(), &draft.push);
+            (push.carry != Carry::Nothing).then_some(Cause {
+                channel: channel.as_str(),
+                offset: publication.place()?.offset,
+                with_data: push.carry == Carry::Data && channel.account().is_none(),
+                urgency: push.urgency.as_str(),
+                topic: push.topic.as_deref(),
+                expires_at: now + push.life(settings.ttl),
+            })
+        });
+        let causes: Vec<Cause<'_>> = causes.collect();
+        let timing = Timing { now, due_at: now + settings.delay, stale: now - settings.interval };
+        pushes::want(conn, &causes, timing)
     }
 }
 

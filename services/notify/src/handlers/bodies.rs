@@ -1,5 +1,7 @@
 //! Bodies and queries of requests, and bodies of answers.
 
+pub(crate) mod push;
+
 use common::models::notify::Place;
 use common::models::problem::AsProblem;
 use common::models::{ChannelTokenId, Epoch, NotificationId, Problem, UnixMillis};
@@ -9,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::publish::Receipt;
 use crate::domain::{NotifyError, Publication};
+use crate::push::Wish;
 use crate::store::presences::MemberRow;
 use crate::store::tokens::TokenRow;
 
@@ -24,6 +27,9 @@ pub(crate) struct PublishRequest {
     /// For whoever is connected now, kept nowhere, without offset: a typing indicator.
     #[serde(default)]
     pub(crate) volatile: bool,
+    /// What is pushed to devices that are not connected; nothing is of what is volatile.
+    #[serde(default)]
+    pub(crate) push: Wish,
 }
 
 /// Notifications to be published, each in a channel of its own choice.
@@ -48,6 +54,9 @@ pub(crate) struct BroadcastRequest {
     /// As in a single publication.
     #[serde(default)]
     pub(crate) volatile: bool,
+    /// As in a single publication.
+    #[serde(default)]
+    pub(crate) push: Wish,
 }
 
 /// What became of a publication.

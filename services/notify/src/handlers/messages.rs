@@ -46,11 +46,11 @@ pub(crate) async fn post_message(
     request: HttpRequest,
     body: Json<PublishRequest, PUBLISH_LIMIT>,
 ) -> Result<HttpResponse, Failure> {
-    let PublishRequest { channel, data, volatile } = body.into_inner();
+    let PublishRequest { channel, data, volatile, push } = body.into_inner();
     let channel =
         ChannelName::parse(&channel, state.settings.max_channel_bytes).map_err(NotifyError::from)?;
     let key = idempotency_key(request.headers())?;
-    let wanted = Publish { channel: channel.clone(), data, volatile, key };
+    let wanted = Publish { channel: channel.clone(), data, volatile, push, key };
     let receipt = one(&state, &caller.0, wanted).await?;
     let mut answer = HttpResponse::Ok();
     if receipt.replayed {
@@ -98,8 +98,8 @@ pub(crate) async fn post_broadcast(
     body: Json<BroadcastRequest, PUBLISH_LIMIT>,
 ) -> Result<HttpResponse, Failure> {
     let key = idempotency_key(request.headers())?;
-    let BroadcastRequest { channels, data, volatile } = body.into_inner();
-    let part = |channel| PublishRequest { channel, data: data.clone(), volatile };
+    let BroadcastRequest { channels, data, volatile, push } = body.into_inner();
+    let part = |channel| PublishRequest { channel, data: data.clone(), volatile, push: push.clone() };
     many(&state, &caller.0, channels.into_iter().map(part).collect(), key).await
 }
 
@@ -115,11 +115,11 @@ async fn many(
     }
     let mut names = Vec::with_capacity(parts.len());
     let mut wanted = Vec::with_capacity(parts.len());
-    for (number, PublishRequest { channel, data, volatile }) in parts.into_iter().enumerate() {
+    for (number, PublishRequest { channel, data, volatile, push }) in parts.into_iter().enumerate() {
         let name = ChannelName::parse(&channel, state.settings.max_channel_bytes);
         if let Ok(channel) = &name {
             let key = key.as_ref().map(|key| format!("{key}#{number}"));
-            wanted.push(Publish { channel: channel.clone(), data, volatile, key });
+            wanted.push(Publish { channel: channel.clone(), data, volatile, push, key });
         }
         names.push(name);
     }

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use super::schema::{channels, idempotency_keys, notifications, tokens};
+use super::subscriptions;
 use crate::domain::ChannelName;
 
 /// How far a channel has come.
@@ -116,5 +117,5 @@ pub(crate) fn erase(conn: &mut DbConn, name: &ChannelName) -> Result<(), DbError
     diesel::delete(idempotency_keys::table.filter(idempotency_keys::channel.eq(name))).execute(conn)?;
     diesel::delete(notifications::table.filter(notifications::channel.eq(name))).execute(conn)?;
     diesel::delete(tokens::table.filter(tokens::channel.eq(name))).execute(conn)?;
-    Ok(())
+    subscriptions::erase(conn, name)
 }

@@ -59,3 +59,40 @@ diesel::table! {
         expires_at -> BigInt,
     }
 }
+
+diesel::table! {
+    push_subscriptions (channel, holder) {
+        channel -> Text,
+        holder -> Text,
+        token_id -> Nullable<Text>,
+        sealed -> Binary,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        seen_at -> BigInt,
+        pushed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    push_presences (channel, holder, process) {
+        channel -> Text,
+        holder -> Text,
+        process -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    pushes (channel, holder, slot) {
+        channel -> Text,
+        holder -> Text,
+        slot -> BigInt,
+        channel_offset -> BigInt,
+        urgency -> Text,
+        topic -> Nullable<Text>,
+        published_at -> BigInt,
+        expires_at -> BigInt,
+        attempts -> Integer,
+        due_at -> BigInt,
+    }
+}

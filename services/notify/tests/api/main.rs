@@ -12,6 +12,7 @@ mod peers;
 mod pods;
 mod presence;
 mod publishing;
+mod push;
 mod resuming;
 mod slow;
 mod socketio;

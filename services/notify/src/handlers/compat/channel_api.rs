@@ -21,6 +21,7 @@ use super::super::messages::{idempotency_key, one};
 use crate::app::State;
 use crate::domain::publish::Publish;
 use crate::domain::{BadName, ChannelName, NotifyError, read_object, tokens};
+use crate::push::Wish;
 use crate::settings::Scope;
 
 const NO_CHANNEL: &str = "No Channel Supplied";
@@ -137,7 +138,8 @@ async fn publish(state: &State, request: &HttpRequest, Body(body): Body) -> Resu
         read_object(&body).ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, NO_MESSAGE))?;
     let key = idempotency_key(request.headers())
         .map_err(|failure| Refusal::new(StatusCode::BAD_REQUEST, failure.to_string()))?;
-    one(state, scope, Publish { channel, data: message, volatile: false, key }).await?;
+    one(state, scope, Publish { channel, data: message, volatile: false, push: Wish::default(), key })
+        .await?;
     Ok(())
 }
 

@@ -1,0 +1,3 @@
+DROP TABLE pushes;
+DROP TABLE push_presences;
+DROP TABLE push_subscriptions;
