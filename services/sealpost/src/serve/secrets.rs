@@ -73,6 +73,7 @@ pub(super) fn provide(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBu
     if !config.is_set("notify.auth_keys") {
         store.setting(config, "notify.auth_keys.backend", "notify-api-key", token)?;
     }
+    store.setting(config, "notify.push.vapid_key", "notify-vapid-key", token)?;
     config.fill("auth.mail", &data_dir.join("mail").display().to_string(), "made for a standalone");
     if !config.is_set("sms_gateway.vault") {
         sms_clients(&mut store, config)?;
@@ -250,7 +251,7 @@ mod tests {
         let (first, made) = provided(data.path(), &[]);
         let (second, made_later) = provided(data.path(), &[]);
 
-        assert_eq!(made.len(), 14, "{made:?}");
+        assert_eq!(made.len(), 16, "{made:?}");
         assert!(made_later.is_empty(), "{made_later:?}");
         assert_eq!(first.allowed_clients, ["test", "demo", "auth"]);
         assert_eq!(first.http_keys, second.http_keys);
@@ -299,6 +300,7 @@ mod tests {
             "sync-private-key",
             "sync-data-key",
             "relay-data-key",
+            "notify-vapid-key",
         ];
         assert_eq!(made, expected);
         assert_eq!(gateway.vault, Path::new("/etc/vault.p12"));

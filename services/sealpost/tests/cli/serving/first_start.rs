@@ -9,11 +9,12 @@ use testkit::wait::wait_until;
 use super::{Standalone, begin};
 use crate::program::Place;
 
-const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 13] = [
     "admin-token",
     "auth-data-key",
     "internal-token",
     "notify-api-key",
+    "notify-vapid-key",
     "relay-data-key",
     "sms-api-key-demo",
     "sms-api-key-test",
