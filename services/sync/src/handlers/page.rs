@@ -4,22 +4,23 @@
 //! The page of a new device holds no secret: the app opens it with its public key behind the `#`, which no server sees, and
 //! takes the envelope from it, which only the app can read.
 
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::Data;
-use actix_web::{HttpResponse, get, post};
+use actix_web::{HttpRequest, HttpResponse, get, post};
 use common::models::Problem;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{ClientAddr, Failure, Json, Rule};
+use web::{Asset, ClientAddr, Failure, Json, Rule};
 
 use crate::app::State;
 use crate::domain::qr;
 
-/// Nothing but what this server serves; the picture of the code is a `data:` URL.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+static LINKING: Asset = Asset::html(include_str!("../../assets/provisioning.html"));
+static LINKING_SCRIPT: Asset = Asset::script(include_str!("../../assets/provisioning.js"));
+static SYNCHRONIZING: Asset = Asset::html(include_str!("../../assets/synchronize.html"));
+static SYNCHRONIZING_SCRIPT: Asset = Asset::script(include_str!("../../assets/synchronize.js"));
+static SHARED_SCRIPT: Asset = Asset::script(include_str!("../../assets/code.js"));
+static STYLE: Asset = Asset::style(include_str!("../../assets/page.css"));
 
 /// Room for the text of a code with its escapes.
 const CODE_BYTES: usize = 8 * 1024;
@@ -27,43 +28,43 @@ const CODE_BYTES: usize = 8 * 1024;
 /// The page of a new device.
 #[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/html", body = String)))]
 #[get("/v1/provisioning/page")]
-pub(crate) async fn html() -> HttpResponse {
-    file("text/html; charset=utf-8", include_str!("../../assets/provisioning.html"))
+pub(crate) async fn html(request: HttpRequest) -> HttpResponse {
+    LINKING.answer(&request)
 }
 
 /// Its script.
 #[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/javascript", body = String)))]
 #[get("/v1/provisioning/page.js")]
-pub(crate) async fn script() -> HttpResponse {
-    file("text/javascript; charset=utf-8", include_str!("../../assets/provisioning.js"))
+pub(crate) async fn script(request: HttpRequest) -> HttpResponse {
+    LINKING_SCRIPT.answer(&request)
 }
 
 /// What both scripts share.
 #[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/javascript", body = String)))]
 #[get("/v1/provisioning/code.js")]
-pub(crate) async fn shared_script() -> HttpResponse {
-    file("text/javascript; charset=utf-8", include_str!("../../assets/code.js"))
+pub(crate) async fn shared_script(request: HttpRequest) -> HttpResponse {
+    SHARED_SCRIPT.answer(&request)
 }
 
 /// The style of both.
 #[utoipa::path(tag = "linking", responses((status = 200, content_type = "text/css", body = String)))]
 #[get("/v1/provisioning/page.css")]
-pub(crate) async fn style() -> HttpResponse {
-    file("text/css; charset=utf-8", include_str!("../../assets/page.css"))
+pub(crate) async fn style(request: HttpRequest) -> HttpResponse {
+    STYLE.answer(&request)
 }
 
 /// The page of an app that synchronizes.
 #[utoipa::path(tag = "sync", responses((status = 200, content_type = "text/html", body = String)))]
 #[get("/v2/sync/page")]
-pub(crate) async fn sync_html() -> HttpResponse {
-    file("text/html; charset=utf-8", include_str!("../../assets/synchronize.html"))
+pub(crate) async fn sync_html(request: HttpRequest) -> HttpResponse {
+    SYNCHRONIZING.answer(&request)
 }
 
 /// Its script.
 #[utoipa::path(tag = "sync", responses((status = 200, content_type = "text/javascript", body = String)))]
 #[get("/v2/sync/page.js")]
-pub(crate) async fn sync_script() -> HttpResponse {
-    file("text/javascript; charset=utf-8", include_str!("../../assets/synchronize.js"))
+pub(crate) async fn sync_script(request: HttpRequest) -> HttpResponse {
+    SYNCHRONIZING_SCRIPT.answer(&request)
 }
 
 /// What a QR code is to say.
@@ -92,19 +93,7 @@ pub(crate) async fn picture(
     // What a code says may be a secret for a minute.
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "image/svg+xml"))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(svg))
-}
-
-fn file(content_type: &'static str, text: &'static str) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, content_type))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        // They belong together: none may be of an earlier release.
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(text)
 }
