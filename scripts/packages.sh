@@ -30,6 +30,7 @@ missing_packages() {
                 ;;
             peers)
                 has openssl || echo openssl
+                has curl || echo curl
                 python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
                 perl -MNet::SMPP -e 1 2>/dev/null || echo libnet-smpp-perl
                 [ -x /usr/sbin/bearerbox ] || echo kannel

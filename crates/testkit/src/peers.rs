@@ -35,6 +35,12 @@ pub fn perl(script: &str) -> Command {
     program(Path::new("perl"), &folder().join("perl").join(script))
 }
 
+/// `SCRIPT` of `deploy/test-peers/shell`, which needs curl and openssl.
+#[must_use]
+pub fn shell(script: &str) -> Command {
+    program(Path::new("bash"), &folder().join("shell").join(script))
+}
+
 /// Fetches the Python packages unless the cache has them; answers their virtual environment.
 ///
 /// # Errors

@@ -1,0 +1,6 @@
+//! Messages without the internet, through auth, sync, relay and RabbitMQ: an app synchronizes once, and its SMS reach the
+//! publisher.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod journey;
