@@ -1,5 +1,6 @@
 //! HTTP in, HTTP out: extract, call the domain, answer.
 
+pub(crate) mod devices;
 pub(crate) mod internal;
 mod lenient_json;
 pub(crate) mod page;

@@ -2,7 +2,7 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::{internal, page, provisioning, sessions, websocket};
+use crate::handlers::{devices, internal, page, provisioning, sessions, websocket};
 
 /// Routes of the public listener. Pause, ack and rotation are no routes: they happen within.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
@@ -11,6 +11,8 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(sessions::exchange)
         .service(sessions::synchronize)
         .service(websocket::init)
+        .service(devices::list)
+        .service(devices::forget)
         .service(provisioning::connect)
         .service(provisioning::scanned)
         .service(provisioning::hand_over)

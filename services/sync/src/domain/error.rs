@@ -41,6 +41,9 @@ pub(crate) enum SyncError {
     /// Nobody has this number.
     #[error("no user has this number")]
     NoUser,
+    /// The user has no such device (any more).
+    #[error("no such device")]
+    NoDevice,
     /// The one who keeps the accounts cannot be asked.
     #[error("the accounts cannot be asked")]
     Accounts(#[source] UserApiError),
@@ -74,6 +77,7 @@ impl AsProblem for SyncError {
             Self::WrongPassword => ProblemKind::Unauthenticated,
             Self::TooManyGuesses { .. } => ProblemKind::RateLimited,
             Self::NoUser => ProblemKind::NotFound("user-not-found"),
+            Self::NoDevice => ProblemKind::NotFound("device-not-found"),
             Self::Accounts(_) => ProblemKind::Unavailable,
             Self::Sealed(_) | Self::Random(_) => ProblemKind::Internal,
             Self::Limited(error) => error.kind(),

@@ -75,6 +75,32 @@ pub(crate) async fn of_phone(state: &State, phone: &E164) -> Result<(UserId, Vec
     Ok((user, opened.collect::<Result<_, _>>()?))
 }
 
+/// Lists the devices of a user, by their sessions and since when, the newest first.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn of_user(state: &State, user: UserId) -> Result<Vec<(SyncId, UnixMillis)>, SyncError> {
+    let rows = state.db.read(move |conn| devices::of_user(conn, &user)).await?;
+    Ok(rows.into_iter().map(|row| (row.session_id, row.created_at)).collect())
+}
+
+/// Forgets a device, with its session: its key is not given out again.
+///
+/// # Errors
+/// [`SyncError::NoDevice`].
+pub(crate) async fn forget(state: &State, user: UserId, id: SyncId) -> Result<(), SyncError> {
+    let forgotten = state.db.write(move |conn| {
+        // Whoever verifies holds the session, too.
+        sessions::lock(conn, &user, &id)?;
+        let was_there = devices::delete(conn, &user, &id)?;
+        if was_there {
+            sessions::delete(conn, &user, &id)?;
+        }
+        Ok::<_, DbError>(was_there)
+    });
+    if forgotten.await? { Ok(()) } else { Err(SyncError::NoDevice) }
+}
+
 /// Forgets everything about a user.
 ///
 /// # Errors

@@ -31,7 +31,9 @@ impl Refusal {
     /// From an error to this wire: the only table. `unknown` is what the call says of a session that does not exist.
     pub(super) fn of(error: &SyncError, unknown: &'static str) -> Self {
         let (status, text) = match error {
-            SyncError::NoSession | SyncError::NoUser => (StatusCode::BAD_REQUEST, unknown),
+            SyncError::NoSession | SyncError::NoUser | SyncError::NoDevice => {
+                (StatusCode::BAD_REQUEST, unknown)
+            }
             SyncError::BadKey(_) => (StatusCode::BAD_REQUEST, "invalid public key"),
             SyncError::KeyIsSet => (StatusCode::CONFLICT, "public key already set"),
             SyncError::Undecryptable | SyncError::Unencryptable(_) => {

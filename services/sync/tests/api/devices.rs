@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::models::{Clock as _, SystemClock};
+use common::models::{AccountId, Clock as _, SystemClock};
 use serde_json::{Value, json};
 use testkit::clock::FakeClock;
 use testkit::on_both;
@@ -40,6 +40,30 @@ on_both! {
         assert_eq!(both, json!({"userId": user, "keys": [entry(&second), entry(&first)]}));
         assert_eq!(most, json!({"userId": user, "keys": [entry(&third), entry(&second)]}));
         assert_ne!(first.1, second.1);
+    }
+
+    async fn a_user_sees_the_devices_and_forgets_one(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let (first, second) = (synchronized(&app).await, synchronized(&app).await);
+        let listed = app.user().get("/v1/sync/devices").await.expect(200).value();
+        let stranger = app.logged_in(AccountId::new());
+
+        let others = stranger.get("/v1/sync/devices").await.expect(200).value();
+        let path = format!("/v1/sync/devices/{}", first.0);
+        stranger.delete(&path).await.assert_status(404);
+        app.host.http.get("/v1/sync/devices").await.assert_status(401);
+        app.user().delete(&path).await.assert_status(204);
+        let again = app.user().delete(&path).await.expect(404).problem();
+
+        let mut ids: Vec<&str> =
+            listed["devices"].as_array().unwrap().iter().map(|one| one["sessionId"].as_str().unwrap()).collect();
+        let mut expected = [&*first.0, &*second.0];
+        ids.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(ids, expected, "{listed}");
+        assert_eq!(others, json!({"devices": []}));
+        assert_eq!(again.slug(), "device-not-found");
+        assert_eq!(app.shared_keys(PHONE).await.expect(200).value()["keys"], json!([entry(&second)]));
     }
 
     async fn keys_are_for_other_services_alone_and_for_numbers_that_somebody_has(db: TestDb) {
