@@ -10,6 +10,7 @@ mod error;
 mod http;
 mod mailbox;
 mod nudge;
+mod relay;
 mod sync;
 
 pub use auth::{AuthClient, PasswordVerdict, WooshCaller};
@@ -17,4 +18,5 @@ pub use error::ClientError;
 pub use http::{Peer, Timeouts, http_client};
 pub use mailbox::MailboxClient;
 pub use nudge::Nudger;
+pub use relay::RelayClient;
 pub use sync::SyncClient;

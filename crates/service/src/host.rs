@@ -72,6 +72,7 @@ impl Host {
             auth: clients.auth,
             mailbox: clients.mailbox,
             sync: clients.sync,
+            relay: clients.relay,
             nudger: clients.nudger,
             settings: Arc::new(settings),
             clock,

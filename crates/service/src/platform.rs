@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bus::Bus;
 use bus::live::Live;
-use clients::{AuthClient, MailboxClient, Nudger, Peer, SyncClient, Timeouts, http_client};
+use clients::{AuthClient, MailboxClient, Nudger, Peer, RelayClient, SyncClient, Timeouts, http_client};
 use common::crypto::Secret;
 use common::models::SharedClock;
 use db::Db;
@@ -37,6 +37,8 @@ pub struct Platform {
     pub mailbox: MailboxClient,
     /// Calls of sync.
     pub sync: SyncClient,
+    /// Calls of relay.
+    pub relay: RelayClient,
     /// Tells auth, keystore and mailbox of account events at once.
     pub nudger: Nudger,
     /// The common settings.
@@ -99,6 +101,7 @@ pub(crate) struct Clients {
     pub(crate) auth: AuthClient,
     pub(crate) mailbox: MailboxClient,
     pub(crate) sync: SyncClient,
+    pub(crate) relay: RelayClient,
     pub(crate) nudger: Nudger,
 }
 
@@ -110,19 +113,21 @@ impl Clients {
             ("keystore", identity.locate("keystore", internal.keystore_url.as_ref())?),
             ("mailbox", identity.locate("mailbox", internal.mailbox_url.as_ref())?),
             ("sync", identity.locate("sync", internal.sync_url.as_ref())?),
+            ("relay", identity.locate("relay", internal.relay_url.as_ref())?),
         ];
         let jwks = identity.locate_jwks(internal.jwks_url.as_ref())?;
         let tls = urls.iter().map(|(_, url)| url).chain(&jwks).any(|url| url.scheme() == "https");
         let http = http_client(Timeouts::default(), tls)?;
         let token = internal.token.clone().unwrap_or_else(|| Secret::from(""));
-        let [auth, keystore, mailbox, sync] =
+        let [auth, keystore, mailbox, sync, relay] =
             urls.map(|(service, url)| Peer::new(service, url, token.clone(), http.clone()));
-        let (auth, keystore, mailbox, sync) = (auth?, keystore?, mailbox?, sync?);
+        let (auth, keystore, mailbox) = (auth?, keystore?, mailbox?);
         Ok(Self {
             nudger: Nudger::new(vec![auth.clone(), keystore, mailbox.clone()]),
             auth: AuthClient::new(auth, jwks),
             mailbox: MailboxClient::new(mailbox),
-            sync: SyncClient::new(sync),
+            sync: SyncClient::new(sync?),
+            relay: RelayClient::new(relay?),
         })
     }
 }

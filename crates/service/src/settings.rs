@@ -125,6 +125,7 @@ impl CommonSettings {
             ("internal.keystore_url", &self.internal.keystore_url),
             ("internal.mailbox_url", &self.internal.mailbox_url),
             ("internal.sync_url", &self.internal.sync_url),
+            ("internal.relay_url", &self.internal.relay_url),
             ("internal.jwks_url", &self.internal.jwks_url),
             ("http.public_url", &self.http.public_url),
         ] {
@@ -167,6 +168,8 @@ pub struct InternalSection {
     pub mailbox_url: Option<Url>,
     /// The internal base URL of sync, likewise; default: `http://sync:9090`.
     pub sync_url: Option<Url>,
+    /// The internal base URL of relay, likewise; default: `http://relay:9090`.
+    pub relay_url: Option<Url>,
     /// Where the public keys of access tokens are, likewise; default: `/.well-known/jwks.json` below `auth_url`.
     pub jwks_url: Option<Url>,
     /// How often public keys and revocations are read from auth again, beside the events that tell of changes.
@@ -185,6 +188,7 @@ impl Default for InternalSection {
             keystore_url: None,
             mailbox_url: None,
             sync_url: None,
+            relay_url: None,
             jwks_url: None,
             refresh: Duration::from_secs(60),
         }

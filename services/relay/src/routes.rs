@@ -3,7 +3,7 @@
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::{intake, seeds, sms, v3};
-use crate::handlers::{broker_access, gateway_clients};
+use crate::handlers::{broker_access, gateway_clients, internal};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
@@ -28,10 +28,11 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(broker_access::post);
 }
 
-/// Routes of the internal listener: operators, and RabbitMQ, which has no credential to show.
+/// Routes of the internal listener: other services, operators, and RabbitMQ, which has no credential to show.
 pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
     config
         .app_data(broker_access::InternalListener)
+        .service(internal::seeds)
         .service(gateway_clients::register)
         .service(gateway_clients::list)
         .service(gateway_clients::rotate)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use async_trait::async_trait;
 use bus::live::Live;
+use clients::RelayClient;
 use common::crypto::DataKey;
 use common::crypto::oaep::OaepPrivateKey;
 use common::models::SharedClock;
@@ -36,6 +37,8 @@ pub(crate) struct State {
     pub(crate) data_key: DataKey,
     /// Who keeps the accounts.
     pub(crate) users: Arc<dyn UserApi>,
+    /// Knows which modems are there.
+    pub(crate) relay: RelayClient,
     /// This process, among those that show sessions.
     pub(crate) process: Process,
     /// Where clients reach this service, if that is known.
@@ -89,6 +92,7 @@ impl service::App for App {
         let public_url = settings.public_url.clone().or_else(|| platform.settings.http.public_url.clone());
         let state = State {
             users: users(&settings, platform, public_url.as_ref())?,
+            relay: platform.relay.clone(),
             process: Process::new(),
             public_url,
             live: platform.live.clone(),

@@ -161,6 +161,29 @@ impl FromStr for SeedKind {
 
 sql_text!(SeedKind);
 
+/// A modem that is there: an element of `GET /seeds`, and the answer of `GET /internal/relay/v1/seeds` is a list of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct Seed {
+    /// Its SIM, or what stands for that.
+    #[serde(rename = "IMSI")]
+    pub imsi: String,
+    /// Its number.
+    #[serde(rename = "MSISDN")]
+    pub msisdn: E164,
+    /// What it knows.
+    pub seed_type: SeedKind,
+    /// The country of its number.
+    pub country: String,
+    /// The operator of its number; empty if that is not known.
+    pub operator_name: String,
+    /// MCC and MNC of the operator; likewise.
+    pub operator_id: String,
+    /// When it pinged last: seconds since 1970.
+    #[serde(rename = "LPS")]
+    pub last_ping: f64,
+}
+
 /// Body of `POST /v1/gateway-clients`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -22,6 +22,16 @@ const PASSWORD: &str = "correct horse battery staple";
 const PHONE: &str = "+237677123456";
 const MESSAGE: &str = "g:a@b.c:::Hi:text";
 
+/// What an app has then.
+struct Synchronized {
+    /// The text of its SMS.
+    sms: String,
+    /// Where it may send that.
+    gateway_clients: Value,
+    /// What the websocket told of it.
+    frames: Vec<String>,
+}
+
 /// auth, sync and relay, with an account whose number is verified.
 struct World {
     host: TestHost,
@@ -59,9 +69,8 @@ impl World {
         Self { host, vhost, account, token }
     }
 
-    /// Lets an app synchronize by the URL that the websocket shows. Gives the text of its SMS, and the frames that told of
-    /// it.
-    async fn synchronize(&self) -> (String, Vec<String>) {
+    /// Lets an app synchronize by the URL that the websocket shows.
+    async fn synchronize(&self) -> Synchronized {
         let user = self.host.http.with_token(&self.token);
         let url = user.get(&format!("/v2/sync/users/{}", self.account)).await.expect(200).text();
         let (mut socket, _) = connect_async(url).await.unwrap();
@@ -73,15 +82,25 @@ impl World {
         while let Some(Ok(Message::Text(frame))) = socket.next().await {
             frames.push(frame.to_string());
         }
-        (String::from_utf8(output.stdout).unwrap(), frames)
+        let output = String::from_utf8(output.stdout).unwrap();
+        let (sms, gateway_clients) = output.split_once('\n').unwrap();
+        Synchronized {
+            sms: sms.to_owned(),
+            gateway_clients: serde_json::from_str(gateway_clients).unwrap(),
+            frames,
+        }
     }
 
-    /// Hands an SMS in, as a gateway client does.
-    async fn forward(&self, client: &Value, text: &str) -> Answer {
+    /// Calls as a gateway client.
+    async fn call(&self, client: &Value, path: &str, body: &Value) -> Answer {
         let [id, secret] = ["clientId", "secret"].map(|name| client[name].as_str().unwrap());
-        let request = self.host.http.request(Method::POST, "/sms/platform/gateway-client");
-        let body = json!({"text": text, "MSISDN": PHONE});
-        self.host.http.send(request.basic_auth(id, Some(secret)).json(&body)).await
+        let request = self.host.http.request(Method::POST, path);
+        self.host.http.send(request.basic_auth(id, Some(secret)).json(body)).await
+    }
+
+    /// Hands an SMS in.
+    async fn forward(&self, client: &Value, text: &str) -> Answer {
+        self.call(client, "/sms/platform/gateway-client", &json!({"text": text, "MSISDN": PHONE})).await
     }
 
     /// Takes the next message out of the publisher's queue.
@@ -102,10 +121,14 @@ testkit::on_both! {
         let operator = world.host.http.with_token(ADMIN_TOKEN);
         let client = operator.post("/v1/gateway-clients", &json!({})).await.expect(201).value();
 
-        let (sms, frames) = world.synchronize().await;
-        world.forward(&client, &sms).await.assert_status(200);
+        let ping = json!({"IMSI": "624012345678901", "MSISDN": "+237650000000", "seed_type": "seed"});
+        world.call(&client, "/seeds/ping", &ping).await.assert_status(200);
 
-        assert_eq!(frames, ["201- pause", "200- ack"]);
+        let app = world.synchronize().await;
+        world.forward(&client, &app.sms).await.assert_status(200);
+
+        assert_eq!(app.frames, ["201- pause", "200- ack"]);
+        assert_eq!(app.gateway_clients[0]["MSISDN"], "+237650000000", "{}", app.gateway_clients);
         let expected = json!({"MSISDN": PHONE, "platform": "gmail", "message": MESSAGE});
         assert_eq!(world.published().await, expected);
         world.host.stop().await;
@@ -115,14 +138,14 @@ testkit::on_both! {
         let world = World::start(&test).await;
         let operator = world.host.http.with_token(ADMIN_TOKEN);
         let client = operator.post("/v1/gateway-clients", &json!({})).await.expect(201).value();
-        let (first, _) = world.synchronize().await;
-        let (second, _) = world.synchronize().await;
+        let first = world.synchronize().await.sms;
+        let second = world.synchronize().await.sms;
 
         for sms in [&second, &first] {
             world.forward(&client, sms).await.assert_status(200);
             assert_eq!(world.published().await["message"], MESSAGE);
         }
-        let (third, _) = world.synchronize().await;
+        let third = world.synchronize().await.sms;
         let user = world.host.http.with_token(&world.token);
         let request = user.request(Method::DELETE, "/v1/accounts/current").json(&json!({"password": PASSWORD}));
         user.send(request).await.assert_status(204);

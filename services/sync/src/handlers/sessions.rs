@@ -1,5 +1,7 @@
 //! `/v2/sync/users/...`: how an app synchronizes. What differs is in `docs/compat/sync-gateway.md`.
 
+use std::time::Duration;
+
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, get, post};
@@ -8,9 +10,11 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use common::crypto::oaep::MaskHash;
+use common::models::gateway::Seed;
 use common::models::{Problem, ProblemKind};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::timeout;
 use web::{Caller, ClientAddr, Failure, Rule};
 
 use super::lenient_json;
@@ -20,6 +24,9 @@ use crate::delivery::{Base, verification_path};
 use crate::domain::verify::{Proof, Synchronized};
 use crate::domain::{SyncError, SyncId, UserId, handshake, sessions, verify};
 use crate::settings::Start;
+
+/// How long relay may take to list modems.
+const SEEDS_PATIENCE: Duration = Duration::from_secs(1);
 
 const NO_SESSION: &str = "invalid session requested";
 const NO_HANDSHAKE: &str = "failed to update user's public key";
@@ -140,10 +147,25 @@ pub(crate) async fn synchronize(
                 "shared_key": base64::engine::general_purpose::STANDARD.encode(shared_key),
                 "user_platforms": platforms,
                 "seeds_url": seeds,
-                "gateway_clients": [],
+                "gateway_clients": gateway_clients(&state).await,
             }))
         }
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The modems that are there. A device that has its key does not wait for them: it finds them at `seeds_url`, too.
+async fn gateway_clients(state: &State) -> Vec<Seed> {
+    match timeout(SEEDS_PATIENCE, state.relay.seeds()).await {
+        Ok(Ok(seeds)) => seeds,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a device gets no list of gateway clients: relay has not told it");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::warn!("a device gets no list of gateway clients: relay was too slow");
+            Vec::new()
+        }
     }
 }
 

@@ -92,8 +92,12 @@ impl TestApp {
         (clock, auth): (SharedClock, FakeAuth),
         (account, key): (AccountId, Arc<str>),
     ) -> Self {
-        let own =
-            [("internal.auth_url", &*auth.url), ("sync.private_key", &*key), ("sync.data_key", DATA_KEY)];
+        let own = [
+            ("internal.auth_url", &*auth.url),
+            ("internal.relay_url", &*auth.url),
+            ("sync.private_key", &*key),
+            ("sync.data_key", DATA_KEY),
+        ];
         let more = [&own, more].concat();
         let settings = HostSettings { more: &more, clock: Arc::clone(&clock), ..HostSettings::default() };
         let host = TestHost::start::<sync::App>(db, settings).await;
@@ -104,6 +108,7 @@ impl TestApp {
     pub(crate) async fn program(&self, db: &TestDb, more: &[(&str, &str)]) -> Program {
         let own = [
             ("internal.auth_url", &*self.auth.url),
+            ("internal.relay_url", &*self.auth.url),
             ("sync.private_key", &*self.key),
             ("sync.data_key", DATA_KEY),
             ("database.url", &*db.settings().url),

@@ -2,10 +2,7 @@
 
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{Error, HttpRequest, HttpResponse, get, post};
-use common::models::E164;
-use common::models::gateway::SeedKind;
-use serde::Serialize;
-use utoipa::ToSchema;
+use common::models::gateway::{Seed, SeedKind};
 
 use super::super::basic;
 use super::fields::Fields;
@@ -15,25 +12,6 @@ use crate::domain::pings::{self, Ping};
 use crate::store::seeds::{SeedName, SeedRow};
 
 const TEXT: &str = "text/plain; charset=utf-8";
-
-/// A modem that is there.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Seed {
-    /// Its SIM, or what stands for that.
-    #[serde(rename = "IMSI")]
-    imsi: String,
-    /// Its number.
-    #[serde(rename = "MSISDN")]
-    msisdn: E164,
-    seed_type: SeedKind,
-    country: String,
-    operator_name: String,
-    /// MCC and MNC.
-    operator_id: String,
-    /// When it pinged last: seconds since 1970.
-    #[serde(rename = "LPS")]
-    last_ping: f64,
-}
 
 /// Says that a modem is there. It is listed for 20 seconds (`relay.seed_ttl`).
 #[utoipa::path(tag = "seeds", request_body(content = String, content_type = "application/json",
@@ -136,7 +114,8 @@ async fn shows_imsi(state: &State, request: &HttpRequest) -> bool {
     state.settings.public_imsi || basic::caller(state, request).await.is_ok()
 }
 
-fn view(row: SeedRow, open: bool) -> Seed {
+/// What is told of a modem.
+pub(in crate::handlers) fn view(row: SeedRow, open: bool) -> Seed {
     Seed {
         last_ping: seconds(&row),
         imsi: if open { row.imsi } else { row.pseudonym },
