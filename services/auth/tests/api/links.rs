@@ -198,7 +198,8 @@ on_both! {
         let (waited, ended) = tokio::join!(wait(&auth, &old, token.text("tokenId"), 60), ended);
 
         ended.assert_status(204);
-        waited.assert_status(401);
+        // The token goes with the session: whoever is just looking may find it gone before hearing that the session is.
+        assert!(matches!(waited.status.as_u16(), 401 | 404), "{}", waited.status);
     }
 
     async fn tokens_are_made_and_used_so_often_and_no_more(db: TestDb) {
