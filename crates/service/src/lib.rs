@@ -25,6 +25,7 @@ mod program;
 mod revocations;
 mod settings;
 pub mod signal_server;
+mod sweeper;
 pub mod woosh;
 
 pub use account_events::{AccountEvents, account_event_record, handle_account_events};
@@ -37,3 +38,4 @@ pub use platform::Platform;
 pub use program::{Options, block_on, environment, main, migrate as migrate_one, openapi, report, serve};
 pub use revocations::{ACCOUNT_EVENT_KIND, MAX_ACCESS_TTL};
 pub use settings::{CommonSettings, DatabaseSection, InternalSection, LiveSection, SECTIONS};
+pub use sweeper::sweep_every;

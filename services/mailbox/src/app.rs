@@ -11,7 +11,9 @@ use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::ws::KeysLow;
 use db::{Db, Migrations};
-use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox};
+use service::{
+    AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox, sweep_every,
+};
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Gate, Limits, RoutesFn, Service, Task};
 
@@ -126,7 +128,7 @@ impl service::App for App {
         service.checks.push(Arc::new(DatabaseCheck(db)));
         let (sweeper, walker, caller) = (state.clone(), state.clone(), state.clone());
         service.tasks.push(Task::new("mailbox-housekeeping", move |cancel| async move {
-            housekeeping::run(sweeper, cancel).await;
+            sweep_every(sweeper.settings.sweep_every, cancel, || housekeeping::sweep(sweeper.clone())).await;
             Ok::<_, StartError>(())
         }));
         service.tasks.push(Task::new("mailbox-patrol", move |cancel| async move {

@@ -10,6 +10,7 @@ use common::models::events::{AccountChange, AccountEvent};
 use db::{Db, Migrations};
 use service::{
     AccessTokens, AccountEvents, DatabaseCheck, Platform, StartError, Switch, handle_account_events,
+    sweep_every,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Gate, Limits, RoutesFn, Service, Task};
@@ -158,7 +159,7 @@ impl service::App for App {
         let (sweeper, walker, keeper, watcher) =
             (state.clone(), state.hub.clone(), state.clone(), state.hub.clone());
         service.tasks.push(Task::new("notify-housekeeping", move |cancel| async move {
-            housekeeping::run(sweeper, cancel).await;
+            sweep_every(sweeper.settings.sweep_every, cancel, || housekeeping::sweep(sweeper.clone())).await;
             Ok::<_, StartError>(())
         }));
         service.tasks.push(Task::new("notify-patrol", move |cancel| async move {

@@ -8,7 +8,7 @@ use clients::{SyncClient, Timeouts, http_client};
 use common::crypto::Secret;
 use common::models::SharedClock;
 use db::{Db, Migrations};
-use service::{AccessTokens, DatabaseCheck, Platform, StartError};
+use service::{AccessTokens, DatabaseCheck, Platform, StartError, sweep_every};
 use tokio::sync::Notify;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Limits, RoutesFn, Service, Task};
@@ -112,7 +112,7 @@ impl service::App for App {
             ),
         }
         service.tasks.push(Task::new("relay-housekeeping", move |cancel| async move {
-            housekeeping::run(state, cancel).await;
+            sweep_every(state.settings.sweep_every, cancel, || housekeeping::sweep(state.clone())).await;
             Ok::<_, StartError>(())
         }));
         Ok(service)

@@ -11,7 +11,7 @@ use common::crypto::oaep::OaepPrivateKey;
 use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use db::{Db, Migrations};
-use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events};
+use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, sweep_every};
 use url::Url;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Limits, RoutesFn, Service, Task};
@@ -112,7 +112,7 @@ impl service::App for App {
         service.checks.push(Arc::new(DatabaseCheck(db)));
         let (sweeper, living) = (state.clone(), state.clone());
         service.tasks.push(Task::new("sync-housekeeping", move |cancel| async move {
-            housekeeping::run(sweeper, cancel).await;
+            sweep_every(sweeper.settings.sweep_every, cancel, || housekeeping::sweep(sweeper.clone())).await;
             Ok::<_, StartError>(())
         }));
         service.tasks.push(Task::new("sync-process", move |cancel| async move {

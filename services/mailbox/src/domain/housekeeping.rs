@@ -1,9 +1,6 @@
 //! What time alone removes: envelopes nobody fetched, answers nobody asks for again, tickets nobody used,
 //! memories of what is gone.
 
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
-
 use super::batch::Job;
 use super::error::MailboxError;
 use super::{signal_server, woosh};
@@ -11,28 +8,8 @@ use crate::app::State;
 use crate::store::signal_server::devices;
 use crate::store::{envelopes, idempotency, mailboxes, tickets};
 
-/// Removes what has expired, regularly, in bounded batches.
-pub(crate) async fn run(state: State, cancel: CancellationToken) {
-    let mut timer = tokio::time::interval(state.settings.sweep_every);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            _ = timer.tick() => {}
-        }
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            swept = sweep(&state) => {
-                if let Err(error) = swept {
-                    tracing::warn!(%error, "what has expired could not be removed; trying again later");
-                }
-            }
-        }
-    }
-}
-
-/// Removes everything that has expired by now.
-async fn sweep(state: &State) -> Result<(), MailboxError> {
+/// Removes everything that has expired by now, in bounded batches.
+pub(crate) async fn sweep(state: State) -> Result<(), MailboxError> {
     let now = state.clock.now();
     let batch = state.settings.sweep_batch;
     let full = batch as usize;
@@ -47,8 +24,8 @@ async fn sweep(state: &State) -> Result<(), MailboxError> {
             break;
         }
     }
-    woosh::expire(state, now - state.settings.ttl).await?;
-    signal_server::expire(state, now - state.settings.ttl).await?;
+    woosh::expire(&state, now - state.settings.ttl).await?;
+    signal_server::expire(&state, now - state.settings.ttl).await?;
     let old = now - state.settings.idempotency_ttl;
     while state.db.write(move |conn| idempotency::prune(conn, old, batch.into())).await? >= full {}
     while state.db.write(move |conn| tickets::prune(conn, now, batch.into())).await? >= full {}

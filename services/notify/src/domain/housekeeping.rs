@@ -1,35 +1,12 @@
 //! What time alone removes: notifications nobody came back for, answers nobody asks for again, tokens, presence that is
 //! not renewed, channels that are not used.
 
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
-
 use super::error::NotifyError;
 use crate::app::State;
 use crate::store::{channels, history, presences, publishing, subscriptions, tokens};
 
-/// Removes what has expired, regularly, in bounded batches.
-pub(crate) async fn run(state: State, cancel: CancellationToken) {
-    let mut timer = tokio::time::interval(state.settings.sweep_every);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            _ = timer.tick() => {}
-        }
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            swept = sweep(&state) => {
-                if let Err(error) = swept {
-                    tracing::warn!(%error, "what has expired could not be removed; trying again later");
-                }
-            }
-        }
-    }
-}
-
-/// Removes everything that has expired by now.
-async fn sweep(state: &State) -> Result<(), NotifyError> {
+/// Removes everything that has expired by now, in bounded batches.
+pub(crate) async fn sweep(state: State) -> Result<(), NotifyError> {
     let (db, settings, now) = (&state.db, &state.settings, state.clock.now());
     let (limit, full) = (i64::from(settings.sweep_batch), settings.sweep_batch as usize);
     loop {
