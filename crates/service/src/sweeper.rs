@@ -15,15 +15,19 @@ where
 {
     let mut timer = tokio::time::interval(period);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let sweeping = async {
-        loop {
+    loop {
+        let turn = async {
             timer.tick().await;
-            if let Err(error) = sweep().await {
+            sweep().await
+        };
+        match cancel.run_until_cancelled(turn).await {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
                 tracing::warn!(%error, "what has expired could not be removed; trying again later");
             }
         }
-    };
-    cancel.run_until_cancelled(sweeping).await;
+    }
 }
 
 #[cfg(test)]
@@ -32,18 +36,22 @@ mod tests {
 
     use super::*;
 
+    const PERIOD: Duration = Duration::from_millis(1);
+
     #[tokio::test]
     async fn a_sweep_that_fails_is_done_again_and_the_end_ends_it() {
         let (cancel, sweeps) = (CancellationToken::new(), Cell::new(0));
 
         let sweep = || {
             sweeps.set(sweeps.get() + 1);
+            // The next turn is due at once: a cancellation goes before it.
+            std::thread::sleep(PERIOD * 2);
             if sweeps.get() == 3 {
                 cancel.cancel();
             }
             async { Err::<(), _>("away") }
         };
-        sweep_every(Duration::from_millis(1), cancel.clone(), sweep).await;
+        sweep_every(PERIOD, cancel.clone(), sweep).await;
 
         assert_eq!(sweeps.get(), 3);
     }
