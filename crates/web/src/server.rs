@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::app::Site;
 use self::app::application;
 use crate::{
-    BoxError, Gate, HttpSettings, InternalSettings, Service,
+    BoxError, Gate, HttpSettings, InternalSettings, Page, Service,
     client_addr::TrustedProxies,
     cors::Cors,
+    front::Front,
     health::Readiness,
     internal::Credentials,
     metrics::{HttpMetrics, Registries},
@@ -145,6 +146,7 @@ impl Server {
         let sockets = Sockets::new(cancel.clone(), self.http.max_sockets, metrics.websockets_open.clone());
 
         let names: Vec<_> = self.services.iter().map(|service| service.name).collect();
+        let pages: Vec<Page> = self.services.iter().flat_map(|service| service.pages.clone()).collect();
         let checks = self
             .services
             .iter()
@@ -159,17 +161,22 @@ impl Server {
             gate: self.gate.map(Data::from),
             proxies: Data::new(TrustedProxies::new(&self.http.trusted_proxies)),
             json_limit_bytes: self.http.json_limit_bytes,
-            names,
         };
         let public = self.services.iter().map(|service| Arc::clone(&service.routes)).collect();
-        let public = Site::new(shared.clone(), public, Cors::new(&self.http.cors_origins), None);
+        let public = Site::new(
+            shared.clone(),
+            public,
+            Cors::new(&self.http.cors_origins),
+            None,
+            Front::new(&names, &pages),
+        );
         let internal = self.services.iter().map(|service| Arc::clone(&service.internal)).collect();
         let operation = app::Operation {
             readiness: Data::from(Arc::clone(&readiness)),
             registries,
             credentials: Data::new(Credentials::new(self.internal.token, self.internal.admin_token)),
         };
-        let internal = Site::new(shared, internal, Cors::default(), Some(operation));
+        let internal = Site::new(shared, internal, Cors::default(), Some(operation), Front::new(&names, &[]));
 
         let mut builder =
             ServerBuilder::new().disable_signals().shutdown_timeout(self.http.drain_timeout.as_secs().max(1));

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
+use crate::front::Page;
 use crate::health::Check;
 
 /// Adds a service's routes to an application; run once per worker thread and listener.
@@ -25,6 +26,8 @@ pub struct Service {
     pub routes: RoutesFn,
     /// Routes of the internal listener.
     pub internal: RoutesFn,
+    /// Pages for people, on the public listener.
+    pub pages: Vec<Page>,
     /// Tasks that run for as long as the process does.
     pub tasks: Vec<Task>,
     /// Dependencies without which the service is not ready.
@@ -40,6 +43,7 @@ impl Service {
             name,
             routes: routes(|_| {}),
             internal: routes(|_| {}),
+            pages: Vec::new(),
             tasks: Vec::new(),
             checks: Vec::new(),
             metrics: Registry::new(),

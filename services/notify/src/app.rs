@@ -13,7 +13,7 @@ use service::{
     sweep_every,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{Gate, Limits, RoutesFn, Service, Task};
+use web::{Gate, Limits, Page, RoutesFn, Service, Task};
 
 use crate::delivery::{Attendance, ChannelApi, Hub, Means, Presence, patrol};
 use crate::domain::{ChannelName, NotifyError, Registrar, Writer, housekeeping};
@@ -147,6 +147,9 @@ impl service::App for App {
 
         let data = Data::new(state.clone());
         let sockets = sockets(&state, &platform.settings.http.cors_origins);
+        if state.settings.trial_page {
+            service.pages.push(Page { path: "/v1/notify/page", title: "Try out notifications" });
+        }
         service.routes = web::routes(move |config: &mut ServiceConfig<'_>| {
             config.app_data(data.clone());
             routes::public(config);

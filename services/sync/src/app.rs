@@ -14,7 +14,7 @@ use db::{Db, Migrations};
 use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, sweep_every};
 use url::Url;
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{Limits, RoutesFn, Service, Task};
+use web::{Limits, Page, RoutesFn, Service, Task};
 
 use crate::domain::provisioning::Seats;
 use crate::domain::{Process, SyncError, housekeeping, keep_alive, shared_keys};
@@ -107,6 +107,10 @@ impl service::App for App {
         };
 
         let data = Data::new(state.clone());
+        service.pages = vec![
+            Page { path: "/v1/provisioning/page", title: "Link a new device" },
+            Page { path: "/v2/sync/page", title: "Synchronize a gateway client" },
+        ];
         service.routes = with_state(&data, routes::public);
         service.internal = with_state(&data, routes::internal);
         service.checks.push(Arc::new(DatabaseCheck(db)));

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use actix_web::{
-    App, Error, HttpRequest, HttpResponse,
+    App, Error, HttpRequest,
     body::BoxBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     middleware::from_fn,
@@ -18,6 +18,7 @@ use crate::{
     client_addr::TrustedProxies,
     cors::Cors,
     extract::{self, Shutdown},
+    front::Front,
     health::{self, Readiness},
     internal::Credentials,
     json::JsonLimit,
@@ -37,7 +38,6 @@ pub(super) struct Shared {
     pub(super) gate: Option<Data<Gate>>,
     pub(super) proxies: Data<TrustedProxies>,
     pub(super) json_limit_bytes: usize,
-    pub(super) names: Vec<&'static str>,
 }
 
 /// What only the internal listener has.
@@ -52,6 +52,7 @@ pub(crate) struct Site {
     shared: Shared,
     routes: Vec<RoutesFn>,
     operation: Option<Operation>,
+    front: Front,
     pub(crate) table: RouteTable,
     pub(crate) cors: Cors,
 }
@@ -68,9 +69,10 @@ impl Site {
         routes: Vec<RoutesFn>,
         cors: Cors,
         operation: Option<Operation>,
+        front: Front,
     ) -> Arc<Self> {
         let descriptions: Vec<_> = routes.iter().map(|routes| openapi("", "", routes)).collect();
-        Arc::new(Self { shared, routes, operation, table: RouteTable::new(&descriptions), cors })
+        Arc::new(Self { shared, routes, operation, front, table: RouteTable::new(&descriptions), cors })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -104,12 +106,12 @@ impl Site {
 
     /// Routes of the server's own. They come after those of the services, which may answer `/` themselves.
     fn own_routes(&self, config: &mut ServiceConfig) {
-        let page = serde_json::json!({ "name": "sealpost", "status": "up", "services": self.shared.names });
-        let status = move || {
-            let page = page.clone();
-            async move { HttpResponse::Ok().json(page) }
+        let front = self.front.clone();
+        let answer = move |request: HttpRequest| {
+            let answer = front.answer(&request);
+            async move { answer }
         };
-        config.service(web::resource("/").route(web::get().to(status)));
+        config.service(web::resource("/").route(web::get().to(answer)));
         if self.operation.is_some() {
             config
                 .service(web::resource("/health/live").route(web::get().to(health::live)))

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, get};
 use prometheus::IntCounter;
 use serde_json::Value;
 use tokio::sync::watch;
-use web::{HttpSettings, Service, Task, openapi, routes};
+use web::{HttpSettings, Page, Service, Task, openapi, routes};
 
 use crate::{
     harness::{DEADLINE, Host, settings},
@@ -24,6 +24,7 @@ fn second() -> Service {
     service.routes = routes(|config| {
         config.service(other);
     });
+    service.pages = vec![Page { path: "/v1/other", title: "Another thing" }];
     let stored = IntCounter::new("toy_stored_total", "Things stored.").unwrap();
     service.metrics.register(Box::new(stored)).unwrap();
     service
@@ -37,8 +38,24 @@ async fn two_services_answer_on_one_listener() {
     assert_eq!(host.get("/v1/other").send().await.unwrap().text().await.unwrap(), "other");
     let status: Value = host.get("/").send().await.unwrap().json().await.unwrap();
     assert_eq!(status["services"], serde_json::json!(["toy", "second"]));
+    assert_eq!(status["pages"], serde_json::json!([{"path": "/v1/other", "title": "Another thing"}]));
     assert_eq!(host.get("/metrics").send().await.unwrap().status(), 404);
     assert_eq!(host.get("/health/ready").send().await.unwrap().status(), 404);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_browser_gets_a_page_with_the_way_to_the_others() {
+    let host = Host::start([toy().0, second()]);
+
+    let answer = host.get("/").header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(answer.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    let page = answer.text().await.unwrap();
+    assert!(
+        page.contains("toy, second") && page.contains(r#"<a href="/v1/other">Another thing</a>"#),
+        "{page}"
+    );
     host.stop().await;
 }
 
