@@ -1,5 +1,6 @@
 //! Push, against a push service of another hand that decrypts what comes.
 
+mod endings;
 mod service;
 
 use std::time::Duration;

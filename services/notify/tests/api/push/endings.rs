@@ -1,0 +1,70 @@
+//! Where pushes end: at a push service's own limit, at ours, and with what gave the device its place.
+
+use common::models::{AccountId, Clock as _, SessionId, SystemClock};
+use serde_json::{Value, json};
+use testkit::http::TestClient;
+
+use super::{SUBSCRIPTION, borrowed, device, refused, settings, start, subscribe};
+use crate::harness::TestApp;
+use crate::push::service::PushService;
+
+testkit::on_both! {
+    async fn what_is_too_large_for_a_push_service_goes_without_its_data(test: TestDb) {
+        let (app, service) = start(&test).await;
+        device(&app.backend, &app.host.url, "a", &service).await;
+        service.answer(&json!({"statuses": [413]})).await;
+
+        let body = json!({"channel": "a", "data": "hello", "push": {"carry": "data"}});
+        app.backend.client.post("/v1/notify/messages", &body).await.assert_status(200);
+
+        let all = service.received(2).await;
+        let plain: Vec<&Value> = all.iter().map(|one| &one["plain"]).collect();
+        let without = json!({"channel": "a", "offset": 1});
+        assert_eq!(plain, [&json!({"channel": "a", "offset": 1, "data": "hello"}), &without]);
+        app.host.stop().await;
+    }
+
+    async fn a_channel_has_so_many_devices_that_are_pushed_to_and_a_known_one_may_move(test: TestDb) {
+        let service = PushService::start();
+        let mut own = settings(&service);
+        own.push(("notify.push.max_subscriptions", "2".to_owned()));
+        let app = TestApp::start_with(&test, &borrowed(&own)).await;
+        let first = device(&app.backend, &app.host.url, "a", &service).await;
+        device(&app.backend, &app.host.url, "a", &service).await;
+        let third = app.backend.issue(&json!({"channel": "a"})).await["token"].as_str().unwrap().to_owned();
+
+        let third = TestClient::new(&app.host.url).with_token(&third);
+        let answer = third.put(SUBSCRIPTION, &service.subscription("phone")).await;
+
+        refused(answer, 422, "too-many-push-subscriptions");
+        subscribe(&app.host.url, &first, &service.subscription("new-phone")).await;
+        device(&app.backend, &app.host.url, "b", &service).await;
+        app.host.stop().await;
+    }
+
+    async fn a_revoked_session_and_a_deleted_account_are_not_pushed_to(test: TestDb) {
+        let (app, service) = start(&test).await;
+        let narrow = app.backend.narrow();
+        let (left, deleted, stays) = (AccountId::new(), AccountId::new(), AccountId::new());
+        let mut sessions: Vec<SessionId> = Vec::new();
+        for (account, name) in [(left, "left"), (deleted, "deleted"), (stays, "stays")] {
+            let (access, session) = app.access_token(account).await;
+            subscribe(&app.host.url, &access, &service.subscription(name)).await;
+            sessions.push(session);
+        }
+
+        let now = SystemClock.now().as_i64();
+        let revoked = json!({"type": "session.revoked", "accountId": left, "at": now, "sessionId": sessions[0]});
+        for event in [revoked, json!({"type": "account.deleted", "accountId": deleted, "at": now})] {
+            app.nudge(&event).await;
+        }
+        // The one that stays comes last: what were pushed to the others would have come before.
+        for account in [left, deleted, stays] {
+            narrow.publish(&format!("account:{account}"), &json!(1)).await;
+        }
+
+        let all = service.received(1).await;
+        assert_eq!(all[0]["path"], "/push/stays", "{all:?}");
+        app.host.stop().await;
+    }
+}
