@@ -27,7 +27,7 @@ pub(crate) fn revoke(gate: &Gate, event: &AccountEvent, now: UnixMillis) -> bool
             gate.revoke_device((event.account_id, *device_id), event.at, until);
         }
         AccountChange::SessionRevoked { session_id } => gate.revoke_session(*session_id, until),
-        AccountChange::KeysLow { .. } => return false,
+        AccountChange::KeysLow { .. } | AccountChange::KeysStocked { .. } => return false,
     }
     true
 }

@@ -90,9 +90,10 @@ impl AccountEvents for Events {
             AccountChange::DeviceRemoved { device_id, .. } => {
                 sessions::end_bound(&self.0, event.account_id, *device_id, event.at).await
             }
-            AccountChange::Deleted | AccountChange::SessionRevoked { .. } | AccountChange::KeysLow { .. } => {
-                Ok(())
-            }
+            AccountChange::Deleted
+            | AccountChange::SessionRevoked { .. }
+            | AccountChange::KeysLow { .. }
+            | AccountChange::KeysStocked { .. } => Ok(()),
         }
     }
 }

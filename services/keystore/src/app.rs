@@ -75,7 +75,8 @@ impl AccountEvents for Events {
             // Removals are ours. A device outlives its session: its owner removes or replaces it.
             AccountChange::DeviceRemoved { .. }
             | AccountChange::SessionRevoked { .. }
-            | AccountChange::KeysLow { .. } => Ok(()),
+            | AccountChange::KeysLow { .. }
+            | AccountChange::KeysStocked { .. } => Ok(()),
         }
     }
 }

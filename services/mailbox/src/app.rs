@@ -60,9 +60,13 @@ impl AccountEvents for Events {
                 lives::close(&self.0, of(*device_id), *generation).await
             }
             AccountChange::KeysLow { device_id, kind, remaining } => {
+                lives::note_keys(&self.0, of(*device_id), *kind, Some(*remaining)).await?;
                 let keys = KeysLow { kind: *kind, remaining: *remaining };
                 hints::keys_low(&self.0.live, of(*device_id), keys);
                 Ok(())
+            }
+            AccountChange::KeysStocked { device_id, kind } => {
+                lives::note_keys(&self.0, of(*device_id), *kind, None).await
             }
             // The gate knows, and so do the sockets that watch it.
             AccountChange::SessionRevoked { .. } => Ok(()),

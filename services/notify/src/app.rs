@@ -65,7 +65,7 @@ impl AccountEvents for Events {
                 removing.await?;
                 Ok(())
             }
-            AccountChange::KeysLow { .. } => Ok(()),
+            AccountChange::KeysLow { .. } | AccountChange::KeysStocked { .. } => Ok(()),
         }
     }
 }

@@ -65,7 +65,8 @@ impl AccountEvents for Events {
             // What synchronizes is no device of ours, and needs no session of ours.
             AccountChange::DeviceRemoved { .. }
             | AccountChange::SessionRevoked { .. }
-            | AccountChange::KeysLow { .. } => Ok(()),
+            | AccountChange::KeysLow { .. }
+            | AccountChange::KeysStocked { .. } => Ok(()),
         }
     }
 }

@@ -86,6 +86,14 @@ pub enum AccountChange {
         /// How many are left.
         remaining: u32,
     },
+    /// A device that was running out of one-time prekeys has enough again.
+    #[serde(rename = "keys.stocked")]
+    KeysStocked {
+        /// The device.
+        device_id: DeviceId,
+        /// Which prekeys.
+        kind: PreKeyKind,
+    },
 }
 
 /// Something that happened to a mailbox; topic `mailbox-events`, keyed by the account id. Carries no content.
@@ -145,7 +153,8 @@ impl AccountEvent {
     pub const TOPIC: &'static str = "account-events";
     /// The record header `schema`.
     pub const SCHEMA: &'static str = "account-event.1";
-    const TYPES: [&'static str; 4] = ["account.deleted", "device.removed", "session.revoked", "keys.low"];
+    const TYPES: [&'static str; 5] =
+        ["account.deleted", "device.removed", "session.revoked", "keys.low", "keys.stocked"];
 
     /// Reads a record's value.
     ///

@@ -1,7 +1,7 @@
 //! Keys that an owner adds to a device, and what is left of them.
 
-use common::models::events::PreKeyKind;
-use common::models::{AccountId, DeviceId, KeyId, SessionId};
+use common::models::events::{AccountChange, AccountEvent, PreKeyKind};
+use common::models::{AccountId, DeviceId, KeyId, SessionId, UnixMillis};
 use db::{DbConn, DbError};
 
 use super::KeystoreError;
@@ -10,7 +10,7 @@ use super::merge::{self, Arriving, Held};
 use crate::app::State;
 use crate::settings::KeystoreSettings;
 use crate::store::rows::{DeviceRow, DeviceState, KeyChanges, LastResortRow, Life, OneTimeKeyRow};
-use crate::store::{accounts, devices, issued, last_resort, one_time};
+use crate::store::{accounts, devices, issued, last_resort, one_time, outbox};
 
 /// The device that a session speaks for.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +50,8 @@ pub(crate) async fn upload(state: &State, owner: Owner, upload: Upload) -> Resul
         })
         .await?;
     let upload = keys::check(identity, upload).await?;
-    let settings = state.settings.clone();
-    let uploaded = state
+    let (settings, now) = (state.settings.clone(), state.clock.now());
+    let (uploaded, tells) = state
         .db
         .write(move |conn| {
             let device = lock_for(conn, owner)?;
@@ -60,11 +60,31 @@ pub(crate) async fn upload(state: &State, owner: Owner, upload: Upload) -> Resul
                 return Err(KeystoreError::NoDevice);
             }
             let stored = store(conn, &device, upload, &settings)?;
-            Ok(Uploaded { counts: counts_of(conn, owner)?, already_used: stored.already_used })
+            let tells = tell_stocked(conn, owner, &stored.stocked, now)?;
+            Ok((Uploaded { counts: counts_of(conn, owner)?, already_used: stored.already_used }, tells))
         })
         .await?;
+    if tells {
+        state.relay.wake();
+    }
     state.metrics.keys_already_used_total.inc_by(uploaded.already_used.len() as u64);
     Ok(uploaded)
+}
+
+/// Tells of what an owner need not be told any more; whether there is anything to tell.
+fn tell_stocked(
+    conn: &mut DbConn,
+    owner: Owner,
+    kinds: &[PreKeyKind],
+    now: UnixMillis,
+) -> Result<bool, DbError> {
+    let change = |kind: &PreKeyKind| AccountChange::KeysStocked { device_id: owner.device, kind: *kind };
+    let event = |kind| AccountEvent { account_id: owner.account, at: now, change: change(kind) };
+    let events: Vec<AccountEvent> = kinds.iter().map(event).collect();
+    if !events.is_empty() {
+        outbox::push(conn, &events, now)?;
+    }
+    Ok(!events.is_empty())
 }
 
 /// Counts what the caller's device has waiting.
@@ -123,6 +143,8 @@ pub(super) struct Stored {
     already_used: Vec<KeyId>,
     /// What is changed in the device itself.
     changes: KeyChanges,
+    /// Kinds of which there are enough again.
+    stocked: Vec<PreKeyKind>,
 }
 
 /// Stores checked keys, the one-time ones behind those that wait. The caller has locked the account.
@@ -171,8 +193,8 @@ pub(super) fn store(
             changes.lift(kind);
         }
     }
-    devices::change_keys(conn, &changes)?;
-    Ok(Stored { already_used: merged.already_used, changes })
+    let stocked = devices::change_keys(conn, &changes)?;
+    Ok(Stored { already_used: merged.already_used, changes, stocked })
 }
 
 /// Stores the last-resort key, if there is one to store. Returns the id of the one that the device has then.

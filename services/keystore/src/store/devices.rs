@@ -90,11 +90,19 @@ pub(crate) fn unfinished(
     Ok(found.into_iter().map(|(account, device, generation)| Life { account, device, generation }).collect())
 }
 
-/// Stores what an upload changes in the device itself.
-pub(crate) fn change_keys(conn: &mut DbConn, changes: &KeyChanges) -> Result<(), DbError> {
+/// Stores what an upload changes in the device itself. Gives the kinds of which its owner had been told that they run
+/// out, and of which there are enough now.
+pub(crate) fn change_keys(conn: &mut DbConn, changes: &KeyChanges) -> Result<Vec<PreKeyKind>, DbError> {
     let device = devices::table.find((changes.account_id, changes.device_id));
+    // A fetch may have noted it since the device was read.
+    let low = device.select((devices::ec_low, devices::pq_low));
+    let (ec, pq): (bool, bool) = match conn {
+        DbConn::Pg(c) => low.for_update().first(c)?,
+        DbConn::Sqlite(c) => low.first(c)?,
+    };
     diesel::update(device).set(changes).execute(conn)?;
-    Ok(())
+    let was_low = [(PreKeyKind::Ec, ec), (PreKeyKind::Pq, pq)];
+    Ok(was_low.into_iter().filter_map(|(kind, low)| (low && changes.lifts(kind)).then_some(kind)).collect())
 }
 
 /// Notes that the owner is told that keys of a kind run out. Tells whether nobody had noted it, and no keys have come

@@ -159,6 +159,15 @@ impl KeyChanges {
         }
     }
 
+    /// Tells whether there are enough keys of a kind.
+    pub(crate) fn lifts(&self, kind: PreKeyKind) -> bool {
+        let low = match kind {
+            PreKeyKind::Ec => self.ec_low,
+            PreKeyKind::Pq => self.pq_low,
+        };
+        low == Some(false)
+    }
+
     /// The position that the next key of a kind will have.
     pub(crate) fn next_position(&self, kind: PreKeyKind) -> i64 {
         match kind {

@@ -29,7 +29,9 @@ on_both! {
 
         let low = AccountChange::KeysLow { device_id: device.id, kind: PreKeyKind::Ec, remaining: 19 };
         let event = AccountEvent { account_id: account, at: START, change: low };
-        assert_eq!(published(keystore.host, "keystore", &db, data.path()).await, [event.clone(), event]);
+        let stocked = AccountChange::KeysStocked { device_id: device.id, kind: PreKeyKind::Ec };
+        let between = AccountEvent { account_id: account, at: START, change: stocked };
+        assert_eq!(published(keystore.host, "keystore", &db, data.path()).await, [event.clone(), between, event]);
     }
 
     async fn removals_are_published(db: TestDb) {

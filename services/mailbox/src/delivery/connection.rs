@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::live::LiveSubscription;
+use common::models::Generation;
 use common::models::ws::{ClientFrame, ServerFrame};
 use db::DbError;
 use futures_util::future::LocalBoxFuture;
@@ -107,7 +108,8 @@ async fn leave(state: &State, id: MailboxId, claim: i64, code: Option<CloseCode>
 struct Connection<'a> {
     state: &'a State,
     id: MailboxId,
-    snapshot: Snapshot,
+    /// The life of the device.
+    generation: Generation,
     session: Session,
     first: Vec<Output>,
     /// The page that is being read.
@@ -124,8 +126,12 @@ type Step = Result<(), CloseCode>;
 impl<'a> Connection<'a> {
     fn new(state: &'a State, id: MailboxId, snapshot: Snapshot) -> Self {
         let window = Window { envelopes: state.settings.window, bytes: state.settings.window_bytes };
-        let (session, first) = Session::begin(snapshot.last_seq, window);
-        Self { state, id, snapshot, session, first, page: None, storing: None, acked: Vec::new() }
+        let (mut session, mut first) = Session::begin(snapshot.last_seq, window);
+        for keys in snapshot.low.into_iter().flatten() {
+            first.extend(session.step(Input::KeysLow(keys)));
+        }
+        let generation = snapshot.generation;
+        Self { state, id, generation, session, first, page: None, storing: None, acked: Vec::new() }
     }
 
     /// Runs until the connection is over; returns the code to close with, if it is ours to close.
@@ -162,7 +168,7 @@ impl<'a> Connection<'a> {
         match hint {
             Hint::Stored => Some(Input::Notified),
             Hint::KeysLow(keys) => Some(Input::KeysLow(keys)),
-            Hint::Closed(generation) => (generation == self.snapshot.generation).then_some(Input::Revoked),
+            Hint::Closed(generation) => (generation == self.generation).then_some(Input::Revoked),
             Hint::Online(envelope) => self.passes(&envelope, socket).then_some(Input::Online(envelope)),
             Hint::Claimed(claim) => seat.gives_way_to(claim).then_some(Input::Displaced),
         }
@@ -183,7 +189,7 @@ impl<'a> Connection<'a> {
     fn fetched(&mut self, page: Result<Page, MailboxError>, seat: &Seat) -> Result<Input, CloseCode> {
         self.page = None;
         let page = page.map_err(|error| code_of(&error))?;
-        if page.holder.generation != self.snapshot.generation {
+        if page.holder.generation != self.generation {
             return Ok(Input::Revoked);
         }
         if page.holder.socket_claim != seat.claim() {

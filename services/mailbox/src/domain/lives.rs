@@ -1,5 +1,6 @@
 //! Opening and closing mailboxes, by the generation of their devices.
 
+use common::models::events::PreKeyKind;
 use common::models::internal::OpenMailbox;
 use common::models::{AccountId, Generation};
 
@@ -67,6 +68,19 @@ pub(crate) async fn close(state: &State, id: MailboxId, generation: Generation) 
         .await?;
     hints::closed(&state.live, id, generation);
     Ok(())
+}
+
+/// Notes how many prekeys of a kind a device has left, for when it connects; none: it has enough.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn note_keys(
+    state: &State,
+    id: MailboxId,
+    kind: PreKeyKind,
+    left: Option<u32>,
+) -> Result<(), MailboxError> {
+    state.db.write(move |conn| Ok(mailboxes::note_keys(conn, id, kind, left)?)).await
 }
 
 /// Removes everything of an account, and keeps it from coming back.

@@ -7,7 +7,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use common::models::events::{MailboxChange, MailboxEvent};
+use common::models::events::{MailboxChange, MailboxEvent, PreKeyKind};
+use common::models::ws::KeysLow;
 use common::models::{Generation, SharedClock};
 use db::{Batcher, BatcherSettings, Db, DbConn, DbError};
 use uuid::Uuid;
@@ -49,6 +50,8 @@ pub(crate) struct Snapshot {
     pub(crate) last_seq: i64,
     /// The number of the claim: whoever has a greater one came later.
     pub(crate) claim: i64,
+    /// Which prekeys run out.
+    pub(crate) low: [Option<KeysLow>; 2],
 }
 
 impl Presence {
@@ -80,7 +83,15 @@ impl Presence {
     pub(crate) async fn claim(&self, mailbox: MailboxId) -> Result<Snapshot, MailboxError> {
         let row = self.batcher.submit(Job::Claim(Claim { mailbox, again: None })).await?;
         let row = row.ok_or(MailboxError::NotFound)?;
-        Ok(Snapshot { generation: row.generation, last_seq: row.next_seq - 1, claim: row.socket_claim })
+        let low = |kind, left: Option<i32>| {
+            left.map(|left| KeysLow { kind, remaining: u32::try_from(left).unwrap_or(0) })
+        };
+        Ok(Snapshot {
+            generation: row.generation,
+            last_seq: row.next_seq - 1,
+            claim: row.socket_claim,
+            low: [low(PreKeyKind::Ec, row.ec_keys_left), low(PreKeyKind::Pq, row.pq_keys_left)],
+        })
     }
 
     /// Goes on with a claim that others took for dead; `false` when somebody else has claimed the socket since.

@@ -1,5 +1,6 @@
 //! Mailboxes, and what is remembered of those that are gone.
 
+use common::models::events::PreKeyKind;
 use common::models::internal::OpenMailbox;
 use common::models::{AccountId, Generation, UnixMillis};
 use db::{BatchQuery, BatchSql, DbConn, DbError, on_backend};
@@ -92,8 +93,26 @@ pub(crate) fn replace(
             mailboxes::full_told.eq(false),
             mailboxes::urgent_waits.eq(false),
             mailboxes::opened_at.eq(now),
+            mailboxes::ec_keys_left.eq(None::<i32>),
+            mailboxes::pq_keys_left.eq(None::<i32>),
         ))
         .execute(conn)?;
+    Ok(())
+}
+
+/// Notes how many prekeys of a kind a device has left, or that it has enough. Without a mailbox there is nobody to tell.
+pub(crate) fn note_keys(
+    conn: &mut DbConn,
+    id: MailboxId,
+    kind: PreKeyKind,
+    left: Option<u32>,
+) -> Result<(), DbError> {
+    let left = left.map(|left| i32::try_from(left).unwrap_or(i32::MAX));
+    let mailbox = diesel::update(mailboxes::table.find((id.account, id.device)));
+    match kind {
+        PreKeyKind::Ec => mailbox.set(mailboxes::ec_keys_left.eq(left)).execute(conn)?,
+        PreKeyKind::Pq => mailbox.set(mailboxes::pq_keys_left.eq(left)).execute(conn)?,
+    };
     Ok(())
 }
 

@@ -47,6 +47,9 @@ pub(crate) struct SocketRow {
     pub(crate) urgent_waits: bool,
     pub(crate) socket_claim: i64,
     pub(crate) socket_process: Option<String>,
+    /// How many prekeys of each kind its device has; `None` while there are enough.
+    pub(crate) ec_keys_left: Option<i32>,
+    pub(crate) pq_keys_left: Option<i32>,
 }
 
 impl SocketRow {

@@ -15,6 +15,8 @@ diesel::table! {
         socket_process -> Nullable<Text>,
         has_blocks -> Bool,
         urgent_waits -> Bool,
+        ec_keys_left -> Nullable<Integer>,
+        pq_keys_left -> Nullable<Integer>,
     }
 }
 

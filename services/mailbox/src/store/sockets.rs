@@ -10,7 +10,8 @@ use super::rows::{HolderRow, SocketRow};
 use super::schema::{mailboxes, processes};
 use crate::domain::MailboxId;
 
-type SocketColumns = (Text, Integer, Text, BigInt, BigInt, Bool, BigInt, Nullable<Text>);
+type SocketColumns =
+    (Text, Integer, Text, BigInt, BigInt, Bool, BigInt, Nullable<Text>, Nullable<Integer>, Nullable<Integer>);
 
 /// A claim on the one websocket of a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

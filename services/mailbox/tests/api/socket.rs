@@ -201,6 +201,34 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
+    async fn low_prekeys_are_told_at_each_connect_until_there_are_enough(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let bob = app.device().await;
+        let of_keys = |change: &str, kind: &str| json!({"type": format!("keys.{change}"), "accountId": bob.account,
+            "at": 1, "deviceId": 1, "kind": kind, "remaining": 4});
+        for kind in ["ec", "pq"] {
+            app.nudge(&of_keys("low", kind)).await;
+        }
+
+        let mut first = bob.connect().await;
+        first.queue_empty().await;
+        assert_eq!(first.request("/v1/keys/low").await.1, json!({"kind": "ec", "remaining": 4}));
+        assert_eq!(first.request("/v1/keys/low").await.1, json!({"kind": "pq", "remaining": 4}));
+        app.nudge(&of_keys("stocked", "ec")).await;
+        let mut second = bob.connect().await;
+        second.queue_empty().await;
+        assert_eq!(second.request("/v1/keys/low").await.1, json!({"kind": "pq", "remaining": 4}));
+        app.nudge(&of_keys("stocked", "pq")).await;
+        let mut third = bob.connect().await;
+        third.queue_empty().await;
+        app.nudge(&json!({"type": "keys.low", "accountId": bob.account, "at": 1, "deviceId": 1, "kind": "pq",
+            "remaining": 3})).await;
+
+        // Nothing came before what has just been said.
+        assert_eq!(third.request("/v1/keys/low").await.1, json!({"kind": "pq", "remaining": 3}));
+        app.host.stop().await;
+    }
+
     async fn a_stopping_server_says_so_and_keeps_what_was_acked(test: TestDb) {
         let app = TestApp::start(&test).await;
         let (alice, bob) = (app.device().await, app.device().await);
