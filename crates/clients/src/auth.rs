@@ -5,7 +5,7 @@ mod sync;
 mod woosh;
 
 use common::crypto::jws::JwkSet;
-use common::models::internal::{BindDevice, Revocations, Tokens};
+use common::models::internal::{BindDevice, Revocations, SeenDevices, Tokens};
 use common::models::{AccountId, DeviceId, SessionId};
 use reqwest::Method;
 use url::Url;
@@ -64,6 +64,16 @@ impl AuthClient {
         let url = self.peer.url(&["internal", "auth", "v1", "sessions", &session.to_string(), "device"]);
         let body = BindDevice { account_id: account, device_id: device };
         let response = self.peer.once(self.peer.request(Method::POST, url).json(&body)).await?;
+        self.peer.json(response).await
+    }
+
+    /// Reads when the devices of an account last asked for tokens; those without a session are not among them.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn seen_devices(&self, account: AccountId) -> Result<SeenDevices, ClientError> {
+        let url = self.peer.url(&["internal", "auth", "v1", "accounts", &account.to_string(), "devices"]);
+        let response = self.peer.repeat(self.peer.request(Method::GET, url)).await?;
         self.peer.json(response).await
     }
 

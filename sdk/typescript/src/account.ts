@@ -84,6 +84,7 @@ export class Account {
       registrationId: device.number('registrationId'),
       ...(device.has('name') ? { name: device.string('name') } : {}),
       createdAt: device.number('createdAt'),
+      ...(device.has('lastSeenAt') ? { lastSeenAt: device.number('lastSeenAt') } : {}),
     }));
   }
 

@@ -57,6 +57,8 @@ export interface DeviceInfo {
   readonly name?: string;
   /** Unix milliseconds. */
   readonly createdAt: number;
+  /** Unix milliseconds, of the beginning of a day (UTC); missing when the server does not know. */
+  readonly lastSeenAt?: number;
 }
 
 /** What a device has waiting at the server. */

@@ -72,6 +72,7 @@ pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
         .service(internal::revocations)
         .service(internal::bind)
         .service(internal::account)
+        .service(internal::devices)
         .service(signal_server_calls::account)
         .service(sync_calls::password)
         .service(sync_calls::phone)

@@ -142,6 +142,26 @@ pub struct AccountInfo {
     pub account_id: AccountId,
 }
 
+/// Answer of `GET /internal/auth/v1/accounts/{id}/devices`: those that have a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct SeenDevices {
+    /// In no order, each once.
+    pub devices: Vec<SeenDevice>,
+}
+
+/// When a device last asked for tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub struct SeenDevice {
+    /// The device.
+    pub device_id: DeviceId,
+    /// The beginning of the day, UTC.
+    pub seen_at: UnixMillis,
+}
+
 /// Body of `PUT /internal/mailbox/v1/mailboxes/{account}/{device}`; the same generation again changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -31,6 +31,12 @@ impl UnixMillis {
         self.0.div_euclid(1000)
     }
 
+    /// Gives the beginning of the day (UTC) in which the instant is.
+    pub fn day(self) -> Self {
+        const DAY: i64 = 24 * 3600 * 1000;
+        Self(self.0.saturating_sub(self.0.rem_euclid(DAY)))
+    }
+
     /// Writes the instant as `2024-02-10T12:34:56Z`: UTC, whole seconds (rounded down), RFC 3339 §5.6.
     ///
     /// Instants outside the years 0000..=9999, which RFC 3339 cannot write, become the nearest end of that range.

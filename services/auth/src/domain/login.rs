@@ -139,6 +139,7 @@ impl Opening {
             bound_at: None,
             created_at: self.opened_at,
             expires_at: self.expires_at,
+            seen_at: self.opened_at.day(),
         };
         (row, token_row(&self.token, self.session))
     }

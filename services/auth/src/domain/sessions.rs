@@ -5,6 +5,7 @@
 
 use common::crypto::secret::Secret;
 use common::models::events::{AccountChange, AccountEvent};
+use common::models::internal::{SeenDevice, SeenDevices};
 use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
 use db::{DbConn, DbError};
 
@@ -53,7 +54,7 @@ pub(crate) async fn refresh(state: &State, token: &str) -> Result<Issued, AuthEr
                 sessions::find(conn, account, known.session_id)?.filter(|session| session.expires_at > now);
             let Some(session) = session else { return Ok(Refreshed::Unknown) };
             sessions::insert_token(conn, token_row(&new_secret, session.session_id))?;
-            sessions::extend(conn, account, session.session_id, now + refresh_ttl)?;
+            sessions::extend(conn, account, session.session_id, now + refresh_ttl, now)?;
             Ok::<_, DbError>(Refreshed::Done { session: session.session_id, device: session.device_id })
         })
         .await?;
@@ -112,6 +113,17 @@ pub(crate) async fn bind(
 pub(crate) async fn list(state: &State, account: AccountId) -> Result<Vec<SessionRow>, AuthError> {
     let now = state.clock.now();
     Ok(state.db.read(move |conn| sessions::live(conn, account, now)).await?)
+}
+
+/// Tells on which day the devices of an account last asked for tokens.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn seen_devices(state: &State, account: AccountId) -> Result<SeenDevices, AuthError> {
+    let now = state.clock.now();
+    let seen = state.db.read(move |conn| sessions::seen(conn, account, now)).await?;
+    let device = |(device_id, seen_at)| SeenDevice { device_id, seen_at };
+    Ok(SeenDevices { devices: seen.into_iter().map(device).collect() })
 }
 
 /// Ends one session of an account.

@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{get, post};
-use common::models::internal::{AccountInfo, BindDevice, Revocations};
+use common::models::internal::{AccountInfo, BindDevice, Revocations, SeenDevices};
 use common::models::{AccountId, Problem, SessionId};
 use web::{Failure, InternalCaller, Json};
 
@@ -49,4 +49,15 @@ pub(crate) async fn account(
 ) -> Result<Json<AccountInfo>, Failure> {
     accounts::must_exist(&state, *account).await?;
     Ok(Json(AccountInfo { account_id: *account }))
+}
+
+/// Tells on which day each device of an account last asked for tokens.
+#[utoipa::path(tag = "internal", params(("account" = AccountId, Path)), responses((status = 200, body = SeenDevices), (status = 401, body = Problem)))]
+#[get("/internal/auth/v1/accounts/{account}/devices")]
+pub(crate) async fn devices(
+    state: Data<State>,
+    _: InternalCaller,
+    of: Path<AccountId>,
+) -> Result<Json<SeenDevices>, Failure> {
+    Ok(Json(sessions::seen_devices(&state, *of).await?))
 }

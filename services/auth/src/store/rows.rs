@@ -38,6 +38,8 @@ pub(crate) struct SessionRow {
     pub(crate) bound_at: Option<UnixMillis>,
     pub(crate) created_at: UnixMillis,
     pub(crate) expires_at: UnixMillis,
+    /// The day on which tokens were last asked for.
+    pub(crate) seen_at: UnixMillis,
 }
 
 /// A refresh token, by its hash.

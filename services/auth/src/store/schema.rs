@@ -28,6 +28,7 @@ diesel::table! {
         bound_at -> Nullable<BigInt>,
         created_at -> BigInt,
         expires_at -> BigInt,
+        seen_at -> BigInt,
     }
 }
 

@@ -38,6 +38,19 @@ pub(crate) fn live(
     Ok(live.order((sessions::created_at.desc(), sessions::session_id.desc())).load(conn)?)
 }
 
+/// Reads on which day each device of an account last asked for tokens, as far as it has sessions.
+pub(crate) fn seen(
+    conn: &mut DbConn,
+    account: AccountId,
+    now: UnixMillis,
+) -> Result<Vec<(DeviceId, UnixMillis)>, DbError> {
+    let live = sessions::table.filter(sessions::account_id.eq(account)).filter(sessions::expires_at.gt(now));
+    let bound = live.filter(sessions::device_id.is_not_null()).group_by(sessions::device_id);
+    let found: Vec<(Option<DeviceId>, Option<UnixMillis>)> =
+        bound.select((sessions::device_id, diesel::dsl::max(sessions::seen_at))).load(conn)?;
+    Ok(found.into_iter().filter_map(|(device, at)| Some((device?, at?))).collect())
+}
+
 /// Ties a session to a device.
 pub(crate) fn bind(
     conn: &mut DbConn,
@@ -66,15 +79,16 @@ pub(crate) fn bound_before(
     Ok(bound.select(sessions::session_id).load(conn)?)
 }
 
-/// Moves a session's end.
+/// Moves a session's end, and notes the day.
 pub(crate) fn extend(
     conn: &mut DbConn,
     account: AccountId,
     session: SessionId,
     expires_at: UnixMillis,
+    now: UnixMillis,
 ) -> Result<(), DbError> {
     diesel::update(sessions::table.find((account, session)))
-        .set(sessions::expires_at.eq(expires_at))
+        .set((sessions::expires_at.eq(expires_at), sessions::seen_at.eq(now.day())))
         .execute(conn)?;
     Ok(())
 }

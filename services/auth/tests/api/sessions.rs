@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use common::models::UnixMillis;
+use serde_json::{Value, json};
+use testkit::clock::START;
 use testkit::on_both;
 
 use crate::harness::{Auth, PASSWORD, Session};
@@ -80,6 +82,22 @@ on_both! {
         auth.clock.advance(Duration::from_secs(3601));
 
         auth.refresh(last.text("refreshToken")).await.assert_status(401);
+    }
+
+    async fn the_day_on_which_a_device_was_last_seen_is_known_and_nothing_finer(db: TestDb) {
+        let auth = Auth::start(&db).await;
+        let session = auth.session("alice").await;
+        let bound = Session(auth.bind(&session, 3).await.expect(200).value());
+        auth.log_in("alice", PASSWORD).await.assert_status(201);
+        let path = format!("/internal/auth/v1/accounts/{}/devices", session.text("accountId"));
+
+        let first = auth.host.internal.get(&path).await.expect(200).value();
+        auth.clock.advance(Duration::from_secs(30 * 3600));
+        auth.refresh(bound.text("refreshToken")).await.assert_status(200);
+        let later = auth.host.internal.get(&path).await.expect(200).value();
+
+        let seen = |at: UnixMillis| json!({"devices": [{"deviceId": 3, "seenAt": at}]});
+        assert_eq!((first, later), (seen(START), seen(START + Duration::from_secs(24 * 3600))));
     }
 
     async fn binding_gives_tokens_with_the_device_and_is_idempotent(db: TestDb) {

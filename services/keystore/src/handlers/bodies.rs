@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::keys::{PreKey, SignedPreKey, Upload, UploadMode};
+use crate::store::rows::DeviceRow;
 
 /// 100 Kyber keys take 225 kB.
 pub(super) const MAX_BODY: usize = 512 * 1024;
@@ -92,6 +93,23 @@ pub(crate) struct Device {
     /// When it was registered.
     #[schema(value_type = i64)]
     pub(crate) created_at: UnixMillis,
+    /// The day (its beginning, UTC) on which it was last seen: no finer, for the sake of its user. Missing when its session
+    /// has ended, or when it cannot be told at the moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    pub(crate) last_seen_at: Option<UnixMillis>,
+}
+
+impl From<(DeviceRow, Option<UnixMillis>)> for Device {
+    fn from((row, last_seen_at): (DeviceRow, Option<UnixMillis>)) -> Self {
+        Self {
+            device_id: row.device_id,
+            registration_id: row.registration_id,
+            name: row.name,
+            created_at: row.created_at,
+            last_seen_at,
+        }
+    }
 }
 
 /// Body of an upload; what is missing stays as it is.

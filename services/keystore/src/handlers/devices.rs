@@ -62,13 +62,7 @@ pub(crate) async fn register(
 #[get("/v1/devices")]
 pub(crate) async fn list(state: Data<State>, caller: Caller) -> Result<Json<Vec<Device>>, Failure> {
     let devices = listing::list(&state, caller.account).await?;
-    let device = |row: crate::store::rows::DeviceRow| Device {
-        device_id: row.device_id,
-        registration_id: row.registration_id,
-        name: row.name,
-        created_at: row.created_at,
-    };
-    Ok(Json(devices.into_iter().map(device).collect()))
+    Ok(Json(devices.into_iter().map(Device::from).collect()))
 }
 
 /// Names a device of the caller's account.

@@ -1,13 +1,15 @@
 //! Listing and removing devices.
 
 use common::models::events::AccountChange;
+use common::models::internal::SeenDevice;
 use common::models::{AccountId, DeviceId};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::clock::START;
 use testkit::on_both;
 use testkit::signal::{DeviceRegistration, Identity};
 
 use crate::harness::Keystore;
+use crate::peers::Does;
 
 on_both! {
     async fn the_owner_sees_names_and_times(db: TestDb) {
@@ -24,6 +26,22 @@ on_both! {
         assert_eq!(listed, expected);
         let stranger = keystore.person().await;
         assert_ne!(stranger.client.get("/v1/devices").await.expect(200).value(), expected);
+    }
+
+    async fn the_owner_sees_on_which_day_a_device_was_last_seen_if_auth_can_tell(db: TestDb) {
+        let keystore = Keystore::start(&db).await;
+        let alice = keystore.person().await;
+        keystore.device(alice.account, &alice.identity).await;
+        let seen_at = async || {
+            let listed = alice.client.get("/v1/devices").await.expect(200).value();
+            [listed[0]["lastSeenAt"].clone(), listed[1]["lastSeenAt"].clone()]
+        };
+
+        keystore.peers.held().seen = vec![SeenDevice { device_id: DeviceId::new(2).unwrap(), seen_at: START }];
+        assert_eq!(seen_at().await, [Value::Null, json!(START)]);
+        keystore.peers.held().accounts = Does::Fail;
+
+        assert_eq!(seen_at().await, [Value::Null, Value::Null]);
     }
 
     async fn a_device_is_renamed_by_its_account_alone(db: TestDb) {

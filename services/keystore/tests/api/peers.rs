@@ -12,7 +12,9 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query, delete, get, post, put};
 use common::crypto::jws::{Claims, JwkSet, SigningKey, sign};
 use common::models::events::AccountEvent;
-use common::models::internal::{AccountInfo, BindDevice, CloseMailbox, OpenMailbox, Revocations, Tokens};
+use common::models::internal::{
+    AccountInfo, BindDevice, CloseMailbox, OpenMailbox, Revocations, SeenDevice, SeenDevices, Tokens,
+};
 use common::models::{AccountId, DeviceId, Generation, Problem, ProblemKind, SessionId, SharedClock};
 use testkit::host::INTERNAL_TOKEN;
 use tokio::sync::Notify;
@@ -48,6 +50,8 @@ pub(crate) struct Held {
     pub(crate) gone: HashSet<AccountId>,
     /// Why mailbox refuses to open any, with 409.
     pub(crate) refusal: Option<&'static str>,
+    /// When auth saw the devices of any account.
+    pub(crate) seen: Vec<SeenDevice>,
     /// Sessions and their devices.
     pub(crate) bound: HashMap<SessionId, DeviceId>,
     /// What they hold for the interface of signal_server.
@@ -152,6 +156,7 @@ fn service(state: Arc<State>) -> Service {
             .route("/internal/auth/v1/revocations", get().to(revocations))
             .route("/internal/auth/v1/sessions/{session}/device", post().to(bind))
             .route("/internal/auth/v1/accounts/{account}", get().to(account))
+            .route("/internal/auth/v1/accounts/{account}/devices", get().to(seen))
             .configure(signal_server::routes)
             .route("/internal/auth/v1/nudge", post().to(nudge_auth))
             .route("/internal/mailbox/v1/nudge", post().to(nudge_mailbox))
@@ -207,6 +212,15 @@ async fn account(
         return Err(Failure::problem(Problem::new(ProblemKind::NotFound("account-not-found"))));
     }
     Ok(HttpResponse::Ok().json(AccountInfo { account_id: *account }))
+}
+
+async fn seen(state: Data<State>, _: InternalCaller) -> Result<HttpResponse, Failure> {
+    let (does, devices) = {
+        let held = state.held.lock().unwrap();
+        (held.accounts, held.seen.clone())
+    };
+    state.obey(does).await?;
+    Ok(HttpResponse::Ok().json(SeenDevices { devices }))
 }
 
 async fn open(

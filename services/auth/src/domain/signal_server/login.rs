@@ -43,6 +43,7 @@ async fn open(state: &State, user: UserRow) -> Result<Secret<String>, AuthError>
         bound_at: None,
         created_at: now,
         expires_at: now + state.issuer.signal_server_ttl(),
+        seen_at: now.day(),
     };
     let verified = user.clone();
     let opened = state.db.write(move |conn| {
