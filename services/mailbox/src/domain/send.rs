@@ -73,17 +73,14 @@ impl Send {
         self.is_to_own() && self.copies.iter().any(|copy| copy.device == self.sender.device)
     }
 
-    /// How many copies it has.
-    pub(crate) fn count(&self) -> i32 {
-        i32::try_from(self.copies.len()).unwrap_or(i32::MAX)
-    }
-
     /// How many devices the recipient must have for them: the one that sends needs none.
     pub(crate) fn devices_expected(&self) -> i32 {
-        self.count().saturating_add(i32::from(self.is_to_own()))
+        let copies = i32::try_from(self.copies.len()).unwrap_or(i32::MAX);
+        copies.saturating_add(i32::from(self.is_to_own()))
     }
 
-    fn is_to_own(&self) -> bool {
+    /// Tells whether it goes to the other devices of its sender.
+    pub(super) fn is_to_own(&self) -> bool {
         self.sender.account == self.recipient
     }
 
