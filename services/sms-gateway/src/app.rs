@@ -19,7 +19,7 @@ use crate::pipeline::links::Links;
 use crate::pipeline::openers::Openers;
 use crate::pipeline::plaintexts::Plaintexts;
 use crate::pipeline::vault::CachedVault;
-use crate::pipeline::{Gateway, dispatch, looping, queries, upkeep, writers};
+use crate::pipeline::{Gateway, dispatch, looping, orders, queries, upkeep, writers};
 use crate::settings::Settings;
 use crate::store::{MIGRATIONS, Rules, SmscRules};
 
@@ -57,7 +57,12 @@ impl service::App for App {
         })?;
         let links = Arc::new(links);
 
-        let state = Data::from(gateway.clone());
+        let (state, operated) = (Data::from(gateway.clone()), Data::from(links.clone()));
+        let inner = state.clone();
+        service.internal = web::routes(move |config| {
+            config.app_data(inner.clone()).app_data(operated.clone());
+            crate::routes::internal(config);
+        });
         service.routes = web::routes(move |config| {
             config.app_data(state.clone());
             crate::routes::public(config);
@@ -153,12 +158,13 @@ fn worker(settings: &Settings, platform: &Platform, service: &Service) -> Result
 fn tasks(gateway: &Arc<Gateway>, links: &Arc<Links>, worker: Worker) -> Vec<Task> {
     let intake = Intake::new(gateway.clone());
     let (looper, dispatcher, keeper) = (gateway.clone(), gateway.clone(), gateway.clone());
-    let (out, look, ask) = (links.clone(), links.clone(), links.clone());
-    let asker = gateway.clone();
+    let (out, look, ask, obey) = (links.clone(), links.clone(), links.clone(), links.clone());
+    let (asker, reader) = (gateway.clone(), gateway.clone());
     vec![
         Task::new("sms-intake", |cancel| async move { worker.run(&intake, cancel).await }),
         Task::new("sms-loop-back", |cancel| looping::run(looper, cancel)),
         Task::new("sms-dispatch", |cancel| dispatch::run(dispatcher, out, cancel)),
+        Task::new("sms-orders", |cancel| orders::run(reader, obey, cancel)),
         Task::new("sms-queries", |cancel| queries::run(asker, ask, cancel)),
         Task::new("sms-upkeep", |cancel| upkeep::run(keeper, look, cancel)),
     ]

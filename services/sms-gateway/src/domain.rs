@@ -1,9 +1,11 @@
 //! The rules of the gateway, without I/O: what a request must be, what an attempt's states mean, what an outcome says.
 
 pub(crate) mod attempt;
+pub(crate) mod audit;
 pub(crate) mod loopback;
 pub(crate) mod message;
 pub(crate) mod numbers;
+pub(crate) mod order;
 pub(crate) mod outcome;
 pub(crate) mod receipt;
 pub(crate) mod recipient;

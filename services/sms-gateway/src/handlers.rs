@@ -1,5 +1,6 @@
 //! The HTTP interface: the same contract as on the bus, for producers without Kafka.
 
+pub(crate) mod admin;
 pub(crate) mod key;
 pub(crate) mod sms;
 pub(crate) mod statuses;

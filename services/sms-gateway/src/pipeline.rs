@@ -14,6 +14,7 @@ pub(crate) mod intake;
 pub(crate) mod links;
 pub(crate) mod looping;
 pub(crate) mod openers;
+pub(crate) mod orders;
 pub(crate) mod outcomes;
 pub(crate) mod plaintexts;
 pub(crate) mod queries;

@@ -1,10 +1,22 @@
-//! The public routes: the one list, for the server and for the interface description.
+//! The routes, once: the server and the interface description are made from this list.
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::handlers::admin::{attempts, audit, binds, vault};
 use crate::handlers::{sms, statuses};
 
-/// Adds the routes.
+/// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
     config.service(sms::send).service(statuses::read);
+}
+
+/// Routes of the internal listener, for operators.
+pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
+    config
+        .service(binds::list)
+        .service(binds::order)
+        .service(attempts::find)
+        .service(attempts::unknown)
+        .service(audit::read)
+        .service(vault::reload);
 }

@@ -2,8 +2,11 @@
 //! with a number of statements that does not grow with the batch on PostgreSQL.
 
 pub(crate) mod attempts;
+pub(crate) mod audit;
 pub(crate) mod intake;
+pub(crate) mod lookups;
 pub(crate) mod loopback;
+pub(crate) mod orders;
 pub(crate) mod questions;
 pub(crate) mod queue;
 pub(crate) mod receipts;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::outcomes::{Flight, Flights};
 use crate::domain::message::Form;
+use crate::domain::order::Order;
 use crate::settings::{Bind, Settings, SmscSettings};
 pub(crate) use session::Session;
 
@@ -30,6 +31,8 @@ pub(crate) struct Link {
     pub(crate) validity_max: Option<Duration>,
     /// How long after a message it is asked for a receipt that has not come.
     pub(crate) query_after: Option<Duration>,
+    /// What operators want of it; nothing goes out before that is known.
+    order: Mutex<Option<Order>>,
     /// The bind that submits.
     submitter: Option<Esme>,
     flights: Flights,
@@ -74,6 +77,7 @@ impl Link {
             form: Form { alphabet: settings.default_alphabet, long_text: settings.long_text },
             validity_max: settings.validity_period.then_some(settings.validity_max),
             query_after: settings.query_after,
+            order: Mutex::default(),
             submitter: submitter.as_ref().map(|(esme, _)| esme.clone()),
             flights: Flights::default(),
             window: settings.window,
@@ -84,7 +88,28 @@ impl Link {
 
     /// Tells whether submissions can go out now.
     pub(crate) fn is_usable(&self) -> bool {
-        self.submitter.as_ref().is_some_and(|esme| esme.state() == EsmeState::Bound)
+        self.order() == Some(Order::Open) && self.state() == Some(EsmeState::Bound)
+    }
+
+    /// Gives the state of the bind that submits, if there is one.
+    pub(crate) fn state(&self) -> Option<EsmeState> {
+        self.submitter.as_ref().map(Esme::state)
+    }
+
+    /// Gives the most submissions without a response.
+    pub(crate) fn window(&self) -> usize {
+        self.window
+    }
+
+    /// Gives what operators want of it, once that has been read.
+    pub(crate) fn order(&self) -> Option<Order> {
+        *self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an order over; tells whether it is another one.
+    pub(crate) fn obey(&self, order: Order) -> bool {
+        let mut held = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        held.replace(order) != Some(order)
     }
 
     /// Counts the segments that may be handed over now: enough to keep the window full while the next batch is claimed,

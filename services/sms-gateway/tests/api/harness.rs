@@ -27,6 +27,7 @@ use crate::cases::{ACME, Maker, TEST};
 pub(crate) const KEY: &str = "key-of-acme-0123456789";
 pub(crate) const TEST_KEY: &str = "key-of-test-0123456789";
 pub(crate) const PASSWORD: &str = "123456";
+const ADMIN_TOKEN: &str = "the token of operators";
 
 /// What outlives a restart: folder, vault, SMSC.
 pub(crate) struct World {
@@ -97,6 +98,8 @@ impl World {
 /// A gateway that runs until it is stopped or dropped.
 pub(crate) struct Gateway {
     pub(crate) http: TestClient,
+    /// The internal listener.
+    pub(crate) operator: TestClient,
     pub(crate) bus: Bus,
     pub(crate) db: db::Db,
     statuses: Arc<Mutex<Vec<SmsStatus>>>,
@@ -118,15 +121,20 @@ impl Gateway {
     }
 
     pub(crate) async fn with(world: &World, test: &TestDb, settings: Settings) -> Self {
+        Self::beside(world.path(), test, settings).await
+    }
+
+    /// The same with a folder, and so a bus, of its own.
+    pub(crate) async fn beside(folder: &Path, test: &TestDb, settings: Settings) -> Self {
         let mut common = CommonSettings::default();
         common.http.listen = "127.0.0.1:0".parse().unwrap();
         common.http.workers = std::num::NonZeroUsize::new(1);
         common.internal.listen = "127.0.0.1:0".parse().unwrap();
         common.internal.token = Some("the token between services".into());
+        common.internal.admin_token = Some(ADMIN_TOKEN.into());
         common.internal.auth_url = Some("http://127.0.0.1:1/".parse().unwrap());
         common.database.url = test.settings().url.clone();
-        let surroundings =
-            Surroundings { data_dir: Some(world.path().to_owned()), ..Surroundings::default() };
+        let surroundings = Surroundings { data_dir: Some(folder.to_owned()), ..Surroundings::default() };
         // The one before, if any, lets go of the embedded bus when its last handle is gone.
         let mut host = wait_for("the lock of the bus", || {
             let host = Host::bind(common.clone(), &[App::NAME], surroundings.clone());
@@ -141,6 +149,7 @@ impl Gateway {
         service::migrate::<App>(host.platform()).await.unwrap();
         let (bus, db) = (host.platform().bus.clone(), host.platform().database("sms_gateway").unwrap());
         let http = TestClient::new(format!("http://{}", host.http_addr()));
+        let operator = TestClient::new(format!("http://{}", host.internal_addr())).with_token(ADMIN_TOKEN);
         host.add_service(App::build(settings, host.platform()).unwrap());
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
@@ -153,7 +162,7 @@ impl Gateway {
             read(&bus, "sms-status", &statuses, |record| serde_json::from_slice(record.bytes()).unwrap()),
             read(&bus, "send-sms-dead", &dead, |record| record),
         ];
-        Self { http, bus, db, statuses, dead, stop, task, readers }
+        Self { http, operator, bus, db, statuses, dead, stop, task, readers }
     }
 
     /// Stops it in order and waits for its end.

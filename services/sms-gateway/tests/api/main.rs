@@ -9,6 +9,7 @@ mod harness;
 mod http;
 mod openapi;
 mod operation;
+mod operators;
 mod outcomes;
 mod plans;
 mod recovery;

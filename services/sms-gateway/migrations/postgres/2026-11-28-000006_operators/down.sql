@@ -1,0 +1,2 @@
+DROP TABLE sms_audit;
+DROP TABLE sms_orders;
