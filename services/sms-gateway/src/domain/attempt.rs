@@ -73,6 +73,8 @@ impl Attempt {
     /// `give_up_at`: when an outcome is no longer waited for.
     pub(crate) fn begin(&mut self, segments: i32, smsc: &SmscName, give_up_at: UnixMillis) -> Vec<i32> {
         self.segments = segments;
+        // The SMSC of an earlier try, which has none of it, may have wanted it cut otherwise.
+        self.parts.retain(|part| part.number <= segments);
         self.smsc = Some(smsc.clone());
         self.state = JobState::Submitting;
         self.due_at = Some(give_up_at);

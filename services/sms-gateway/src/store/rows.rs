@@ -89,8 +89,9 @@ impl AttemptRow {
         JobKey { client_id: self.client_id.clone(), id: self.id.clone() }
     }
 
-    /// Reads the attempt; `parts` are its segments in order.
-    pub(crate) fn attempt(self, parts: Vec<Part>) -> Result<Attempt, StoreError> {
+    /// Reads the attempt; `parts` are its segments in order. Those beyond the last one are left of an earlier cut.
+    pub(crate) fn attempt(self, mut parts: Vec<Part>) -> Result<Attempt, StoreError> {
+        parts.retain(|part| part.number <= self.segments);
         Ok(Attempt {
             key: JobKey { client_id: self.client_id, id: self.id },
             correl_id: self.correl_id,

@@ -353,3 +353,16 @@ fn an_undecided_receipt_publishes_nothing() {
     );
     assert_eq!(attempt.state, JobState::Sent);
 }
+
+#[test]
+fn what_one_smsc_has_nothing_of_may_be_cut_otherwise_for_another() {
+    let mut attempt = attempt(3);
+    for number in 1..=3 {
+        run(&mut attempt, [(number, PartEvent::NotSent { retry_at: RETRY })]);
+    }
+
+    let leaving = attempt.begin(1, &"other".into(), RETRY);
+
+    assert_eq!(leaving, [1]);
+    assert_eq!(statuses(&run(&mut attempt, [(1, accepted("a"))])), [SmsState::Sent]);
+}
