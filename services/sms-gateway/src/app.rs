@@ -52,9 +52,8 @@ impl service::App for App {
         let mut service = Service::new(Self::NAME);
         let gateway = gateway(settings, platform, &mut service)?;
         let worker = worker(&gateway.settings, platform, &service)?;
-        let (links, spawned) = Links::spawn(&gateway.settings).map_err(|error| {
-            ConfigError::Invalid(vec![Fault::new("sms_gateway.smsc.tls", error.to_string())])
-        })?;
+        let (links, spawned) = Links::spawn(&gateway.settings, &gateway.clock)
+            .map_err(|error| ConfigError::Invalid(vec![Fault::new("sms_gateway", error.to_string())]))?;
         let links = Arc::new(links);
 
         let (state, operated) = (Data::from(gateway.clone()), Data::from(links.clone()));

@@ -7,6 +7,7 @@ pub(crate) mod message;
 pub(crate) mod numbers;
 pub(crate) mod order;
 pub(crate) mod outcome;
+pub(crate) mod provider;
 pub(crate) mod receipt;
 pub(crate) mod recipient;
 pub(crate) mod state;

@@ -21,4 +21,6 @@ mod settings;
 mod store;
 
 pub use app::App;
-pub use settings::{Bind, HttpKeys, NumberPattern, Settings, SmscSettings, Tls, Topics};
+pub use settings::{
+    Bind, Connection, HttpKeys, NumberPattern, Settings, SmscSettings, Tls, Topics, Unreachable, WaspSettings,
+};

@@ -27,7 +27,7 @@ telemetry::metrics! {
         receipts_total: IntCounterVec = &["smsc", "outcome"],
         /// Messages from handsets, which are not passed on yet.
         inbound_total: IntCounterVec = &["smsc"],
-        /// Binds that stand.
+        /// Binds that stand; of a provider over HTTP, 1 while it answers.
         bound: IntGaugeVec = &["smsc"],
         /// Submissions that wait for their response.
         window_used: IntGaugeVec = &["smsc"],

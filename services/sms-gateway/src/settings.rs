@@ -1,6 +1,8 @@
 //! The section `[sms_gateway]`.
 
+mod connection;
 mod smsc;
+mod wasp;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -11,7 +13,9 @@ use common::models::sms::ClientId;
 use serde::Deserialize;
 
 pub use crate::domain::numbers::NumberPattern;
+pub use connection::{Connection, Unreachable};
 pub use smsc::{Bind, SmscSettings, Tls};
+pub use wasp::WaspSettings;
 
 /// Settings of the gateway. `Debug` is safe to log.
 #[derive(Clone, Debug, Deserialize)]
@@ -76,6 +80,8 @@ pub struct Settings {
     pub plaintexts: usize,
     /// The SMSCs, in order of preference: the first that is bound is used.
     pub smsc: Vec<SmscSettings>,
+    /// Providers with the interface WASP, which come after the SMSCs.
+    pub wasp: Vec<WaspSettings>,
 }
 
 impl Default for Settings {
@@ -105,6 +111,7 @@ impl Default for Settings {
             batch: 256,
             plaintexts: 10_000,
             smsc: Vec::new(),
+            wasp: Vec::new(),
         }
     }
 }
@@ -173,6 +180,7 @@ fn is_rate(tps: f64) -> bool {
     tps.is_finite() && tps >= 0.0
 }
 
+const SAME_NAME: &str = "two back ends have the same name";
 /// Keys shorter than this can be guessed.
 const MIN_KEY: usize = 16;
 
@@ -207,7 +215,7 @@ impl Settings {
         let mut names = HashSet::new();
         for smsc in &self.smsc {
             if !smsc.name.as_str().is_empty() && !names.insert(&smsc.name) {
-                fault("smsc.name", "two SMSCs have the same name");
+                fault("smsc.name", SAME_NAME);
             }
             smsc.faults(&mut |place, what| fault(&format!("smsc.{place}"), what));
             for (place, wait) in [("unknown_after", self.unknown_after), ("resend_after", self.resend_after)]
@@ -216,6 +224,12 @@ impl Settings {
                     fault(place, "must be above every smsc.response_timeout");
                 }
             }
+        }
+        for wasp in &self.wasp {
+            if !wasp.name.as_str().is_empty() && !names.insert(&wasp.name) {
+                fault("wasp.name", SAME_NAME);
+            }
+            wasp.faults(&mut |place, what| fault(&format!("wasp.{place}"), what));
         }
         faults
     }

@@ -10,7 +10,7 @@ use common::models::UnixMillis;
 use common::models::sms::{ClientId, CorrelId, JobId, SmsClass, SmsState, SmscName};
 use smpp::codec::CommandStatus;
 
-use super::outcome::{refusal_state, refusal_text};
+use super::outcome::Refusal;
 use super::receipt::Fate;
 use super::state::{Emitted, JobState};
 pub(crate) use part::{Part, PartEvent, PartState};
@@ -114,14 +114,14 @@ impl Attempt {
                 part.fate = Some(fate);
             }
             // The copy that is to follow, or has followed, decides; unless it has not left, and what had is refused.
-            PartEvent::Refused(status) if earlier && waits => part.refuse(status),
+            PartEvent::Refused(refusal) if earlier && waits => part.refuse(refusal),
             PartEvent::Receipt(fate) if part.fate.as_ref().is_none_or(|known| known.yields_to(&fate)) => {
                 part.fate = Some(fate);
             }
             _ if earlier => {}
             // A copy may be refused for being one: what became of the first is as unknown as before.
             PartEvent::Refused(_) if open && repeated => part.state = PartState::Unknown,
-            PartEvent::Refused(status) if open => part.refuse(status),
+            PartEvent::Refused(refusal) if open => part.refuse(refusal),
             // The client was told FAILED and may have sent it anew: what was not sent stays unsent.
             PartEvent::Throttled { .. } | PartEvent::NotSent { .. } if open && given_up => {
                 part.state = PartState::Unknown;
@@ -249,9 +249,9 @@ impl Attempt {
         let unknown = self.state == JobState::Unknown;
         let has = |parts: &[Part], state| parts.iter().any(|part| part.state == state);
         if let Some(part) = self.parts.iter().find(|part| part.state == PartState::Refused) {
-            let status = part.refusal.unwrap_or(CommandStatus::RUNKNOWNERR);
-            let text = refusal_text(status, part.number, self.segments);
-            let state = refusal_state(status);
+            let refusal = part.refusal.clone().unwrap_or(Refusal::Status(CommandStatus::RUNKNOWNERR));
+            let text = refusal.text(part.number, self.segments);
+            let state = refusal.state();
             self.conclude(JobState::ended(state));
             emissions.extend(self.emit(state, Some(text), unknown));
         } else if self.parts.iter().all(|part| part.state == PartState::Accepted) {

@@ -60,6 +60,11 @@ impl Outgoing {
         self.message
     }
 
+    /// Shows the message, as it was opened.
+    pub(crate) fn message(&self) -> &SmsPayload {
+        &self.message
+    }
+
     /// Counts what is to be submitted.
     pub(crate) fn segments(&self) -> i32 {
         i32::try_from(self.parts.parts.len()).unwrap_or(i32::MAX)

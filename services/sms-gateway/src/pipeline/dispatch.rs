@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use common::crypto::sms_payload::SmsPayload;
 use common::models::UnixMillis;
 use smpp::codec::SubmitSm;
-use smpp::esme::Submission;
 use sms::validity;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
-use super::links::{Link, Links};
+use super::links::{Link, Links, Submission};
 use super::openers::Sealed;
 use super::outcomes::Flight;
 use super::rates::ClientRates;
 use crate::domain::attempt::JobKey;
 use crate::domain::message::{Form, Outgoing, prepare};
+use crate::domain::provider::Message;
 use crate::store::StoreError;
 use crate::store::queue::{self, Claimed, Departure, Plan, Step, Stepped, Wanted};
 
@@ -138,8 +138,8 @@ async fn claim(gateway: &Gateway, link: &Link, plans: Vec<Plan>) -> Result<Vec<C
     let departure = Departure {
         smsc: link.name.clone(),
         now,
-        give_up_at: now + gateway.settings.unknown_after,
-        resend_at: now + gateway.settings.resend_after,
+        give_up_at: now + gateway.settings.unknown_after.max(link.longest()),
+        resend_at: now + gateway.settings.resend_after.max(link.longest()),
     };
     let Stepped { claimed, statuses, .. } = gateway.dispatch.submit(Step::Claim(plans, departure)).await?;
     gateway.announcer.announce(&statuses);
@@ -153,12 +153,20 @@ fn hand_over(link: &Link, claimed: &Claimed, outgoing: &Outgoing, now: UnixMilli
         // Less than a second is left, and an empty field would be the SMSC's own, much longer default.
         validity::period(*deadline, now, longest).unwrap_or_else(|| ONE_SECOND.to_owned())
     });
+    let register = |part| link.register(Flight { key: key.clone(), part, copy: *copy, tries: *tries });
+    if link.takes_whole() {
+        let message = |part: &i32| {
+            let message = Message { to: outgoing.to.clone(), payload: outgoing.message().clone() };
+            Submission::message(register(*part), message)
+        };
+        return parts.iter().map(message).collect();
+    }
     let numbered = (1_i32..).zip(outgoing.cut(*reference)).filter(|(part, _)| parts.contains(part));
     numbered
         .map(|(part, pdu)| {
-            let token = link.register(Flight { key: key.clone(), part, copy: *copy, tries: *tries });
             let validity_period = validity.clone().unwrap_or_default();
-            Submission { token, pdu: SubmitSm { validity_period, ..pdu } }
+            let pdu = SubmitSm { validity_period, ..pdu };
+            Submission::Segment(smpp::esme::Submission { token: register(part), pdu })
         })
         .collect()
 }

@@ -1,27 +1,47 @@
-//! The binds: one session per SMSC, or one for each way, and which of them can take submissions now.
+//! The back ends: a session per bind of an SMSC, a task per provider, and which of them can take submissions now.
 
+mod http;
 mod session;
+mod submitter;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use common::models::SharedClock;
 use common::models::sms::SmscName;
 use smpp::codec::{CommandStatus, QuerySm, QuerySmResp};
-use smpp::esme::{BindKind, Esme, EsmeSettings, EsmeState, EsmeStats, Password, QueryError, Submission};
+use smpp::esme::{BindKind, Esme, EsmeSettings, EsmeState, EsmeStats, Password, QueryError};
 use smpp::tls::{TlsError, TlsSettings};
+use sms::{DefaultAlphabet, LongText};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::outcomes::{Flight, Flights};
 use crate::domain::message::Form;
 use crate::domain::order::Order;
-use crate::settings::{Bind, Settings, SmscSettings};
+use crate::domain::provider::{Provider, Wasp};
+use crate::settings::{Bind, Settings, SmscSettings, WaspSettings};
+use http::{BackendSettings, ClientError, HttpBackend};
+use session::Events;
 pub(crate) use session::Session;
+pub(crate) use submitter::Submission;
+use submitter::Submitter;
 
 /// With a limit on submissions a second: so many seconds' worth is handed over ahead.
 const AHEAD_SECS: f64 = 5.0;
 
-/// One SMSC.
+/// Why the back ends cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// Files for TLS towards an SMSC.
+    #[error("smsc.tls: {0}")]
+    Tls(#[from] TlsError),
+    /// Files for TLS towards a provider, mostly.
+    #[error("connection.ca_file: {0}")]
+    Client(#[from] ClientError),
+}
+
+/// One SMSC, or a provider over HTTP.
 pub(crate) struct Link {
     /// Its name.
     pub(crate) name: SmscName,
@@ -33,10 +53,13 @@ pub(crate) struct Link {
     pub(crate) query_after: Option<Duration>,
     /// What operators want of it; nothing goes out before that is known.
     order: Mutex<Option<Order>>,
-    /// The bind that submits.
-    submitter: Option<Esme>,
+    /// What submits.
+    submitter: Option<Submitter>,
     flights: Flights,
-    window: usize,
+    /// Most submissions without a response.
+    pub(crate) window: usize,
+    /// Segments that may be handed over at once.
+    most: usize,
 }
 
 impl Link {
@@ -78,27 +101,79 @@ impl Link {
             validity_max: settings.validity_period.then_some(settings.validity_max),
             query_after: settings.query_after,
             order: Mutex::default(),
-            submitter: submitter.as_ref().map(|(esme, _)| esme.clone()),
+            submitter: submitter.as_ref().map(|(esme, _)| Submitter::Esme(esme.clone())),
             flights: Flights::default(),
             window: settings.window,
+            // Enough to keep the window full while the next batch is claimed.
+            most: settings.window.saturating_mul(2),
         });
         let binds = submitter.map(|bind| (bind, true)).into_iter().chain(receiver.map(|bind| (bind, false)));
-        Ok(binds.map(|(bind, submits)| Session::new(link.clone(), bind, submits)).collect())
+        let session = |((esme, events), submits)| {
+            Session::new(link.clone(), Submitter::Esme(esme), Events::Smpp(events), submits)
+        };
+        Ok(binds.map(session).collect())
+    }
+
+    /// Starts a provider over HTTP, which gets texts whole.
+    fn spawn_http(
+        settings: BackendSettings<'_>,
+        max_text_octets: u16,
+        (common, clock): (&Settings, &SharedClock),
+    ) -> Result<Session, ClientError> {
+        let (name, window) = (settings.name.clone(), settings.window);
+        let (backend, events) = HttpBackend::spawn(settings, common, clock)?;
+        let submitter = Submitter::Http(backend);
+        let link = Arc::new(Self {
+            name,
+            form: Form {
+                alphabet: DefaultAlphabet::Gsm7,
+                long_text: LongText::Payload { most_octets: max_text_octets },
+            },
+            validity_max: None,
+            query_after: None,
+            order: Mutex::default(),
+            submitter: Some(submitter.clone()),
+            flights: Flights::default(),
+            window,
+            most: window,
+        });
+        Ok(Session::new(link, submitter, Events::Http(events), true))
+    }
+
+    fn spawn_wasp(
+        settings: &WaspSettings,
+        around: (&Settings, &SharedClock),
+    ) -> Result<Session, ClientError> {
+        let wasp = Wasp {
+            name: settings.name.to_string(),
+            urls: settings.urls.clone(),
+            username: settings.username.clone(),
+            password: settings.password.clone(),
+        };
+        let backend = BackendSettings {
+            name: settings.name.clone(),
+            provider: Provider::Wasp(wasp),
+            window: settings.window,
+            tps: settings.tps,
+            unreachable: settings.unreachable,
+            connection: &settings.connection,
+        };
+        Self::spawn_http(backend, settings.max_text_octets, around)
     }
 
     /// Tells whether submissions can go out now.
     pub(crate) fn is_usable(&self) -> bool {
-        self.order() == Some(Order::Open) && self.state() == Some(EsmeState::Bound)
+        self.order() == Some(Order::Open) && self.submitter.as_ref().is_some_and(Submitter::is_usable)
     }
 
     /// Gives the state of the bind that submits, if there is one.
     pub(crate) fn state(&self) -> Option<EsmeState> {
-        self.submitter.as_ref().map(Esme::state)
+        self.submitter.as_ref().and_then(Submitter::state)
     }
 
-    /// Gives the most submissions without a response.
-    pub(crate) fn window(&self) -> usize {
-        self.window
+    /// Tells whether a provider over HTTP was reached when it was last tried; none where there is a bind.
+    pub(crate) fn reaches(&self) -> Option<bool> {
+        self.takes_whole().then(|| self.submitter.as_ref().is_some_and(Submitter::is_usable))
     }
 
     /// Gives what operators want of it, once that has been read.
@@ -119,14 +194,27 @@ impl Link {
     }
 
     fn ahead(&self) -> usize {
-        let window = self.window.saturating_mul(2);
-        let worth = |rate: f64| window.min((rate * AHEAD_SECS).ceil() as usize);
-        self.stats().rate.map_or(window, worth).max(1)
+        let worth = |rate: f64| self.most.min((rate * AHEAD_SECS).ceil() as usize);
+        self.stats().rate.map_or(self.most, worth).max(1)
     }
 
-    /// Gives the counters of the bind that submits.
+    /// Gives the counters of what submits.
     pub(crate) fn stats(&self) -> EsmeStats {
-        self.submitter.as_ref().map(Esme::stats).unwrap_or_default()
+        self.submitter.as_ref().map(Submitter::stats).unwrap_or_default()
+    }
+
+    /// Tells whether it takes messages whole, which are then not segments.
+    pub(crate) fn takes_whole(&self) -> bool {
+        matches!(self.submitter, Some(Submitter::Http(_)))
+    }
+
+    /// Tells how long it may take until the outcome of what was handed over is known to be unknown, if that may be
+    /// longer than the settings of all back ends make sure of.
+    pub(crate) fn longest(&self) -> Duration {
+        match &self.submitter {
+            Some(Submitter::Http(backend)) => backend.longest() + Duration::from_secs_f64(AHEAD_SECS),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Counts the segments that are worth a round of their own: with less room it is better to wait for more outcomes,
@@ -143,9 +231,8 @@ impl Link {
     /// Hands registered segments to the session. What a session that has ended did not take is settled by
     /// [`Session::run`].
     pub(crate) async fn submit(&self, submissions: Vec<Submission>) {
-        let Some(esme) = &self.submitter else { return };
-        if esme.submit(submissions).await.is_err() {
-            tracing::debug!(smsc = %self.name, "the session ended before it took all submissions");
+        if let Some(submitter) = &self.submitter {
+            submitter.submit(&self.name, submissions).await;
         }
     }
 
@@ -155,13 +242,13 @@ impl Link {
     /// [`QueryError`], see its variants.
     pub(crate) async fn query(&self, question: QuerySm) -> Result<QuerySmResp, QueryError> {
         match &self.submitter {
-            Some(esme) => esme.query(question).await,
-            None => Err(QueryError::NotSent),
+            Some(Submitter::Esme(esme)) => esme.query(question).await,
+            _ => Err(QueryError::NotSent),
         }
     }
 }
 
-/// All SMSCs, in order of preference.
+/// All back ends, in order of preference: SMSCs, then providers over HTTP.
 pub(crate) struct Links {
     links: Vec<Arc<Link>>,
     alarm_since: Mutex<Option<Instant>>,
@@ -170,17 +257,22 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// Starts the sessions of all configured SMSCs: they bind at once and stay bound.
+    /// Starts the sessions of all configured SMSCs, which bind at once and stay bound, and the tasks of all providers.
     ///
     /// # Errors
-    /// [`TlsError`] for files that cannot be used.
-    pub(crate) fn spawn(settings: &Settings) -> Result<(Self, Vec<Session>), TlsError> {
+    /// [`LinkError`] for files that cannot be used.
+    pub(crate) fn spawn(settings: &Settings, clock: &SharedClock) -> Result<(Self, Vec<Session>), LinkError> {
         let mut spawned = Vec::new();
         let mut links = Vec::new();
         for smsc in &settings.smsc {
             let sessions = Link::spawn(smsc, settings)?;
             links.extend(sessions.first().map(|session| session.link().clone()));
             spawned.extend(sessions);
+        }
+        for wasp in &settings.wasp {
+            let session = Link::spawn_wasp(wasp, (settings, clock))?;
+            links.push(session.link().clone());
+            spawned.push(session);
         }
         Ok((Self { links, alarm_since: Mutex::default(), quiet: CancellationToken::new() }, spawned))
     }
@@ -199,11 +291,11 @@ impl Links {
     pub(crate) fn alarm(&self) -> Option<(CommandStatus, Instant)> {
         let mut since = self.alarm_since.lock().unwrap_or_else(PoisonError::into_inner);
         let mut refusal = None;
-        for esme in self.links.iter().filter_map(|link| link.submitter.as_ref()) {
-            match esme.state() {
-                EsmeState::Alarm { status } => refusal = Some(status),
+        for submitter in self.links.iter().filter_map(|link| link.submitter.as_ref()) {
+            match submitter.state() {
+                Some(EsmeState::Alarm { status }) => refusal = Some(status),
                 // The next try, which may well be refused again.
-                EsmeState::Connecting if since.is_some() => {}
+                Some(EsmeState::Connecting) if since.is_some() => {}
                 _ => {
                     *since = None;
                     return None;

@@ -111,9 +111,19 @@ impl Backoff {
             return PartEvent::Accepted { message_id: Some(message_id).filter(|id| !id.is_empty()) };
         }
         if status.is_throttle() {
-            return PartEvent::Throttled { retry_at: now + self.after(flight.tries, token) };
+            return self.throttled((flight, token), Duration::ZERO, now);
         }
-        PartEvent::Refused(status)
+        PartEvent::Refused(status.into())
+    }
+
+    /// Says that a segment was not taken for now; `wish`: the pause that was asked for.
+    pub(crate) fn throttled(
+        self,
+        (flight, token): (&Flight, u64),
+        wish: Duration,
+        now: UnixMillis,
+    ) -> PartEvent {
+        PartEvent::Throttled { retry_at: now + self.after(flight.tries, token).max(wish) }
     }
 
     /// Says that a segment was not written.
@@ -124,7 +134,7 @@ impl Backoff {
 
 /// Says that a segment cannot be written as submit_sm at all; the checks of intake should have told.
 pub(crate) fn unwritable() -> PartEvent {
-    PartEvent::Refused(CommandStatus::RINVMSGLEN)
+    PartEvent::Refused(CommandStatus::RINVMSGLEN.into())
 }
 
 /// Reads a receipt: the SMSC's id and what it says. `None` when it names no id.

@@ -10,6 +10,7 @@ use smpp::codec::CommandStatus;
 use super::StoreError;
 use super::schema::{sms_due_statuses, sms_jobs, sms_parts, sms_receipts, sms_statuses};
 use crate::domain::attempt::{Attempt, JobKey, Part, PartState};
+use crate::domain::outcome::Refusal;
 use crate::domain::receipt::Fate;
 use crate::domain::state::Emitted;
 
@@ -148,7 +149,10 @@ impl PartRow {
             smsc: self.smsc,
             state: state.ok_or_else(|| StoreError::unreadable(UnknownPartState(self.state)))?,
             message_id: self.message_id,
-            refusal: self.refusal.and_then(|code| u32::try_from(code).ok()).map(CommandStatus),
+            refusal: self
+                .refusal
+                .and_then(|code| u32::try_from(code).ok())
+                .map(|code| Refusal::Status(CommandStatus(code))),
             fate: self.receipt.map(|state| Fate::from_columns(&state, self.receipt_error)),
         };
         Ok((JobKey { client_id: self.client_id, id: self.job_id }, part))
@@ -166,7 +170,7 @@ impl PartRow {
             state: name.into(),
             message_id: part.message_id.clone(),
             message_key,
-            refusal: part.refusal.map(|status| i64::from(status.0)),
+            refusal: part.refusal.as_ref().and_then(Refusal::code),
             receipt: fate.map(|(state, _)| state.to_owned()),
             receipt_error: fate.and_then(|(_, text)| text.map(str::to_owned)),
             updated_at: now,

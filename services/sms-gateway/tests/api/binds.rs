@@ -16,7 +16,7 @@ use crate::cases::{ACME, message};
 use crate::harness::{Gateway, World};
 
 /// Makes `smsc.pem`, a certificate that is its own authority, and `smsc.key`.
-fn certify(folder: &Path) -> ServerTlsSettings {
+pub(crate) fn certify(folder: &Path) -> ServerTlsSettings {
     let (certificate_file, key_file) = (folder.join("smsc.pem"), folder.join("smsc.key"));
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);

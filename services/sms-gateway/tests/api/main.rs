@@ -12,5 +12,6 @@ mod operation;
 mod operators;
 mod outcomes;
 mod plans;
+mod providers;
 mod recovery;
 mod sealed;

@@ -2,8 +2,8 @@
 
 use common::models::UnixMillis;
 use common::models::sms::SmscName;
-use smpp::codec::CommandStatus;
 
+use crate::domain::outcome::Refusal;
 use crate::domain::receipt::Fate;
 
 /// Where a segment stands.
@@ -33,7 +33,7 @@ pub(crate) struct Part {
     /// The SMSC's id, as it came.
     pub(crate) message_id: Option<String>,
     /// Why it was refused.
-    pub(crate) refusal: Option<CommandStatus>,
+    pub(crate) refusal: Option<Refusal>,
     /// What its receipt said.
     pub(crate) fate: Option<Fate>,
 }
@@ -52,9 +52,9 @@ impl Part {
     }
 
     /// Notes that the SMSC does not want it.
-    pub(super) fn refuse(&mut self, status: CommandStatus) {
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
         self.state = PartState::Refused;
-        self.refusal = Some(status);
+        self.refusal = Some(refusal);
     }
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum PartEvent {
         message_id: Option<String>,
     },
     /// Refused for good.
-    Refused(CommandStatus),
+    Refused(Refusal),
     /// Not taken now: throttled or queue full. Tried again at the given time.
     Throttled {
         /// When.

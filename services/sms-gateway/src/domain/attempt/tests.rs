@@ -118,7 +118,7 @@ fn a_refusal_ends_the_attempt_with_code_and_name() {
     let mut attempt = attempt(2);
 
     let published =
-        run(&mut attempt, [(1, accepted("a")), (2, PartEvent::Refused(CommandStatus::RINVDSTADR))]);
+        run(&mut attempt, [(1, accepted("a")), (2, PartEvent::Refused(CommandStatus::RINVDSTADR.into()))]);
 
     assert_eq!(statuses(&published), [SmsState::Invalid]);
     assert!(published[0].error_text.as_deref().unwrap().contains("ESME_RINVDSTADR"));
@@ -245,7 +245,7 @@ fn a_late_answer_to_the_first_copy_keeps_the_second_from_leaving() {
 
 #[test]
 fn a_late_refusal_of_the_first_copy_counts_only_before_the_second_has_left() {
-    let refusal = || PartEvent::Refused(CommandStatus::RINVDSTADR);
+    let refusal = || PartEvent::Refused(CommandStatus::RINVDSTADR.into());
     let (mut waiting, mut leaving) = (sent_anew(SmsClass::Otp, 1), sent_anew(SmsClass::Otp, 1));
     leaving.begin(1, &"main".into(), RETRY);
 
@@ -262,7 +262,7 @@ fn a_refused_copy_says_nothing_about_the_first() {
     let mut attempt = sent_anew(SmsClass::Otp, 1);
     attempt.begin(1, &"main".into(), RETRY);
 
-    assert_eq!(run(&mut attempt, [(1, PartEvent::Refused(CommandStatus::RSYSERR))]), []);
+    assert_eq!(run(&mut attempt, [(1, PartEvent::Refused(CommandStatus::RSYSERR.into()))]), []);
     assert_eq!(attempt.state, JobState::Unknown);
     assert_eq!(statuses(&attempt.give_up(true, NOW)), [SmsState::Failed]);
 }

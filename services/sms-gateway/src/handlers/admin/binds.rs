@@ -15,7 +15,7 @@ use crate::pipeline::links::{Link, Links};
 use crate::pipeline::{Gateway, orders};
 use crate::store::{audit, orders as table};
 
-/// An SMSC, as this instance sees it.
+/// An SMSC or provider, as this instance sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BindView {
@@ -24,8 +24,9 @@ pub(crate) struct BindView {
     smsc: SmscName,
     /// What operators want of it.
     order: Order,
-    /// `bound`, `connecting`, `waiting` before it connects again, `alarm` when the credentials are refused, `closed`, or
-    /// `receiving` where this instance only takes receipts.
+    /// Of a bind: `bound`, `connecting`, `waiting` before it connects again, `alarm` when the credentials are refused,
+    /// `closed`, or `receiving` where this instance only takes receipts. Of a provider over HTTP: `reachable` or
+    /// `unreachable`.
     state: &'static str,
     /// Why it is not bound.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +52,11 @@ impl BindView {
     fn of(link: &Link) -> Self {
         let stats = link.stats();
         let (state, error) = match link.state() {
-            None => ("receiving", None),
+            None => match link.reaches() {
+                None => ("receiving", None),
+                Some(true) => ("reachable", None),
+                Some(false) => ("unreachable", None),
+            },
             Some(EsmeState::Connecting) => ("connecting", None),
             Some(EsmeState::Bound) => ("bound", None),
             Some(EsmeState::Waiting { error }) => ("waiting", Some(error.to_string())),
@@ -65,7 +70,7 @@ impl BindView {
             error,
             in_flight: stats.in_flight,
             queued: stats.queued,
-            window: link.window(),
+            window: link.window,
             rate: stats.rate,
             throttling: stats.paused,
             throttled: stats.throttled,

@@ -1,4 +1,4 @@
-//! One session's events, and the way of what it says into the tables.
+//! The events of one session or provider, and the way of what it says into the tables.
 //!
 //! What must hold: a deliver_sm is answered OK only when its receipt is committed; what a session reports about a
 //! segment is stored, however often it takes; whatever was handed over is settled before the process ends.
@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp::codec::CommandStatus;
-use smpp::esme::{Delivery, Esme, Event};
+use smpp::esme::{Delivery, Event};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Link;
+use super::submitter::Submitter;
+use super::{Link, http};
 use crate::domain::attempt::PartEvent;
+use crate::domain::outcome::Refusal;
+use crate::domain::provider::Verdict;
 use crate::pipeline::Gateway;
 use crate::pipeline::outcomes::{Backoff, Flight, read_receipt, unwritable};
 use crate::store::receipts::{Outcome, Receipt};
@@ -25,18 +28,50 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Rounds in which outcomes are still tried to be stored when the session has ended.
 const LAST_TRIES: usize = 10;
 
-/// A bind whose events are to be read.
+/// What a back end says.
+enum Heard {
+    Smpp(Event),
+    Http(http::Event),
+}
+
+/// Where it says so.
+pub(super) enum Events {
+    /// A bind.
+    Smpp(mpsc::Receiver<Event>),
+    /// A provider.
+    Http(mpsc::Receiver<http::Event>),
+}
+
+impl Events {
+    /// Adds what was said, in one round at most; gives how much, 0 when there is no more. Nothing is lost when it is
+    /// dropped before its end.
+    async fn recv_many(&mut self, batch: &mut Vec<Heard>) -> usize {
+        match self {
+            Self::Smpp(events) => recv_many(events, Heard::Smpp, batch).await,
+            Self::Http(events) => recv_many(events, Heard::Http, batch).await,
+        }
+    }
+}
+
+async fn recv_many<T>(events: &mut mpsc::Receiver<T>, wrap: fn(T) -> Heard, batch: &mut Vec<Heard>) -> usize {
+    let mut read = Vec::new();
+    let count = events.recv_many(&mut read, ROUND).await;
+    batch.extend(read.into_iter().map(wrap));
+    count
+}
+
+/// A bind, or a provider, whose events are to be read.
 pub(crate) struct Session {
     link: Arc<Link>,
-    esme: Esme,
-    events: mpsc::Receiver<Event>,
+    submitter: Submitter,
+    events: Events,
     /// Whether it is the one that submits.
     submits: bool,
 }
 
 impl Session {
-    pub(super) fn new(link: Arc<Link>, (esme, events): (Esme, mpsc::Receiver<Event>), submits: bool) -> Self {
-        Self { link, esme, events, submits }
+    pub(super) fn new(link: Arc<Link>, submitter: Submitter, events: Events, submits: bool) -> Self {
+        Self { link, submitter, events, submits }
     }
 
     /// Gives the SMSC.
@@ -46,10 +81,10 @@ impl Session {
 
     /// Reads the session's events and stores them, until the session was ended and all is settled.
     pub(crate) async fn run(self, gateway: Arc<Gateway>, quiet: CancellationToken) -> Result<(), Infallible> {
-        let Self { link, esme, mut events, submits } = self;
+        let Self { link, submitter, mut events, submits } = self;
         let end = async {
             quiet.cancelled().await;
-            esme.shutdown().await;
+            submitter.shutdown().await;
         };
         tokio::pin!(end);
         let mut ending = false;
@@ -57,7 +92,7 @@ impl Session {
         let mut unstored = Vec::new();
         loop {
             tokio::select! {
-                read = events.recv_many(&mut batch, ROUND) => if read == 0 { break },
+                read = events.recv_many(&mut batch) => if read == 0 { break },
                 () = &mut end, if !ending => ending = true,
                 () = tokio::time::sleep(RETRY), if !unstored.is_empty() => {}
             }
@@ -80,13 +115,16 @@ impl Session {
 
 impl Link {
     /// Stores what came in, together with what could not be stored before.
-    async fn round(&self, gateway: &Gateway, batch: &mut Vec<Event>, unstored: &mut Vec<Outcome>) {
+    async fn round(&self, gateway: &Gateway, batch: &mut Vec<Heard>, unstored: &mut Vec<Outcome>) {
         let mut outcomes = std::mem::take(unstored);
         let mut deliveries = Vec::new();
         for event in batch.drain(..) {
             match event {
-                Event::Deliver(delivery) => deliveries.extend(self.delivery(gateway, delivery)),
-                event => self.translate(gateway, event, &mut outcomes),
+                Heard::Smpp(Event::Deliver(delivery)) => {
+                    deliveries.extend(self.delivery(gateway, delivery));
+                }
+                Heard::Smpp(event) => self.translate(gateway, event, &mut outcomes),
+                Heard::Http(event) => outcomes.extend(self.landed(gateway, event)),
             }
         }
         // What has landed leaves room: the next jobs are claimed while the outcomes are stored.
@@ -137,9 +175,7 @@ impl Link {
         let mut add = |flight: Option<Flight>, event: &dyn Fn(&Flight) -> PartEvent| {
             let Some(flight) = flight else { return };
             let event = event(&flight);
-            let labels = [self.name.as_str(), name(&event)];
-            gateway.metrics.outcomes_total.with_label_values(&labels).inc();
-            outcomes.push(self.outcome(&flight, event));
+            outcomes.push(self.counted(gateway, &flight, event));
         };
         match event {
             Event::Responded(response) | Event::LateResponse(response) => {
@@ -169,6 +205,29 @@ impl Link {
             }
             Event::Deliver(_) => {}
         }
+    }
+
+    /// Says what an event of a provider means.
+    fn landed(&self, gateway: &Gateway, event: http::Event) -> Option<Outcome> {
+        let http::Event { token, landing } = event;
+        let flight = self.flights.land(token)?;
+        let (now, backoff) = (gateway.now(), Backoff::new(&gateway.settings));
+        let event = match landing {
+            http::Landing::NotSent => backoff.not_sent(now),
+            http::Landing::Answered(Verdict::Accepted { message_id }) => PartEvent::Accepted { message_id },
+            http::Landing::Answered(Verdict::Refused { text }) => PartEvent::Refused(Refusal::Answer(text)),
+            http::Landing::Answered(Verdict::Throttled { pause }) => {
+                backoff.throttled((&flight, token), pause.unwrap_or_default(), now)
+            }
+            http::Landing::Answered(Verdict::Unknown { .. }) => PartEvent::Unknown,
+        };
+        Some(self.counted(gateway, &flight, event))
+    }
+
+    fn counted(&self, gateway: &Gateway, flight: &Flight, event: PartEvent) -> Outcome {
+        let labels = [self.name.as_str(), name(&event)];
+        gateway.metrics.outcomes_total.with_label_values(&labels).inc();
+        self.outcome(flight, event)
     }
 
     fn outcome(&self, flight: &Flight, event: PartEvent) -> Outcome {

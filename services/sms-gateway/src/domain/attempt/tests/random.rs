@@ -8,7 +8,7 @@ fn event() -> impl Strategy<Value = PartEvent> {
     prop_oneof![
         Just(accepted("7")),
         Just(accepted("")),
-        Just(PartEvent::Refused(CommandStatus::RSYSERR)),
+        Just(PartEvent::Refused(CommandStatus::RSYSERR.into())),
         Just(PartEvent::Throttled { retry_at: RETRY }),
         Just(PartEvent::NotSent { retry_at: RETRY }),
         Just(PartEvent::Unknown),

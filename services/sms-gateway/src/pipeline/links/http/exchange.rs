@@ -1,0 +1,103 @@
+//! One message over HTTP: sent to one URL after another until one takes it.
+//!
+//! What must hold: another URL gets it only when no connection to the one before was made, TLS included, so that nothing
+//! of the message can have arrived. From the first octet on, no failure has it sent again.
+
+use reqwest::{Response, header::HeaderMap};
+
+use super::{Core, Landing};
+use crate::domain::provider::{Answer, Message, Request, Verdict};
+
+/// What became of a request without an answer.
+enum Failure {
+    /// No connection: certainly not sent.
+    NotSent(&'static str),
+    /// Nobody knows.
+    Unknown(&'static str),
+}
+
+/// What became of a message.
+pub(super) enum End {
+    /// The provider answered.
+    Answered(Verdict),
+    /// No URL could be reached.
+    Unreachable,
+    /// It was not sent, as the gateway ends.
+    Stopped,
+}
+
+impl Core {
+    /// Sends a message and says what became of it.
+    pub(super) async fn send(&self, message: &Message) -> End {
+        let urls = self.provider.urls();
+        let first = self.last_good();
+        for change in 0..urls {
+            let index = (first + change) % urls;
+            if self.stop.is_cancelled() {
+                return End::Stopped;
+            }
+            let request = match self.provider.request(index, message) {
+                Ok(request) => request,
+                Err(error) => return End::Answered(Verdict::Refused { text: error.to_string() }),
+            };
+            match self.exchange(request).await {
+                Ok(answer) => {
+                    let verdict = self.provider.read(&answer, message, self.clock.now());
+                    if !matches!(verdict, Verdict::Unknown { .. }) {
+                        self.remember(index);
+                    }
+                    return End::Answered(verdict);
+                }
+                Err(Failure::Unknown(why)) => return End::Answered(Verdict::Unknown { why }),
+                Err(Failure::NotSent(why)) => {
+                    tracing::debug!(smsc = %self.name, url = index + 1, why, "a URL cannot be reached");
+                }
+            }
+        }
+        End::Unreachable
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Answer, Failure> {
+        let Request { method, url, headers, body } = request;
+        let mut request = self.client.request(method, url).headers(headers);
+        if !body.is_empty() {
+            request = request.body(body);
+        }
+        // The words of an error may quote the URL, and so the message: only its kind is told.
+        let response = request.send().await.map_err(|error| match error {
+            error if error.is_connect() && error.is_timeout() => Failure::NotSent("no connection in time"),
+            error if error.is_connect() && error.is_dns() => Failure::NotSent("the host is unknown"),
+            error if error.is_connect() => Failure::NotSent("no connection, or no TLS over it"),
+            error if error.is_timeout() => Failure::Unknown("no answer in time"),
+            error if error.is_builder() => Failure::NotSent("no request can be made of it"),
+            _ => Failure::Unknown("the connection was lost before the answer"),
+        })?;
+        let status = response.status().as_u16();
+        let headers: HeaderMap = response.headers().clone();
+        Ok(Answer { status, headers, body: self.body(response).await })
+    }
+
+    /// Reads a body up to the limit; `None` when it is longer or does not end.
+    async fn body(&self, mut response: Response) -> Option<Vec<u8>> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.ok()? {
+            if body.len() + chunk.len() > self.max_answer_bytes {
+                return None;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Some(body)
+    }
+
+    /// Draws the conclusions for the messages to come, and says what this one's owner is told.
+    pub(super) fn conclude(&self, end: End) -> Landing {
+        match end {
+            End::Answered(verdict) => {
+                self.learn(&verdict);
+                Landing::Answered(verdict)
+            }
+            End::Stopped => Landing::NotSent,
+            End::Unreachable => self.unreachable(),
+        }
+    }
+}
