@@ -22,5 +22,7 @@ mod store;
 
 pub use app::App;
 pub use settings::{
-    Bind, Connection, HttpKeys, NumberPattern, Settings, SmscSettings, Tls, Topics, Unreachable, WaspSettings,
+    Bind, Connection, Encodings, HttpHeader, HttpKeys, HttpMethod, HttpSettings, IdPlace, JsonTemplate,
+    NumberPattern, Pattern, Pointer, Rule, Settings, SmscSettings, Statuses, Template, Tls, Topics,
+    Unreachable, UrlTemplate, WaspSettings,
 };

@@ -1,6 +1,7 @@
 //! The section `[sms_gateway]`.
 
 mod connection;
+mod http;
 mod smsc;
 mod wasp;
 
@@ -14,6 +15,10 @@ use serde::Deserialize;
 
 pub use crate::domain::numbers::NumberPattern;
 pub use connection::{Connection, Unreachable};
+pub use http::{
+    Encodings, HttpHeader, HttpMethod, HttpSettings, IdPlace, JsonTemplate, Pattern, Pointer, Rule, Statuses,
+    Template, UrlTemplate,
+};
 pub use smsc::{Bind, SmscSettings, Tls};
 pub use wasp::WaspSettings;
 
@@ -82,6 +87,8 @@ pub struct Settings {
     pub smsc: Vec<SmscSettings>,
     /// Providers with the interface WASP, which come after the SMSCs.
     pub wasp: Vec<WaspSettings>,
+    /// Other providers over HTTP, which come last.
+    pub http: Vec<HttpSettings>,
 }
 
 impl Default for Settings {
@@ -112,6 +119,7 @@ impl Default for Settings {
             plaintexts: 10_000,
             smsc: Vec::new(),
             wasp: Vec::new(),
+            http: Vec::new(),
         }
     }
 }
@@ -230,6 +238,12 @@ impl Settings {
                 fault("wasp.name", SAME_NAME);
             }
             wasp.faults(&mut |place, what| fault(&format!("wasp.{place}"), what));
+        }
+        for http in &self.http {
+            if !http.name.as_str().is_empty() && !names.insert(&http.name) {
+                fault("http.name", SAME_NAME);
+            }
+            http.faults(&mut |place, what| fault(&format!("http.{place}"), what));
         }
         faults
     }

@@ -5,24 +5,31 @@
 //! text of a message can leave its place in a request; no verdict quotes a message, a number or a password.
 
 pub(crate) mod answer;
+pub(crate) mod generic;
+pub(crate) mod rule;
+pub(crate) mod template;
 pub(crate) mod wasp;
 pub(crate) mod wording;
 
 use std::time::Duration;
 
 use common::crypto::sms_payload::SmsPayload;
+use common::models::sms::JobId;
 use common::models::{E164, UnixMillis};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use url::Url;
 
 pub(crate) use answer::Answer;
+pub(crate) use generic::Generic;
 pub(crate) use wasp::Wasp;
 
 /// The provider of one back end.
 pub(crate) enum Provider {
     /// With the interface WASP.
     Wasp(Wasp),
+    /// As the settings describe it.
+    Generic(Box<Generic>),
 }
 
 impl Provider {
@@ -30,6 +37,7 @@ impl Provider {
     pub(crate) fn urls(&self) -> usize {
         match self {
             Self::Wasp(wasp) => wasp.urls.len().max(1),
+            Self::Generic(_) => 1,
         }
     }
 
@@ -37,6 +45,7 @@ impl Provider {
     pub(crate) fn needs_tls(&self) -> bool {
         match self {
             Self::Wasp(wasp) => wasp.urls.iter().any(|url| url.scheme() == "https"),
+            Self::Generic(generic) => generic.url.needs_tls(),
         }
     }
 
@@ -44,9 +53,15 @@ impl Provider {
     ///
     /// # Errors
     /// [`Unwritable`], see its variants.
-    pub(crate) fn request(&self, index: usize, message: &Message) -> Result<Request, Unwritable> {
+    pub(crate) fn request(
+        &self,
+        index: usize,
+        message: &Message,
+        now: UnixMillis,
+    ) -> Result<Request, Unwritable> {
         match self {
             Self::Wasp(wasp) => wasp.request(index, message),
+            Self::Generic(generic) => generic.request(message, now),
         }
     }
 
@@ -54,6 +69,7 @@ impl Provider {
     pub(crate) fn read(&self, answer: &Answer, message: &Message, now: UnixMillis) -> Verdict {
         match self {
             Self::Wasp(wasp) => wasp.read(answer, message, now),
+            Self::Generic(generic) => generic.read(answer, message, now),
         }
     }
 }
@@ -64,6 +80,10 @@ pub(crate) struct Message {
     pub(crate) to: E164,
     /// Sender and text.
     pub(crate) payload: SmsPayload,
+    /// The same in each try of one attempt.
+    pub(crate) reference: JobId,
+    /// When it is too late to deliver.
+    pub(crate) deadline: UnixMillis,
 }
 
 impl Message {

@@ -156,7 +156,12 @@ fn hand_over(link: &Link, claimed: &Claimed, outgoing: &Outgoing, now: UnixMilli
     let register = |part| link.register(Flight { key: key.clone(), part, copy: *copy, tries: *tries });
     if link.takes_whole() {
         let message = |part: &i32| {
-            let message = Message { to: outgoing.to.clone(), payload: outgoing.message().clone() };
+            let message = Message {
+                to: outgoing.to.clone(),
+                payload: outgoing.message().clone(),
+                reference: key.id.clone(),
+                deadline: *deadline,
+            };
             Submission::message(register(*part), message)
         };
         return parts.iter().map(message).collect();

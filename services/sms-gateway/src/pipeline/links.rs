@@ -20,7 +20,7 @@ use super::outcomes::{Flight, Flights};
 use crate::domain::message::Form;
 use crate::domain::order::Order;
 use crate::domain::provider::{Provider, Wasp};
-use crate::settings::{Bind, Settings, SmscSettings, WaspSettings};
+use crate::settings::{Bind, HttpSettings, Settings, SmscSettings, WaspSettings};
 use http::{BackendSettings, ClientError, HttpBackend};
 use session::Events;
 pub(crate) use session::Session;
@@ -161,6 +161,23 @@ impl Link {
         Self::spawn_http(backend, settings.max_text_octets, around)
     }
 
+    fn spawn_generic(
+        settings: &HttpSettings,
+        around: (&Settings, &SharedClock),
+    ) -> Result<Option<Session>, ClientError> {
+        // Settings with a fault do not get here.
+        let Some(provider) = settings.provider() else { return Ok(None) };
+        let backend = BackendSettings {
+            name: settings.name.clone(),
+            provider: Provider::Generic(Box::new(provider)),
+            window: settings.window,
+            tps: settings.tps,
+            unreachable: settings.unreachable,
+            connection: &settings.connection,
+        };
+        Self::spawn_http(backend, settings.max_text_octets, around).map(Some)
+    }
+
     /// Tells whether submissions can go out now.
     pub(crate) fn is_usable(&self) -> bool {
         self.order() == Some(Order::Open) && self.submitter.as_ref().is_some_and(Submitter::is_usable)
@@ -273,6 +290,11 @@ impl Links {
             let session = Link::spawn_wasp(wasp, (settings, clock))?;
             links.push(session.link().clone());
             spawned.push(session);
+        }
+        for http in &settings.http {
+            let session = Link::spawn_generic(http, (settings, clock))?;
+            links.extend(session.iter().map(|session| session.link().clone()));
+            spawned.extend(session);
         }
         Ok((Self { links, alarm_since: Mutex::default(), quiet: CancellationToken::new() }, spawned))
     }

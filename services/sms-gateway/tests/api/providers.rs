@@ -1,5 +1,6 @@
 //! Back ends over HTTP, against a provider that a test scripts octet by octet.
 
+mod generic;
 mod killed;
 mod stub;
 mod tls;

@@ -21,6 +21,8 @@ fn message(text: &str) -> Message {
     Message {
         to: "+255123456789".parse().unwrap(),
         payload: SmsPayload::new("+255123456789", Some("CL&NIC"), text).unwrap(),
+        reference: "job".into(),
+        deadline: UnixMillis(0),
     }
 }
 

@@ -36,7 +36,7 @@ impl Core {
             if self.stop.is_cancelled() {
                 return End::Stopped;
             }
-            let request = match self.provider.request(index, message) {
+            let request = match self.provider.request(index, message, self.clock.now()) {
                 Ok(request) => request,
                 Err(error) => return End::Answered(Verdict::Refused { text: error.to_string() }),
             };
