@@ -1,7 +1,9 @@
 //! The real program, run as people and scripts run it.
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
+mod clinic;
 mod envelopes;
+mod examples;
 mod kafka;
 mod program;
 mod sending;

@@ -1,0 +1,95 @@
+//! A standalone whose SMS go to an operator that shows what reached it.
+
+use smpp::smsc::{Behaviour, IdFormat, Receipts, Smsc, SmscSettings};
+use testkit::kafka::{bootstrap, create_topic, unique};
+
+use crate::program::Place;
+use crate::serving::Standalone;
+
+/// How messages get to the gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    Http,
+    Kafka,
+}
+
+/// The client `demo`, its gateway, and the operator behind it.
+pub(crate) struct Clinic {
+    pub(crate) place: Place,
+    pub(crate) server: Standalone,
+    pub(crate) smsc: Smsc,
+    kafka: Option<Topics>,
+}
+
+/// Topics of one clinic alone.
+pub(crate) struct Topics {
+    pub(crate) brokers: &'static str,
+    pub(crate) requests: String,
+    pub(crate) statuses: String,
+}
+
+impl Clinic {
+    /// Starts all of it, with an operator who delivers everything; `rsa.pub` and `x25519.pub` are the client's keys.
+    pub(crate) async fn start(way: Way) -> Self {
+        let behaviour = Behaviour { receipts: Some(Receipts::default()), ..Behaviour::default() };
+        Self::beside(way, Behaviour { ids: IdFormat::Prefixed("op-".into()), ..behaviour }).await
+    }
+
+    /// The same beside another operator.
+    pub(crate) async fn beside(way: Way, behaviour: Behaviour) -> Self {
+        let smsc = Smsc::start(SmscSettings { behaviour, ..SmscSettings::default() }).await.expect("an SMSC");
+        let mut settings = String::new();
+        let mut kafka = None;
+        if way == Way::Kafka {
+            let brokers = bootstrap().await;
+            let [requests, statuses, dead] = ["send", "status", "dead"].map(unique);
+            for topic in [&requests, &statuses, &dead] {
+                create_topic(brokers, topic, 4).await.expect("a topic");
+            }
+            settings = format!(
+                "[bus]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ngroup_prefix = \"{requests}-\"\n\
+                 [sms_gateway.topics]\nsend = \"{requests}\"\nstatus = \"{statuses}\"\ndead = \"{dead}\"\n"
+            );
+            kafka = Some(Topics { brokers, requests, statuses });
+        }
+        settings += &format!(
+            "[[sms_gateway.smsc]]\nname = \"op\"\nport = {}\nsystem_id = \"demo\"\npassword = \"any\"\n",
+            smsc.address().port()
+        );
+        let place = Place::new();
+        place.write("settings.toml", &settings);
+        let server = Standalone::start(&place, "--config settings.toml").await;
+        let clinic = Self { place, server, smsc, kafka };
+        clinic.vault("add", "--kind x25519");
+        for kind in ["rsa", "x25519"] {
+            clinic.place.write(&format!("{kind}.pub"), &clinic.vault("pubkey", &format!("--kind {kind}")));
+        }
+        clinic
+    }
+
+    fn vault(&self, verb: &str, options: &str) -> String {
+        let secrets = self.server.data.join("secrets");
+        let secrets = secrets.display();
+        let vault = format!("{secrets}/sms-vault.p12 demo --password-file {secrets}/sms-vault-password");
+        self.place.sealpost(&format!("sms vault {verb} {vault} {options}")).ok()
+    }
+
+    pub(crate) fn kafka(&self) -> &Topics {
+        self.kafka.as_ref().expect("a clinic with Kafka")
+    }
+
+    /// The file with the client's API key.
+    pub(crate) fn api_key_file(&self) -> String {
+        self.server.data.join("secrets/sms-api-key-demo").display().to_string()
+    }
+
+    /// Numbers and texts that reached the operator, in order.
+    pub(crate) fn arrived(&self) -> Vec<(String, String)> {
+        let accepted = self.smsc.accepted();
+        let read = |message: &smpp::codec::SubmitSm| {
+            let text = sms::decode_text(message.data_coding, message.text()).expect("a text");
+            (format!("+{}", message.destination.value), text)
+        };
+        accepted.iter().map(|accepted| read(&accepted.message)).collect()
+    }
+}
