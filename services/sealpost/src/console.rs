@@ -92,10 +92,21 @@ pub(crate) fn stdin() -> Outcome<Zeroizing<Vec<u8>>> {
 /// # Errors
 /// When it cannot be read, or is not UTF-8.
 pub(crate) fn stdin_text() -> Outcome<Zeroizing<String>> {
-    let bytes = stdin()?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| "the text on stdin is not UTF-8")?;
+    without_line_end(&stdin()?).ok_or_else(|| "the text on stdin is not UTF-8".into())
+}
+
+/// Reads a text from a file; its last line end is no part of it.
+///
+/// # Errors
+/// When it cannot be read, or is not UTF-8.
+pub(crate) fn read_text(path: &Path) -> Outcome<Zeroizing<String>> {
+    without_line_end(&read(path)?).ok_or_else(|| format!("{}: not UTF-8", path.display()).into())
+}
+
+fn without_line_end(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let text = std::str::from_utf8(bytes).ok()?;
     let text = text.strip_suffix('\n').unwrap_or(text);
-    Ok(Zeroizing::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
+    Some(Zeroizing::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
 }
 
 /// Reads a file, and names it when that fails.

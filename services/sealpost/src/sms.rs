@@ -29,7 +29,7 @@ pub(crate) enum Command {
     /// Decrypt a base64 envelope, or a whole request, from stdin with a key of the vault
     Decrypt(envelope::Decrypt),
     /// Encrypt SMS and submit them, over Kafka or HTTP; prints a line for each that was accepted
-    Send(send::Send),
+    Send(Box<send::Send>),
     /// Print requests, statuses or correlations as they come, one JSON object a line
     Listen(listen::Listen),
     /// Publish a status by hand, as the gateway would

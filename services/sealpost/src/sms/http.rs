@@ -94,7 +94,8 @@ impl Gateway {
             let answer = this_time.send().await.map_err(|error| remote::unreachable(&self.base, &error))?;
             let later =
                 matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-            if answer.status().is_success() {
+            // A conflict: the gateway has had a request of these ids already, which is as good.
+            if answer.status().is_success() || answer.status() == StatusCode::CONFLICT {
                 return Ok(answer);
             }
             if !later || attempt >= ATTEMPTS {

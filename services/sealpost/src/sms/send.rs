@@ -1,5 +1,7 @@
 //! `sealpost sms send`.
 
+mod csv;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ const CALLS: usize = 16;
 #[command(
     group(ArgGroup::new("way").args(["brokers", "server", "dry_run"]).required(true).multiple(true)),
     group(ArgGroup::new("channel").args(["brokers", "server"])),
-    group(ArgGroup::new("recipients").args(["to", "to_file"]).required(true).multiple(true))
+    group(ArgGroup::new("recipients").args(["to", "to_file", "csv"]).required(true).multiple(true))
 )]
 pub(crate) struct Send {
     /// Text of the SMS; without it stdin, less its last line end
@@ -54,30 +56,39 @@ pub(crate) struct Send {
     /// some time only, in a day]
     #[arg(long, value_name = "INSTANT", value_parser = deadline)]
     deadline: Option<String>,
+    /// How long from now it is not too late, such as 2h
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with = "deadline")]
+    valid_for: Option<Duration>,
     /// What to do when an outcome stays unknown: bulk (nothing; the default), otp or alert (send once more)
     #[arg(long, value_parser = class)]
     class: Option<SmsClass>,
-    /// Print the requests as JSON, and send nothing
+    /// Print the requests as JSON, and send nothing; of a file of rows, how much it is and its longest texts
     #[arg(long, short = 'n')]
     dry_run: bool,
     /// Topic of requests
     #[arg(long, default_value = bus::topics::SEND_SMS, help_heading = "Kafka")]
     topic: String,
+    /// Topic of statuses, which are waited for with --csv
+    #[arg(long, value_name = "TOPIC", default_value = bus::topics::SMS_STATUS, help_heading = "Kafka", requires = "csv")]
+    status_topic: String,
     #[command(flatten)]
     kafka: Kafka,
     #[command(flatten)]
     http: Http,
+    #[command(flatten)]
+    rows: csv::Options,
 }
 
 fn class(word: &str) -> Result<SmsClass, String> {
     word.parse().map_err(|_| "one of bulk, otp, alert is expected".to_owned())
 }
 
-/// The deadline of requests for which none is given.
-fn usual_deadline(kind: KeyKind) -> String {
-    match kind {
-        KeyKind::Rsa => "2100-01-01T00:00:00Z".to_owned(),
-        KeyKind::X25519 => (SystemClock.now() + Duration::from_secs(86_400)).to_rfc3339_seconds(),
+/// The deadline of requests for which none is given, but perhaps how far away it is.
+fn usual_deadline(kind: KeyKind, valid_for: Option<Duration>) -> String {
+    const DAY: Duration = Duration::from_secs(86_400);
+    match (valid_for, kind) {
+        (None, KeyKind::Rsa) => "2100-01-01T00:00:00Z".to_owned(),
+        (valid_for, _) => (SystemClock.now() + valid_for.unwrap_or(DAY)).to_rfc3339_seconds(),
     }
 }
 
@@ -90,6 +101,9 @@ enum Channel {
 
 impl Send {
     pub(super) async fn run(self) -> Outcome {
+        if let Some(file) = &self.rows.csv {
+            return self.run_rows(file).await;
+        }
         let key = public_key(&self.key)?;
         let mut recipients = self.to.clone();
         if let Some(file) = &self.to_file {
@@ -99,7 +113,7 @@ impl Send {
             Some(text) => Zeroizing::new(text.clone()),
             None => console::stdin_text()?,
         };
-        let deadline = self.deadline.clone().unwrap_or_else(|| usual_deadline(key.kind()));
+        let deadline = self.deadline(key.kind());
         let ids = Ids::new(self.correl_id.clone(), recipients.len())?;
         let channel = self.channel().await?;
 
@@ -120,6 +134,10 @@ impl Send {
         }
         bar.finish_and_clear();
         Ok(())
+    }
+
+    fn deadline(&self, kind: KeyKind) -> String {
+        self.deadline.clone().unwrap_or_else(|| usual_deadline(kind, self.valid_for))
     }
 
     async fn channel(&self) -> Outcome<Channel> {
@@ -154,7 +172,11 @@ impl Send {
 }
 
 /// Submits requests; `accepted` hears of each that is safe, in order.
-async fn submit(channel: &Channel, requests: &[SmsRequest], accepted: impl Fn(usize) -> Outcome) -> Outcome {
+async fn submit(
+    channel: &Channel,
+    requests: &[SmsRequest],
+    mut accepted: impl FnMut(usize) -> Outcome,
+) -> Outcome {
     match channel {
         Channel::Nowhere => {}
         Channel::Kafka(topic) => {

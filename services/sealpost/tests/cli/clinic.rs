@@ -1,5 +1,7 @@
 //! A standalone whose SMS go to an operator that shows what reached it.
 
+use std::time::Duration;
+
 use smpp::smsc::{Behaviour, IdFormat, Receipts, Smsc, SmscSettings};
 use testkit::kafka::{bootstrap, create_topic, unique};
 
@@ -91,5 +93,23 @@ impl Clinic {
             (format!("+{}", message.destination.value), text)
         };
         accepted.iter().map(|accepted| read(&accepted.message)).collect()
+    }
+
+    /// `sms` options to reach the gateway as the client does.
+    pub(crate) fn way(&self) -> String {
+        match &self.kafka {
+            Some(Topics { brokers, requests, statuses }) => {
+                format!("--brokers {brokers} --topic {requests} --status-topic {statuses}")
+            }
+            None => format!("--server {} --api-key-file {}", self.server.url, self.api_key_file()),
+        }
+    }
+
+    /// Waits until so many messages have reached the operator.
+    pub(crate) async fn wait_arrived(&self, count: usize) {
+        let mut counts = self.smsc.counts();
+        let enough = counts.wait_for(|counts| counts.accepted >= count as u64);
+        let waited = tokio::time::timeout(Duration::from_secs(30), enough).await;
+        assert!(waited.is_ok(), "{count} messages have not arrived");
     }
 }

@@ -6,6 +6,7 @@ mod envelopes;
 mod examples;
 mod kafka;
 mod program;
+mod rows;
 mod sending;
 mod serving;
 mod smsc;

@@ -42,6 +42,16 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// The last line on stderr of a command that failed after it had said other things.
+    #[track_caller]
+    pub(crate) fn refusal_line(self) -> String {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{self:?}");
+        let line = self.stderr.lines().next_back().and_then(|line| line.strip_prefix("error: "));
+        line.unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+}
+
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
