@@ -1,5 +1,7 @@
 //! `sealpost admin`: what operators ask of a running server, over its internal listener.
 
+mod sms;
+
 use std::num::{NonZeroU16, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use clients::{Timeouts, http_client};
 use common::models::internal::{CreateInvite, CreatedInvite};
+use reqwest::{Method, RequestBuilder};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::console::{self, Outcome};
@@ -16,6 +21,9 @@ use crate::remote;
 pub(crate) enum Command {
     /// Make an invite for registration = "invite"; prints its code, which is kept nowhere
     Invite(Invite),
+    /// Binds of the SMS gateway, unknown outcomes, a message by the client's id, the audit log
+    #[command(subcommand)]
+    Sms(sms::Command),
 }
 
 impl Command {
@@ -26,6 +34,7 @@ impl Command {
     pub(crate) fn run(self) -> Outcome {
         match self {
             Self::Invite(command) => console::block_on(command.run()),
+            Self::Sms(command) => console::block_on(command.run()),
         }
     }
 }
@@ -78,10 +87,20 @@ impl Operator {
     ///
     /// # Errors
     /// Why there is none, for the person who typed the command.
-    pub(crate) async fn post<T: serde::de::DeserializeOwned>(
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Outcome<T> {
+        self.call(Method::POST, path, &[], |request| request.json(body)).await
+    }
+
+    /// Calls `path` with a query, and reads the answer; `with` may add a body.
+    ///
+    /// # Errors
+    /// As [`Operator::post`].
+    async fn call<T: DeserializeOwned>(
         &self,
+        method: Method,
         path: &[&str],
-        body: &impl serde::Serialize,
+        query: &[(&str, &str)],
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Outcome<T> {
         let file = self.admin_token_file.clone().unwrap_or_else(|| self.data_dir.join("secrets/admin-token"));
         let token = console::read_line(&file)?;
@@ -91,7 +110,10 @@ impl Operator {
             .map_err(|()| "--server: a URL that begins with http:// or https:// is expected")?
             .pop_if_empty()
             .extend(path);
-        let request = client.post(url).bearer_auth(token.as_str()).json(body);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = with(client.request(method, url).bearer_auth(token.as_str()));
         let answer = request.send().await.map_err(|error| remote::unreachable(&self.server, &error))?;
         if !answer.status().is_success() {
             return Err(remote::refused("server", answer).await);

@@ -6,6 +6,7 @@ mod invites;
 mod mail;
 mod messages;
 mod notifications;
+mod operators;
 mod readme;
 mod settings;
 mod sms;

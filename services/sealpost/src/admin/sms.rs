@@ -1,0 +1,213 @@
+//! `sealpost admin sms`: the SMS gateway as its operators see it, over the internal listener.
+
+use clap::{Args, Subcommand};
+use common::models::UnixMillis;
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Operator;
+use crate::console::{self, Outcome};
+
+/// Entries of the audit log that are read at a time.
+const PAGE: i64 = 1000;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Show the SMSCs and providers, how their binds do, and what waits for them
+    Binds(Plain),
+    /// Submit nothing more through an SMSC, until `resume`; its bind stays, for responses and receipts
+    Pause(Bind),
+    /// Submit through an SMSC again
+    Resume(Bind),
+    /// List messages of which nobody knows whether they were sent
+    Unknown(Unknown),
+    /// Show what became of a message, by the client's id
+    Find(Find),
+    /// Read the vault anew
+    Reload(Plain),
+    /// Show what operators did, and whether the log is as it was written
+    Audit(Plain),
+}
+
+#[derive(Args)]
+pub(crate) struct Plain {
+    #[command(flatten)]
+    operator: Operator,
+}
+
+#[derive(Args)]
+pub(crate) struct Bind {
+    /// Its name in the settings
+    smsc: String,
+    #[command(flatten)]
+    operator: Operator,
+}
+
+#[derive(Args)]
+pub(crate) struct Unknown {
+    /// Of this client alone
+    #[arg(long)]
+    client: Option<String>,
+    #[command(flatten)]
+    operator: Operator,
+}
+
+#[derive(Args)]
+pub(crate) struct Find {
+    /// The client
+    client: String,
+    /// Its id of the request
+    correl_id: String,
+    #[command(flatten)]
+    operator: Operator,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BindView {
+    smsc: String,
+    order: String,
+    state: String,
+    error: Option<String>,
+    in_flight: usize,
+    queued: usize,
+    window: usize,
+    rate: Option<f64>,
+    throttling: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Attempt {
+    client_id: String,
+    correl_id: String,
+    id: String,
+    state: String,
+    smsc: Option<String>,
+    segments: i32,
+    updated_at: UnixMillis,
+}
+
+#[derive(Deserialize)]
+struct UnknownPage {
+    attempts: Vec<Attempt>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    id: i64,
+    at: UnixMillis,
+    actor: String,
+    action: String,
+    target: String,
+    intact: bool,
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What went wrong, for the person who typed it.
+    pub(super) async fn run(self) -> Outcome {
+        match self {
+            Self::Binds(Plain { operator }) => {
+                let binds: Vec<BindView> = operator.get("binds", &[]).await?;
+                binds.iter().try_for_each(show)
+            }
+            Self::Pause(bind) => bind.order("paused").await,
+            Self::Resume(bind) => bind.order("open").await,
+            Self::Unknown(command) => command.run().await,
+            Self::Find(Find { client, correl_id, operator }) => {
+                let query = [("client", client.as_str()), ("correl-id", correl_id.as_str())];
+                let found: Value = operator.get("attempts", &query).await?;
+                console::print_line(&serde_json::to_string_pretty(&found)?)
+            }
+            Self::Reload(Plain { operator }) => {
+                let read: Value =
+                    operator.call(Method::POST, &path(&["reload"]), &[], |request| request).await?;
+                console::print_line(&format!("vault\t{}", read["vault"].as_str().unwrap_or_default()))
+            }
+            Self::Audit(Plain { operator }) => audit(&operator).await,
+        }
+    }
+}
+
+/// The gateway's own part of the internal listener.
+fn path<'a>(behind: &[&'a str]) -> Vec<&'a str> {
+    [&["internal", "sms-gateway", "v1"], behind].concat()
+}
+
+impl Operator {
+    async fn get<T: DeserializeOwned>(&self, what: &str, query: &[(&str, &str)]) -> Outcome<T> {
+        self.call(Method::GET, &path(&[what]), query, |request| request).await
+    }
+}
+
+impl Bind {
+    async fn order(self, order: &str) -> Outcome {
+        let body = json!({"order": order});
+        let path = path(&["binds", &self.smsc]);
+        let bind: BindView =
+            self.operator.call(Method::PUT, &path, &[], |request| request.json(&body)).await?;
+        show(&bind)
+    }
+}
+
+fn show(bind: &BindView) -> Outcome {
+    let BindView { smsc, order, state, in_flight, queued, window, .. } = bind;
+    let rate = bind.rate.map(|rate| format!("\tat most {rate:.1} a second")).unwrap_or_default();
+    let throttling = if bind.throttling { "\tthrottling" } else { "" };
+    let error = bind.error.as_deref().map(|error| format!("\t{error}")).unwrap_or_default();
+    console::print_line(&format!(
+        "{smsc}\t{order}\t{state}\twindow {in_flight} of {window}\tqueued {queued}{rate}{throttling}{error}"
+    ))
+}
+
+impl Unknown {
+    async fn run(self) -> Outcome {
+        let mut after = String::new();
+        loop {
+            let mut query = vec![("after", after.as_str())];
+            query.extend(self.client.as_deref().map(|client| ("client", client)));
+            let page: UnknownPage = self.operator.get("unknown", &query).await?;
+            for one in &page.attempts {
+                let Attempt { client_id, correl_id, id, state, segments, .. } = one;
+                let (smsc, at) =
+                    (one.smsc.as_deref().unwrap_or_default(), one.updated_at.to_rfc3339_seconds());
+                console::print_line(&format!(
+                    "{at}\t{client_id}\t{correl_id}\t{id}\t{state}\t{smsc}\t{segments}"
+                ))?;
+            }
+            match page.next {
+                Some(next) => after = next,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+async fn audit(operator: &Operator) -> Outcome {
+    let (mut after, mut broken) = (0, 0);
+    loop {
+        let (from, limit) = (after.to_string(), PAGE.to_string());
+        let entries: Vec<Entry> = operator.get("audit", &[("after", &from), ("limit", &limit)]).await?;
+        for Entry { id, at, actor, action, target, intact } in &entries {
+            let (at, mark) = (at.to_rfc3339_seconds(), if *intact { "" } else { "\tNOT AS WRITTEN" });
+            console::print_line(&format!("{id}\t{at}\t{actor}\t{action}\t{target}{mark}"))?;
+            broken += usize::from(!intact);
+        }
+        match entries.last() {
+            Some(last) => after = last.id,
+            None if broken > 0 => {
+                return Err(format!(
+                    "{broken} entries are not as they were written, or follow one that is gone"
+                )
+                .into());
+            }
+            None => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The SMS gateway's operators at the terminal.
+
+use std::time::Duration;
+
+use testkit::wait::wait_until;
+
+use super::Standalone;
+use crate::clinic::{Clinic, Way};
+
+fn admin(server: &Standalone) -> String {
+    let internal = server.internal.request(reqwest::Method::GET, "/").build().expect("a request");
+    let url = internal.url().as_str().trim_end_matches('/').to_owned();
+    format!("--data-dir {} --server {url}", server.data.display())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_pauses_a_bind_looks_a_message_up_and_reads_the_log() {
+    let clinic = Clinic::start(Way::Http).await;
+    let options = admin(&clinic.server);
+    let run = |command: &str| clinic.place.sealpost(&format!("admin sms {command} {options}"));
+    wait_until("the bind", async || run("binds").ok().contains("\tbound\t")).await;
+    let send = format!(
+        "sms send hello --client demo --key rsa.pub --to +255712345678 --sender CLINIC --correl-id one {}",
+        clinic.way()
+    );
+
+    let paused = run("pause op").ok();
+    clinic.place.sealpost(&send).ok();
+    // A round of the dispatcher takes far less.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = clinic.arrived().len();
+    let resumed = run("resume op").ok();
+    clinic.wait_arrived(1).await;
+    let found = run("find demo one").ok();
+
+    assert!(paused.starts_with("op\tpaused\tbound\twindow 0 of 10"), "{paused}");
+    assert!(resumed.starts_with("op\topen\t"), "{resumed}");
+    assert_eq!(before, 0);
+    assert!(found.contains("\"correlId\": \"one\"") && !found.contains("hello"), "{found}");
+    assert_eq!(run("unknown").ok(), "");
+    assert_eq!(run("reload").ok(), "vault\tok\n");
+    let log = run("audit").ok();
+    let actions: Vec<&str> = log.lines().map(|line| line.split('\t').nth(3).unwrap()).collect();
+    assert_eq!(actions, ["bind.pause", "bind.resume", "attempts.find", "unknown.list", "vault.reload"]);
+    let unknown = run("pause other").refusal();
+    assert_eq!(unknown, "the server answered 404: there are: op");
+}
