@@ -13,6 +13,7 @@ mod connect;
 mod driver;
 mod link;
 mod pace;
+mod probe;
 mod settings;
 mod stats;
 
@@ -26,6 +27,7 @@ use crate::codec::{CommandStatus, DeliverSm, EncodeError, FrameError, QuerySm, Q
 use crate::session::DeliveryId;
 pub use crate::session::{BindKind, CloseReason, InFlight, QueryError, Response};
 use crate::tls::TlsFailure;
+pub use probe::{Answered, Brought, Probe, ProbeError};
 pub use settings::{EsmeSettings, InterfaceVersion, Password, UnknownInterfaceVersion};
 use stats::Counters;
 pub use stats::EsmeStats;

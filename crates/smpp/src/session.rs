@@ -35,7 +35,7 @@ pub enum BindKind {
 }
 
 impl BindKind {
-    fn request(self, bind: Bind) -> Body {
+    pub(crate) fn request(self, bind: Bind) -> Body {
         match self {
             Self::Transmitter => Body::BindTransmitter(bind),
             Self::Receiver => Body::BindReceiver(bind),

@@ -8,6 +8,7 @@ mod outcomes;
 mod pacing;
 mod peer;
 mod peers;
+mod probe;
 mod reconnect;
 mod simulator;
 mod throughput;
