@@ -12,6 +12,16 @@ use zeroize::Zeroizing;
 /// What a command ends with; the error is for the person who typed it.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// An end with an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Coded {
+    /// The exit code.
+    pub(crate) code: u8,
+    /// What the person is told.
+    pub(crate) text: String,
+}
+
 /// Turns the end of a tool into its exit code, and tells on stderr why it failed.
 pub(crate) fn end(outcome: Outcome) -> ExitCode {
     match outcome {
@@ -20,7 +30,7 @@ pub(crate) fn end(outcome: Outcome) -> ExitCode {
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {}", line(&*error)));
-            ExitCode::FAILURE
+            error.downcast_ref::<Coded>().map_or(ExitCode::FAILURE, |coded| coded.code.into())
         }
     }
 }

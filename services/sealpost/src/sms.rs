@@ -9,6 +9,7 @@ mod http;
 mod listen;
 mod respond;
 mod send;
+mod smsc;
 mod vault;
 
 use std::path::PathBuf;
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     Listen(listen::Listen),
     /// Publish a status by hand, as the gateway would
     Respond(respond::Respond),
+    /// Try an operator's SMSC before a gateway uses it
+    #[command(subcommand)]
+    Smsc(smsc::Command),
 }
 
 impl Command {
@@ -49,6 +53,7 @@ impl Command {
             Self::Send(command) => console::block_on(command.run()),
             Self::Listen(command) => console::block_on(command.run()),
             Self::Respond(command) => console::block_on(command.run()),
+            Self::Smsc(command) => console::block_on(command.run()),
         }
     }
 }

@@ -5,6 +5,7 @@ mod clinic;
 mod envelopes;
 mod examples;
 mod kafka;
+mod operators;
 mod program;
 mod rows;
 mod sending;
