@@ -2,5 +2,6 @@
 
 pub(crate) mod admin;
 pub(crate) mod key;
+pub(crate) mod receipts;
 pub(crate) mod sms;
 pub(crate) mod statuses;

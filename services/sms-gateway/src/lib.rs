@@ -22,7 +22,7 @@ mod store;
 
 pub use app::App;
 pub use settings::{
-    Bind, Connection, Encodings, HttpHeader, HttpKeys, HttpMethod, HttpSettings, IdPlace, JsonTemplate,
-    NumberPattern, Pattern, Pointer, Rule, Settings, SmscSettings, Statuses, Template, Tls, Topics,
-    Unreachable, UrlTemplate, WaspSettings,
+    Bind, Connection, Encodings, HttpHeader, HttpKeys, HttpMethod, HttpReceipts, HttpSettings, IdPlace,
+    JsonTemplate, NumberPattern, Pattern, Pointer, ReceiptWord, Rule, Settings, SmscSettings, Statuses,
+    Template, Tls, Topics, Unreachable, UrlTemplate, WaspSettings,
 };

@@ -16,8 +16,8 @@ use serde::Deserialize;
 pub use crate::domain::numbers::NumberPattern;
 pub use connection::{Connection, Unreachable};
 pub use http::{
-    Encodings, HttpHeader, HttpMethod, HttpSettings, IdPlace, JsonTemplate, Pattern, Pointer, Rule, Statuses,
-    Template, UrlTemplate,
+    Encodings, HttpHeader, HttpMethod, HttpReceipts, HttpSettings, IdPlace, JsonTemplate, Pattern, Pointer,
+    ReceiptWord, Rule, Statuses, Template, UrlTemplate,
 };
 pub use smsc::{Bind, SmscSettings, Tls};
 pub use wasp::WaspSettings;

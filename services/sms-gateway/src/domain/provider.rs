@@ -5,6 +5,7 @@
 //! text of a message can leave its place in a request; no verdict quotes a message, a number or a password.
 
 pub(crate) mod answer;
+pub(crate) mod callback;
 pub(crate) mod generic;
 pub(crate) mod rule;
 pub(crate) mod template;

@@ -10,6 +10,7 @@ use common::models::sms::SmscName;
 use serde::Deserialize;
 
 use super::connection::{Connection, Unreachable};
+pub use crate::domain::provider::callback::{HttpReceipts, ReceiptWord};
 pub use crate::domain::provider::rule::{IdPlace, Pattern, Pointer, Rule, Statuses};
 pub use crate::domain::provider::template::{JsonTemplate, Template, UrlTemplate};
 
@@ -91,6 +92,8 @@ pub struct HttpSettings {
     pub id: Option<IdPlace>,
     /// What of a refused answer is told as error text; numbers and texts of the message are left out.
     pub detail: Vec<Pointer>,
+    /// Receipts that the provider brings to `/v1/sms/receipts/NAME`; none: it brings none.
+    pub receipts: Option<HttpReceipts>,
     /// Requests under way at once, at most.
     pub window: usize,
     /// Messages a second, at most; 0: no limit.
@@ -123,6 +126,7 @@ impl Default for HttpSettings {
             refused: vec![Rule::statuses(400, 499)],
             id: None,
             detail: Vec::new(),
+            receipts: None,
             window: 10,
             tps: 0.0,
             max_text_octets: u16::MAX,
@@ -142,7 +146,11 @@ impl HttpSettings {
             (bodies <= 1, "json", "does not go together with form"),
             (self.method != HttpMethod::Get || bodies == 0, "method", "GET has no body: query"),
             (!self.basic_auth || !self.username.is_empty(), "username", "is missing"),
-            (self.id.as_ref().is_none_or(IdPlace::is_one), "id", "is one of pointer, header, regex"),
+            (
+                self.id.as_ref().is_none_or(IdPlace::is_one),
+                "id",
+                "is one of pointer, header, regex, reference",
+            ),
             (!self.accepted.is_empty(), "accepted", "must not be empty"),
             (self.validity_max >= Duration::from_secs(1), "validity_max", "must be 1s or above"),
             (self.window > 0, "window", "must be above 0"),
@@ -157,6 +165,9 @@ impl HttpSettings {
             if let Err(what) = header.read() {
                 fault("headers", &what);
             }
+        }
+        if let Some(receipts) = &self.receipts {
+            receipts.faults(fault);
         }
         self.connection.faults(fault);
     }

@@ -1,7 +1,9 @@
 //! Back ends over HTTP, against a provider that a test scripts octet by octet.
 
 mod generic;
+mod kannel;
 mod killed;
+mod receipts;
 mod stub;
 mod tls;
 mod unknown;

@@ -58,6 +58,8 @@ pub(crate) struct Generic {
     pub(crate) id: Option<IdPlace>,
     /// What of a refusal is told.
     pub(crate) detail: Vec<Pointer>,
+    /// What the provider shows when it brings a receipt; empty when it brings none.
+    pub(crate) receipts_secret: Secret<String>,
 }
 
 impl Generic {
@@ -79,6 +81,7 @@ impl Generic {
             encoding: if fits { &self.encodings.0 } else { &self.encodings.1 },
             username: &self.username,
             password: self.password.expose(),
+            receipts_secret: self.receipts_secret.expose(),
         };
         let mut url = self.url.fill(&values).ok_or(Unwritable::Form)?;
         if !self.query.is_empty() {
@@ -121,7 +124,9 @@ impl Generic {
         if any(&self.throttled) {
             Verdict::Throttled { pause: answer.retry_after(now) }
         } else if any(&self.accepted) {
-            Verdict::Accepted { message_id: self.id.as_ref().and_then(|place| place.find(&read)) }
+            Verdict::Accepted {
+                message_id: self.id.as_ref().and_then(|place| place.find(&read, message.reference.as_str())),
+            }
         } else if any(&self.refused) {
             Verdict::Refused { text: self.refusal(answer.status, &read.all(&self.detail), message) }
         } else {
@@ -130,7 +135,8 @@ impl Generic {
     }
 
     fn refusal(&self, status: u16, remarks: &[String], message: &Message) -> String {
-        let mut credentials = vec![self.username.as_str(), self.password.expose()];
+        let mut credentials =
+            vec![self.username.as_str(), self.password.expose(), self.receipts_secret.expose()];
         credentials.extend(self.headers.iter().flat_map(|header| header.source.expose().split_whitespace()));
         let private = Private {
             texts: vec![message.payload.text(), message.sender()],

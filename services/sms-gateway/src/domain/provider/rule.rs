@@ -1,6 +1,6 @@
 //! What the settings say about answers: which of them count as what, and where in them an id stands.
 
-use std::str::FromStr;
+mod statuses;
 
 use regex::Regex;
 use reqwest::header::HeaderName;
@@ -9,45 +9,7 @@ use serde_json::Value;
 
 use super::Answer;
 use super::answer::message_id;
-
-/// HTTP statuses: `200`, `2xx`, `500-503`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Statuses {
-    first: u16,
-    last: u16,
-}
-
-/// What names no statuses.
-#[derive(Debug, thiserror::Error)]
-#[error("statuses are 200, 2xx or 200-299")]
-pub struct BadStatuses;
-
-impl FromStr for Statuses {
-    type Err = BadStatuses;
-
-    fn from_str(text: &str) -> Result<Self, BadStatuses> {
-        let digits = |text: &str| text.len() == 3 && text.bytes().all(|octet| octet.is_ascii_digit());
-        let number = |text: &str| text.parse().ok().filter(|_| digits(text));
-        let range = match (text.strip_suffix("xx"), text.split_once('-')) {
-            (Some(class), _) => number(&format!("{class}00")).zip(number(&format!("{class}99"))),
-            (None, Some((first, last))) => number(first).zip(number(last)),
-            (None, None) => number(text).zip(number(text)),
-        };
-        match range {
-            Some((first, last)) if 100 <= first && first <= last && last <= 599 => Ok(Self { first, last }),
-            _ => Err(BadStatuses),
-        }
-    }
-}
-
-impl TryFrom<String> for Statuses {
-    type Error = BadStatuses;
-
-    fn try_from(text: String) -> Result<Self, BadStatuses> {
-        text.parse()
-    }
-}
+pub use statuses::Statuses;
 
 /// A place in a JSON document (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -108,20 +70,20 @@ pub struct Rule {
 
 impl Default for Rule {
     fn default() -> Self {
-        Self { statuses: vec![Statuses { first: 200, last: 299 }], pointer: None, equals: None, regex: None }
+        Self { statuses: vec![Statuses::between(200, 299)], pointer: None, equals: None, regex: None }
     }
 }
 
 impl Rule {
     /// Makes one that asks for statuses alone.
     pub(crate) fn statuses(first: u16, last: u16) -> Self {
-        Self { statuses: vec![Statuses { first, last }], ..Self::default() }
+        Self { statuses: vec![Statuses::between(first, last)], ..Self::default() }
     }
 
     /// Tells whether an answer counts.
     pub(crate) fn fits(&self, answer: &Read<'_>) -> bool {
         let Self { statuses, pointer, equals, regex } = self;
-        if !statuses.iter().any(|range| (range.first..=range.last).contains(&answer.answer.status)) {
+        if !statuses.iter().any(|range| range.holds(answer.answer.status)) {
             return false;
         }
         if pointer.is_none() && equals.is_none() && regex.is_none() {
@@ -138,7 +100,7 @@ impl Rule {
     }
 }
 
-/// Where an answer has the message's id: one of the three.
+/// Where an answer has the message's id: one of the four.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IdPlace {
@@ -148,19 +110,24 @@ pub struct IdPlace {
     pub header: Option<String>,
     /// In the body: what the first group of an expression catches, or all of it.
     pub regex: Option<Pattern>,
+    /// Nowhere: it is the `{reference}`, which the provider was given and repeats in its receipts.
+    pub reference: bool,
 }
 
 impl IdPlace {
     /// Tells whether it is one place.
     pub(crate) fn is_one(&self) -> bool {
-        let Self { pointer, header, regex } = self;
+        let Self { pointer, header, regex, reference } = self;
         let header_fits = header.as_ref().is_none_or(|name| name.parse::<HeaderName>().is_ok());
-        let places = [pointer.is_some(), header.is_some(), regex.is_some()];
+        let places = [pointer.is_some(), header.is_some(), regex.is_some(), *reference];
         places.into_iter().filter(|given| *given).count() == 1 && header_fits
     }
 
-    /// Finds the id.
-    pub(crate) fn find(&self, answer: &Read<'_>) -> Option<String> {
+    /// Finds the id of a message that had this `reference`.
+    pub(crate) fn find(&self, answer: &Read<'_>, reference: &str) -> Option<String> {
+        if self.reference {
+            return message_id(reference);
+        }
         if let Some(pointer) = &self.pointer {
             return message_id(&pointer.read(answer.document.as_ref()?)?);
         }
@@ -214,17 +181,6 @@ mod tests {
     }
 
     #[test]
-    fn statuses_are_one_a_class_or_a_range() {
-        let parse = |text: &str| text.parse::<Statuses>().map(|range| (range.first, range.last)).ok();
-
-        assert_eq!((parse("202"), parse("4xx")), (Some((202, 202)), Some((400, 499))));
-        assert_eq!(parse("500-503"), Some((500, 503)));
-        for bad in ["", "xx", "0xx", "6xx", "99", "600", "503-500", "2xx-4xx", "+200", "655xx", "65536"] {
-            assert_eq!(parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
     fn a_rule_asks_for_status_and_body() {
         let body = r#"{"messages":[{"status":"0","n":7}]}"#;
         let fits = |json, status, body: &str| rule(json).fits(&Read::new(&answer(status, body)));
@@ -251,13 +207,14 @@ mod tests {
     #[test]
     fn an_id_stands_in_one_place() {
         let answer = answer(200, r#"{"sid":"SM1","n":18446744073709551615}"#);
-        let find = |json| place(json).find(&Read::new(&answer));
+        let find = |json| place(json).find(&Read::new(&answer), "ref");
 
         assert_eq!(find(serde_json::json!({ "pointer": "/sid" })).as_deref(), Some("SM1"));
         assert_eq!(find(serde_json::json!({ "pointer": "/n" })).as_deref(), Some("18446744073709551615"));
         assert_eq!(find(serde_json::json!({ "header": "X-Id" })).as_deref(), Some("h1"));
         assert_eq!(find(serde_json::json!({ "regex": "\"sid\":\"(\\w+)\"" })).as_deref(), Some("SM1"));
         assert_eq!(find(serde_json::json!({ "regex": "SM\\d" })).as_deref(), Some("SM1"));
+        assert_eq!(find(serde_json::json!({ "reference": true })).as_deref(), Some("ref"));
         assert_eq!(find(serde_json::json!({ "pointer": "/none" })), None);
         assert!(place(serde_json::json!({ "header": "x-id" })).is_one());
         for bad in [

@@ -3,13 +3,16 @@
 //! What must hold: whatever a message says, it stays in its place. A URL gets it percent-encoded; the values of a query,
 //! a form or a JSON document are put in before the whole is encoded.
 
+mod json;
+
 use std::fmt;
 use std::str::FromStr;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use url::Url;
+
+pub use json::JsonTemplate;
 
 /// What can be put in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +35,11 @@ pub(crate) enum Field {
     Username,
     /// The password of the settings.
     Password,
+    /// The secret with which the provider brings receipts.
+    ReceiptsSecret,
 }
 
-const NAMES: [(Field, &str); 9] = [
+const NAMES: [(Field, &str); 10] = [
     (Field::To, "to"),
     (Field::ToDigits, "to_digits"),
     (Field::From, "from"),
@@ -44,6 +49,7 @@ const NAMES: [(Field, &str); 9] = [
     (Field::Encoding, "encoding"),
     (Field::Username, "username"),
     (Field::Password, "password"),
+    (Field::ReceiptsSecret, "receipts_secret"),
 ];
 
 /// What is no template.
@@ -51,16 +57,14 @@ const NAMES: [(Field, &str); 9] = [
 pub enum TemplateError {
     /// `{` and no known name and `}`.
     #[error(
-        "a placeholder is one of {{to}} {{to_digits}} {{from}} {{text}} {{reference}} {{validity_seconds}} {{encoding}} {{username}} {{password}}; a brace is written twice"
+        "a placeholder is one of {{to}} {{to_digits}} {{from}} {{text}} {{reference}} {{validity_seconds}} {{encoding}} {{username}} {{password}} {{receipts_secret}}; a brace is written twice"
     )]
     Placeholder,
     /// Not a URL of HTTP, or one that has a placeholder or a credential where the server's name is.
     #[error("a URL begins with http:// or https:// and a fixed host, without credentials or a fragment")]
     Url,
     /// In the path of a URL, `..` would lead out of it.
-    #[error(
-        "the path of a URL has no place for {{from}}, {{text}}, {{password}}: they go into query, form or json"
-    )]
+    #[error("the path of a URL has no place but for {{to}}, {{to_digits}}, {{reference}}, {{username}}")]
     Path,
     /// A header line has room for what is known at the start, and the reference.
     #[error("a header has no place but for {{username}}, {{password}}, {{reference}}")]
@@ -134,6 +138,7 @@ pub(crate) struct Values<'a> {
     pub(crate) encoding: &'a str,
     pub(crate) username: &'a str,
     pub(crate) password: &'a str,
+    pub(crate) receipts_secret: &'a str,
 }
 
 impl Values<'_> {
@@ -148,6 +153,7 @@ impl Values<'_> {
             Field::Encoding => self.encoding,
             Field::Username => self.username,
             Field::Password => self.password,
+            Field::ReceiptsSecret => self.receipts_secret,
         });
     }
 }
@@ -211,13 +217,10 @@ impl FromStr for UrlTemplate {
         if !matches!(fixed.scheme(), "http" | "https") || !fixed.has_host() || !bare || text.contains('#') {
             return Err(TemplateError::Url);
         }
-        let path = template
-            .0
-            .iter()
-            .take_while(|piece| !matches!(piece, Piece::Literal(text) if text.contains('?')));
-        if path.into_iter().any(|piece| {
-            matches!(piece, Piece::Field(Field::From | Field::Text | Field::Password | Field::Encoding))
-        }) {
+        let is_query = |piece: &&Piece| matches!(piece, Piece::Literal(text) if text.contains('?'));
+        let mut path = template.0.iter().take_while(|piece| !is_query(piece));
+        let fits = |field| matches!(field, Field::To | Field::ToDigits | Field::Reference | Field::Username);
+        if path.any(|piece| matches!(piece, Piece::Field(field) if !fits(*field))) {
             return Err(TemplateError::Path);
         }
         Ok(Self(template))
@@ -242,63 +245,6 @@ impl UrlTemplate {
     pub(crate) fn fill(&self, values: &Values<'_>) -> Option<Url> {
         let encode = |value: &str, out: &mut String| out.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
         self.0.render(values, encode).parse().ok()
-    }
-}
-
-/// A JSON document with places in its texts. A text that is `{validity_seconds}` and nothing else is a number.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Value")]
-pub struct JsonTemplate(Node);
-
-#[derive(Clone, Debug, PartialEq)]
-enum Node {
-    Text(Template),
-    Seconds,
-    Fixed(Value),
-    List(Vec<Node>),
-    Object(Vec<(String, Node)>),
-}
-
-impl TryFrom<Value> for JsonTemplate {
-    type Error = TemplateError;
-
-    fn try_from(value: Value) -> Result<Self, TemplateError> {
-        Node::read(value).map(Self)
-    }
-}
-
-impl Node {
-    fn read(value: Value) -> Result<Self, TemplateError> {
-        Ok(match value {
-            Value::String(text) if text == "{validity_seconds}" => Self::Seconds,
-            Value::String(text) => Self::Text(text.parse()?),
-            Value::Array(items) => Self::List(items.into_iter().map(Self::read).collect::<Result<_, _>>()?),
-            Value::Object(fields) => {
-                let read = |(name, value)| Ok((name, Self::read(value)?));
-                Self::Object(fields.into_iter().map(read).collect::<Result<_, _>>()?)
-            }
-            fixed => Self::Fixed(fixed),
-        })
-    }
-
-    fn fill(&self, values: &Values<'_>) -> Value {
-        match self {
-            Self::Text(template) => template.fill(values).into(),
-            Self::Seconds => values.validity_seconds.into(),
-            Self::Fixed(value) => value.clone(),
-            Self::List(items) => items.iter().map(|item| item.fill(values)).collect(),
-            Self::Object(fields) => {
-                let fill = |(name, node): &(String, Node)| (name.clone(), node.fill(values));
-                Value::Object(fields.iter().map(fill).collect::<Map<_, _>>())
-            }
-        }
-    }
-}
-
-impl JsonTemplate {
-    /// Puts the values in.
-    pub(crate) fn fill(&self, values: &Values<'_>) -> Value {
-        self.0.fill(values)
     }
 }
 

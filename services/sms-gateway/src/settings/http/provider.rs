@@ -53,6 +53,11 @@ impl HttpSettings {
             refused: self.refused.clone(),
             id: self.id.clone(),
             detail: self.detail.clone(),
+            receipts_secret: self
+                .receipts
+                .as_ref()
+                .map(|receipts| receipts.secret.clone())
+                .unwrap_or_default(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Templates, and that nothing breaks out of its place.
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -16,6 +16,7 @@ fn values<'a>(from: &'a str, text: &'a str) -> Values<'a> {
         encoding: "unicode",
         username: "user",
         password: "p&ss",
+        receipts_secret: "receipts",
     }
 }
 
