@@ -111,3 +111,7 @@ opaque_type!(
     /// An SMSC, by the name that the settings give it.
     SmscName
 );
+opaque_type!(
+    /// A route of the SMS gateway, by the name that the settings give it.
+    RouteName
+);
