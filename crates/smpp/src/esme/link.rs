@@ -11,7 +11,9 @@ use tokio::sync::oneshot;
 
 use super::driver::{Inputs, Outputs, now};
 use super::pace::Pace;
-use super::{CloseReason, Delivery, EsmeSettings, EsmeState, Event, LinkError, Query, QueryError};
+use super::{
+    CloseReason, Delivery, EsmeSettings, EsmeState, Event, LinkError, Query, QueryError, Submission,
+};
 use crate::codec::{CommandStatus, DEFAULT_MAX_FRAME, Pdu, QuerySmResp, split_frame};
 use crate::outgoing::{Outgoing, push};
 use crate::session::{Input, Output, Session};
@@ -19,6 +21,8 @@ use crate::session::{Input, Output, Session};
 /// No more is read, and no submission taken, while so many octets wait to be written: a peer that does not read gets no
 /// memory of ours, and what it does not get stays certainly unsent.
 const OUTGOING_LIMIT: usize = 256 * 1024;
+/// Submissions that are given back at once while the bind pauses.
+const GIVEN_BACK: usize = 64;
 /// How long the last octets of a closing link may take.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
@@ -42,6 +46,7 @@ pub(super) struct Link<'a> {
     was_bound: bool,
     smsc: &'a str,
     drain: Duration,
+    gives_back: bool,
     pace: &'a mut Pace,
     inputs: &'a mut Inputs,
     outputs: &'a mut Outputs,
@@ -67,6 +72,7 @@ impl<'a> Link<'a> {
             was_bound: false,
             smsc: &settings.name,
             drain: settings.drain,
+            gives_back: settings.give_back_when_paused,
             pace,
             inputs,
             outputs,
@@ -96,6 +102,8 @@ impl<'a> Link<'a> {
             let wanted = if clear && relieved { self.session.room() } else { 0 };
             let room = self.pace.allowance(time, wanted);
             self.outputs.counters.show(self.pace, time);
+            let giving_back = self.gives_back && clear && self.pace.is_paused(time);
+            let count = if giving_back { GIVEN_BACK } else { room };
             let paced = if wanted > room { self.pace.next_due(time) } else { None };
             let deadlines = [self.session.next_deadline(), paced, self.pace.next_rise()];
             let deadline = deadlines.into_iter().flatten().min();
@@ -108,10 +116,13 @@ impl<'a> Link<'a> {
                 // If it fails, the next branch is ready too.
                 _ = self.outputs.flush(), if !clear => {}
                 () = owner.closed() => self.end = Some(LinkError::Closed(CloseReason::Requested)),
-                count = self.inputs.submissions.recv_many(&mut taken, room), if room > 0 => {
+                count = self.inputs.submissions.recv_many(&mut taken, count), if count > 0 => {
                     // No handle is left to submit by.
                     stopping |= count == 0;
-                    self.pace.spend(time, count);
+                    if giving_back {
+                        taken.drain(..).for_each(|Submission { token, .. }| self.outputs.tell(Event::NotSent { token }));
+                    }
+                    self.pace.spend(time, taken.len());
                     for submission in taken.drain(..) {
                         let input = Input::Submit { token: submission.token, pdu: submission.pdu };
                         self.session.step(time, input, &mut self.todo);

@@ -111,6 +111,9 @@ pub struct EsmeSettings {
     pub throttle_pause: Duration,
     /// Longest such pause.
     pub throttle_pause_max: Duration,
+    /// Whether submissions that were not written when such a pause begins, or come during it, are given back as
+    /// [`Event::NotSent`](super::Event::NotSent), for an owner who has other ways to send them; else they wait.
+    pub give_back_when_paused: bool,
     /// Without `tps`: how long after the last such pause the limit is lifted that throttling has set.
     pub throttle_lift: Duration,
     /// How long a connection may take, with the handshake of TLS.
@@ -149,6 +152,7 @@ impl Default for EsmeSettings {
             tps: None,
             throttle_pause: Duration::from_secs(1),
             throttle_pause_max: Duration::from_secs(60),
+            give_back_when_paused: false,
             throttle_lift: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(10),

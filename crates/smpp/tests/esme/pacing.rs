@@ -44,6 +44,28 @@ async fn throttling_pauses_the_bind_and_gives_the_submission_back() {
 }
 
 #[tokio::test]
+async fn what_waits_when_a_pause_begins_can_be_had_back() {
+    let smsc = simulator(refusing(&[1], CommandStatus::RTHROTTLED)).await;
+    let paced = EsmeSettings {
+        window: 1,
+        throttle_pause: Duration::from_secs(60),
+        give_back_when_paused: true,
+        ..settings(smsc.address())
+    };
+    let mut bound = Bound::spawn(paced).await;
+    bound.submit([1, 2, 3]).await;
+    assert!(bound.response().await.status.is_throttle());
+
+    // Late for the pause's begin, and no more written than the others.
+    bound.submit([4]).await;
+
+    for expected in [2, 3, 4] {
+        assert!(matches!(bound.event().await, Event::NotSent { token } if token == expected));
+    }
+    assert_eq!(smsc.counts().borrow().refused, 1);
+}
+
+#[tokio::test]
 async fn pauses_double_while_throttling_goes_on() {
     let smsc = simulator(refusing(&[1, 2, 3], CommandStatus::RTHROTTLED)).await;
     let paced =
