@@ -13,6 +13,7 @@
 
 mod app;
 mod domain;
+pub mod dry_run;
 mod handlers;
 mod metrics;
 mod pipeline;
@@ -22,7 +23,8 @@ mod store;
 
 pub use app::App;
 pub use settings::{
-    Bind, Connection, Encodings, HttpHeader, HttpKeys, HttpMethod, HttpReceipts, HttpSettings, IdPlace,
-    JsonTemplate, NumberPattern, Pattern, Pointer, ReceiptWord, Rule, Settings, SmscSettings, Statuses,
-    Template, Tls, Topics, Unreachable, UrlTemplate, WaspSettings,
+    Bind, Connection, Encodings, HealthSettings, HttpHeader, HttpKeys, HttpMethod, HttpReceipts, HttpSettings,
+    IdPlace, JsonTemplate, NumberPattern, NumberPrefix, Pattern, Pointer, Price, ReceiptWord, RouteSettings,
+    Rule, Settings, SmscSettings, SmscShare, Statuses, Template, Tls, Topics, Unreachable, UrlTemplate,
+    WaspSettings,
 };

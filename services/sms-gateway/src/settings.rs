@@ -1,7 +1,9 @@
 //! The section `[sms_gateway]`.
 
 mod connection;
+mod health;
 mod http;
+mod route;
 mod smsc;
 mod wasp;
 
@@ -10,15 +12,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::crypto::Secret;
-use common::models::sms::ClientId;
+use common::models::sms::{ClientId, SmscName};
 use serde::Deserialize;
+use smpp::codec::CommandStatus;
 
-pub use crate::domain::numbers::NumberPattern;
+pub use crate::domain::numbers::{NumberPattern, NumberPrefix};
+pub use crate::domain::price::Price;
 pub use connection::{Connection, Unreachable};
+pub use health::HealthSettings;
 pub use http::{
     Encodings, HttpHeader, HttpMethod, HttpReceipts, HttpSettings, IdPlace, JsonTemplate, Pattern, Pointer,
     ReceiptWord, Rule, Statuses, Template, UrlTemplate,
 };
+pub use route::{RouteSettings, SmscShare};
 pub use smsc::{Bind, SmscSettings, Tls};
 pub use wasp::WaspSettings;
 
@@ -83,12 +89,24 @@ pub struct Settings {
     pub batch: usize,
     /// Messages kept decrypted in memory between intake and submission, at most; the others are decrypted again.
     pub plaintexts: usize,
-    /// The SMSCs, in order of preference: the first that is bound is used.
+    /// The SMSCs. Without routes, in order of preference: the first that can take messages is used.
     pub smsc: Vec<SmscSettings>,
     /// Providers with the interface WASP, which come after the SMSCs.
     pub wasp: Vec<WaspSettings>,
     /// Other providers over HTTP, which come last.
     pub http: Vec<HttpSettings>,
+    /// The routes: a message takes the first one whose conditions hold, and is INVALID without one. None: every message
+    /// takes the route `default` to all SMSCs.
+    pub route: Vec<RouteSettings>,
+    /// Refusals that mean no more than that this SMSC cannot take the message now, by name or code: it goes to the next
+    /// one of its route. Those that ask for a slower pace, RTHROTTLED and RMSGQFUL, always mean that.
+    #[serde(deserialize_with = "health::statuses")]
+    pub fail_over_on: Vec<CommandStatus>,
+    /// For each message of a higher class (otp, alert, bulk), the part of a message that a lower one may send by the
+    /// same SMSC while it has some that wait: 0.1 is one for ten.
+    pub reserved_share: f64,
+    /// When an SMSC counts as sick.
+    pub health: HealthSettings,
 }
 
 impl Default for Settings {
@@ -120,6 +138,10 @@ impl Default for Settings {
             smsc: Vec::new(),
             wasp: Vec::new(),
             http: Vec::new(),
+            route: Vec::new(),
+            fail_over_on: vec![CommandStatus::RSYSERR, CommandStatus::RX_T_APPN],
+            reserved_share: 0.1,
+            health: HealthSettings::default(),
         }
     }
 }
@@ -193,6 +215,13 @@ const SAME_NAME: &str = "two back ends have the same name";
 const MIN_KEY: usize = 16;
 
 impl Settings {
+    /// Gives the SMSCs and providers that can be submitted to, in order of preference.
+    pub(crate) fn submitting(&self) -> impl Iterator<Item = &SmscName> {
+        let smscs = self.smsc.iter().filter(|smsc| smsc.bind != Bind::Receiver).map(|smsc| &smsc.name);
+        let wasps = self.wasp.iter().map(|wasp| &wasp.name);
+        smscs.chain(wasps).chain(self.http.iter().map(|http| &http.name))
+    }
+
     /// Finds what the types cannot express; each fault with its place.
     pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
@@ -217,6 +246,11 @@ impl Settings {
         if !self.tps_of.values().all(|tps| is_rate(*tps)) {
             fault("tps_of", "must be 0 or above");
         }
+        if !(0.0..=1.0).contains(&self.reserved_share) {
+            fault("reserved_share", "must be from 0 to 1");
+        }
+        self.health.faults(&mut |place, what| fault(&format!("health.{place}"), what));
+        route::faults(self, &mut fault);
         if self.http_keys.0.iter().any(|(key, _)| key.expose().len() < MIN_KEY) {
             fault("http_keys", "a key has at least 16 characters");
         }

@@ -7,6 +7,7 @@ use sms::sender::{Sender, SenderError};
 use sms::{Carrier, DefaultAlphabet, LongText, Part, Parts, parts};
 
 use super::numbers::NumberPattern;
+use crate::settings::SmscSettings;
 
 /// The specification's "urgent", which the known gateway sends, too.
 const PRIORITY: u8 = 1;
@@ -54,6 +55,13 @@ pub(crate) struct Form {
     pub(crate) long_text: LongText,
 }
 
+impl Form {
+    /// Takes it from an SMSC's settings.
+    pub(crate) fn of(smsc: &SmscSettings) -> Self {
+        Self { alphabet: smsc.default_alphabet, long_text: smsc.long_text }
+    }
+}
+
 impl Outgoing {
     /// Gives the message back, as it was opened.
     pub(crate) fn into_message(self) -> SmsPayload {
@@ -63,6 +71,11 @@ impl Outgoing {
     /// Shows the message, as it was opened.
     pub(crate) fn message(&self) -> &SmsPayload {
         &self.message
+    }
+
+    /// Names the alphabet that the text is in.
+    pub(crate) fn alphabet(&self) -> &'static str {
+        self.parts.coding.as_str()
     }
 
     /// Counts what is to be submitted.

@@ -1,4 +1,4 @@
-//! Which recipients are allowed: a list of number patterns from the settings.
+//! Patterns and prefixes of recipients' numbers, as the settings name them.
 
 use std::{fmt, str::FromStr};
 
@@ -62,6 +62,59 @@ impl fmt::Display for NumberPattern {
     }
 }
 
+/// What a number begins with: `+`, then digits or `#` for any one digit. A pattern that is open at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct NumberPrefix(NumberPattern);
+
+/// A prefix that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("a prefix of numbers is '+', then digits or '#'")]
+pub struct BadPrefix;
+
+impl NumberPrefix {
+    /// Tells whether `number`, with its `+`, begins with it.
+    pub fn fits(&self, number: &str) -> bool {
+        self.0.fits(number)
+    }
+
+    /// Tells whether every number that begins with `other` begins with this one, too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.text().as_bytes(), other.text().as_bytes());
+        let covers = |(ours, theirs): (&u8, &u8)| ours == theirs || *ours == b'#' && *theirs != b'+';
+        ours.len() <= theirs.len() && ours.iter().zip(theirs).all(covers)
+    }
+
+    fn text(&self) -> &str {
+        self.0.0.trim_end_matches('*')
+    }
+}
+
+impl FromStr for NumberPrefix {
+    type Err = BadPrefix;
+
+    fn from_str(text: &str) -> Result<Self, BadPrefix> {
+        match text.ends_with('*') {
+            true => Err(BadPrefix),
+            false => format!("{text}*").parse().map(Self).map_err(|_| BadPrefix),
+        }
+    }
+}
+
+impl TryFrom<String> for NumberPrefix {
+    type Error = BadPrefix;
+
+    fn try_from(text: String) -> Result<Self, BadPrefix> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for NumberPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +140,17 @@ mod tests {
     fn what_is_no_pattern_is_refused() {
         for text in ["", "255*", "+25*5", "+25a", "*", "+2 5"] {
             assert!(text.parse::<NumberPattern>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_fits_what_begins_with_it() {
+        let fits = |prefix: &str, number| prefix.parse::<NumberPrefix>().unwrap().fits(number);
+
+        assert!(fits("+255", "+255123456789") && fits("+2557#5", "+255715000000") && fits("+", "+1"));
+        assert!(!fits("+255", "+254123456789") && !fits("+255", "+25"));
+        for text in ["", "255", "+255*", "*"] {
+            assert!(text.parse::<NumberPrefix>().is_err(), "{text}");
         }
     }
 }
