@@ -8,6 +8,7 @@ mod envelope;
 mod http;
 mod listen;
 mod respond;
+mod route;
 mod send;
 mod smsc;
 mod vault;
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Decrypt(envelope::Decrypt),
     /// Encrypt SMS and submit them, over Kafka or HTTP; prints a line for each that was accepted
     Send(Box<send::Send>),
+    /// Say which way SMS would go and what they would cost, by the gateway's settings; nothing is sent
+    Route(route::Route),
     /// Print requests, statuses or correlations as they come, one JSON object a line
     Listen(listen::Listen),
     /// Publish a status by hand, as the gateway would
@@ -51,6 +54,7 @@ impl Command {
             Self::Encrypt(command) => command.run(),
             Self::Decrypt(command) => command.run(),
             Self::Send(command) => console::block_on(command.run()),
+            Self::Route(command) => command.run(),
             Self::Listen(command) => console::block_on(command.run()),
             Self::Respond(command) => console::block_on(command.run()),
             Self::Smsc(command) => console::block_on(command.run()),

@@ -79,7 +79,7 @@ pub(crate) struct Send {
     rows: csv::Options,
 }
 
-fn class(word: &str) -> Result<SmsClass, String> {
+pub(super) fn class(word: &str) -> Result<SmsClass, String> {
     word.parse().map_err(|_| "one of bulk, otp, alert is expected".to_owned())
 }
 

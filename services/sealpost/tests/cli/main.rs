@@ -8,6 +8,7 @@ mod kafka;
 mod operators;
 mod program;
 mod rows;
+mod routes;
 mod sending;
 mod serving;
 mod smsc;
