@@ -11,6 +11,7 @@ use service::{AccessTokens, App as _, BusCheck, DatabaseCheck, Platform, StartEr
 use web::{Check, RoutesFn, Service, Task};
 
 use crate::domain::recipient::RecipientKey;
+use crate::domain::route::Routes;
 use crate::metrics::Metrics;
 use crate::pipeline::announce::Announcer;
 use crate::pipeline::client_log::ClientLog;
@@ -126,6 +127,8 @@ fn rules(settings: &Settings) -> Rules {
     Rules {
         status_topic: settings.topics.status.clone(),
         resubmit_unknown: settings.resubmit_unknown,
+        routes: Routes::new(settings),
+        fail_over_on: settings.fail_over_on.clone(),
         smscs: settings
             .smsc
             .iter()

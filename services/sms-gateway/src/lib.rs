@@ -23,8 +23,8 @@ mod store;
 
 pub use app::App;
 pub use settings::{
-    Bind, Connection, Encodings, HealthSettings, HttpHeader, HttpKeys, HttpMethod, HttpReceipts, HttpSettings,
-    IdPlace, JsonTemplate, NumberPattern, NumberPrefix, Pattern, Pointer, Price, ReceiptWord, RouteSettings,
-    Rule, Settings, SmscSettings, SmscShare, Statuses, Template, Tls, Topics, Unreachable, UrlTemplate,
-    WaspSettings,
+    Bind, Connection, Encodings, HealthSettings, HttpHeader, HttpKeys, HttpMethod, HttpReceipts,
+    HttpSettings, IdPlace, JsonTemplate, NumberPattern, NumberPrefix, Pattern, Pointer, Price, ReceiptWord,
+    RouteSettings, Rule, Settings, SmscSettings, SmscShare, Statuses, Template, Tls, Topics, Unreachable,
+    UrlTemplate, WaspSettings,
 };

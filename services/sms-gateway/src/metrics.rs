@@ -21,6 +21,10 @@ telemetry::metrics! {
         queued: IntGauge,
         /// Segments handed to an SMSC's session.
         submitted_total: IntCounterVec = &["smsc"],
+        /// The same by the route that they take.
+        routed_total: IntCounterVec = &["route"],
+        /// The part of its weight in its routes that an SMSC keeps, by what became of its last submissions: 1 is all.
+        health: GaugeVec = &["smsc"],
         /// What became of segments: accepted, refused, throttled, not_sent, unknown.
         outcomes_total: IntCounterVec = &["smsc", "outcome"],
         /// Receipts, by what became of them: matched, parked, unreadable, refused.

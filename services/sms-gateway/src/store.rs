@@ -24,7 +24,12 @@ use std::time::Duration;
 use common::models::sms::SmscName;
 use db::diesel_migrations::{self, embed_migrations};
 use db::{DbError, Migrations};
+use smpp::codec::CommandStatus;
 use sms::message_id::IdBase;
+
+use crate::domain::attempt::{Attempt, PartEvent};
+use crate::domain::outcome::Refusal;
+use crate::domain::route::Routes;
 
 /// Why a step failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -56,6 +61,10 @@ pub(crate) struct Rules {
     pub(crate) status_topic: String,
     /// Whether the ids of an attempt with an unknown outcome may be used again.
     pub(crate) resubmit_unknown: bool,
+    /// Which way messages go.
+    pub(crate) routes: Routes,
+    /// Refusals that say nothing about the message.
+    pub(crate) fail_over_on: Vec<CommandStatus>,
     /// What is to be known of each SMSC, by name.
     pub(crate) smscs: HashMap<SmscName, SmscRules>,
 }
@@ -80,6 +89,26 @@ impl Rules {
     /// Tells how long after a message an SMSC is asked for a missing receipt.
     pub(crate) fn query_after(&self, smsc: Option<&SmscName>) -> Option<Duration> {
         smsc.and_then(|name| self.smscs.get(name)).and_then(|smsc| smsc.query_after)
+    }
+
+    /// Tells whether the route of an attempt has an SMSC that it did not have in this try. Where one got it for the second
+    /// time, the others could not be used.
+    pub(crate) fn has_another(&self, attempt: &Attempt) -> bool {
+        !attempt.came_back() && self.routes.has_another(&attempt.route, &attempt.tried_so_far())
+    }
+
+    /// Says of a refusal whether it counts: not where another SMSC may take the message.
+    pub(crate) fn weigh(&self, attempt: &Attempt, event: PartEvent) -> PartEvent {
+        match event {
+            PartEvent::Refused(Refusal::Status(status))
+                if self.fail_over_on.contains(&status)
+                    && attempt.may_pass_on()
+                    && self.has_another(attempt) =>
+            {
+                PartEvent::Declined(status)
+            }
+            event => event,
+        }
     }
 
     /// Tells whether statuses that come through this SMSC are marked as simulated.

@@ -4,10 +4,11 @@
 //! the statuses to publish. What must hold: nothing that may have left is queued again, but once where the class asks
 //! for it; each status is published once.
 
+mod fail_over;
 mod part;
 
 use common::models::UnixMillis;
-use common::models::sms::{ClientId, CorrelId, JobId, SmsClass, SmsState, SmscName};
+use common::models::sms::{ClientId, CorrelId, JobId, RouteName, SmsClass, SmsState, SmscName};
 use smpp::codec::CommandStatus;
 
 use super::outcome::Refusal;
@@ -64,6 +65,10 @@ pub(crate) struct Attempt {
     pub(crate) recall_id: Option<String>,
     /// Through which SMSC it went last.
     pub(crate) smsc: Option<SmscName>,
+    /// Which way it goes.
+    pub(crate) route: RouteName,
+    /// SMSCs before that one that did not take it in this try.
+    pub(crate) tried: Vec<SmscName>,
     /// Its segments by number.
     pub(crate) parts: Vec<Part>,
 }
@@ -88,11 +93,6 @@ impl Attempt {
             leaving.push(number);
         }
         leaving
-    }
-
-    /// Tells whether it must go through the SMSC of its last try: that one has a part of it, or may have all.
-    pub(crate) fn is_pinned(&self) -> bool {
-        self.resends > 0 || self.parts.iter().any(|part| part.state != PartState::Queued)
     }
 
     /// Takes one event of one segment. [`Attempt::settle`] draws the conclusions. `copy`: the [`Attempt::resends`] of
@@ -122,6 +122,11 @@ impl Attempt {
             // A copy may be refused for being one: what became of the first is as unknown as before.
             PartEvent::Refused(_) if open && repeated => part.state = PartState::Unknown,
             PartEvent::Refused(refusal) if open => part.refuse(refusal),
+            // Whether it may go elsewhere shows when the others are answered, too.
+            PartEvent::Declined(status) if open => {
+                part.state = PartState::Queued;
+                part.refusal = Some(status.into());
+            }
             // The client was told FAILED and may have sent it anew: what was not sent stays unsent.
             PartEvent::Throttled { .. } | PartEvent::NotSent { .. } if open && given_up => {
                 part.state = PartState::Unknown;
@@ -160,6 +165,11 @@ impl Attempt {
     pub(crate) fn give_up(&mut self, release: bool, now: UnixMillis) -> Vec<Emission> {
         for part in self.parts.iter_mut().filter(|part| part.state == PartState::Submitting) {
             part.state = PartState::Unknown;
+        }
+        if self.harden() {
+            let mut emissions = Vec::new();
+            self.settle_submission(&mut emissions);
+            return emissions;
         }
         if self.may_resend() && self.deadline >= now {
             for part in self.parts.iter_mut().filter(|part| part.state == PartState::Unknown) {
@@ -248,6 +258,9 @@ impl Attempt {
     fn settle_submission(&mut self, emissions: &mut Vec<Emission>) {
         let unknown = self.state == JobState::Unknown;
         let has = |parts: &[Part], state| parts.iter().any(|part| part.state == state);
+        if !has(&self.parts, PartState::Submitting) {
+            self.harden();
+        }
         if let Some(part) = self.parts.iter().find(|part| part.state == PartState::Refused) {
             let refusal = part.refusal.clone().unwrap_or(Refusal::Status(CommandStatus::RUNKNOWNERR));
             let text = refusal.text(part.number, self.segments);

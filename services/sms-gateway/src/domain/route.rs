@@ -3,9 +3,12 @@
 //! In: the settings, and what is known of an open message. Out: the first route whose conditions all hold, and how its
 //! SMSCs share what takes it. What must hold: the gateway and `sealpost sms route` decide by these functions alone.
 
+pub(crate) mod allot;
 mod conditions;
+pub(crate) mod health;
 #[cfg(test)]
 mod tests;
+pub(crate) mod turns;
 
 use common::models::sms::{ClientId, RouteName, SmsClass, SmscName};
 
@@ -138,5 +141,15 @@ impl Routes {
     /// Gives all of them.
     pub(crate) fn all(&self) -> &[Route] {
         &self.0
+    }
+
+    /// Finds one by its name.
+    pub(crate) fn get(&self, name: &RouteName) -> Option<&Route> {
+        self.0.iter().find(|route| route.name == *name)
+    }
+
+    /// Tells whether a route has an SMSC that is none of `tried`.
+    pub(crate) fn has_another(&self, name: &RouteName, tried: &[SmscName]) -> bool {
+        self.get(name).is_some_and(|route| route.smscs().any(|smsc| !tried.contains(smsc)))
     }
 }

@@ -11,13 +11,16 @@ use bus::record::TRACEPARENT;
 use bus::worker::{Handler, Outcome};
 use common::crypto::sms_payload::SmsPayload;
 use common::models::UnixMillis;
-use common::models::sms::{AcceptedSms, ClientId, CorrelId, JobId, SmsClass, SmsRequest, SmsState};
+use common::models::sms::{
+    AcceptedSms, ClientId, CorrelId, JobId, RouteName, SmsClass, SmsRequest, SmsState,
+};
 use telemetry::TraceContext;
 
 use super::Gateway;
 use super::openers::{OpenFailure, Opened, Sealed};
 use crate::domain::loopback::{self, Script, Wait};
 use crate::domain::message::{Form, prepare};
+use crate::domain::route::Facts;
 use crate::domain::state::JobState;
 use crate::store::StoreError;
 use crate::store::intake::{NewAttempt, Taken};
@@ -124,14 +127,14 @@ impl Intake {
             // The envelope opens only with these very characters.
             draft.0.deadline_text = Some(deadline_text);
         }
-        let mut judged = self.judge_message(draft, payload, message);
+        let mut judged = self.judge_message(draft, class, payload, message);
         if let Judged::Attempt(attempt, _) = &mut judged {
             attempt.seal = seal;
         }
         judged
     }
 
-    fn judge_message(&self, draft: Draft, payload: String, message: SmsPayload) -> Judged {
+    fn judge_message(&self, draft: Draft, class: SmsClass, payload: String, message: SmsPayload) -> Judged {
         if draft.0.client_id.as_str() == loopback::CLIENT {
             let settings = &self.gateway.settings;
             let delay = |wait| match wait {
@@ -142,8 +145,25 @@ impl Intake {
         }
         match prepare(message, &self.gateway.settings.allowed_numbers, Form::default()) {
             Ok(outgoing) => {
+                let row = &draft.0;
+                let facts = Facts {
+                    client: &row.client_id,
+                    class,
+                    to: outgoing.to.as_str(),
+                    sender: outgoing.message().sender(),
+                };
+                let route = match self.gateway.rules.routes.decide(&facts) {
+                    Ok(route) => route.name.clone(),
+                    Err(none) => {
+                        let ended = draft.ended(SmsState::Invalid, Some(none.to_string()));
+                        return Judged::Attempt(Box::new(ended), None);
+                    }
+                };
                 let recipient = self.gateway.recipients.hash(outgoing.to.as_str());
-                Judged::Attempt(Box::new(draft.queued(payload, recipient)), Some(outgoing.into_message()))
+                Judged::Attempt(
+                    Box::new(draft.queued(payload, recipient, route)),
+                    Some(outgoing.into_message()),
+                )
             }
             Err(error) => {
                 Judged::Attempt(Box::new(draft.ended(SmsState::Invalid, Some(error.to_string()))), None)
@@ -289,6 +309,8 @@ impl Draft {
             resends: 0,
             pinned: false,
             deadline_text: None,
+            route: "".into(),
+            tried_smscs: None,
         })
     }
 
@@ -304,11 +326,12 @@ impl Draft {
     }
 
     /// Waits to be submitted.
-    fn queued(self, payload: String, recipient: Option<String>) -> NewAttempt {
+    fn queued(self, payload: String, recipient: Option<String>, route: RouteName) -> NewAttempt {
         let mut row = self.enter(JobState::Queued);
         row.due_at = Some(row.created_at);
         row.payload = Some(payload);
         row.recipient = recipient;
+        row.route = route;
         NewAttempt { row, emission: None, due: Vec::new(), seal: None }
     }
 

@@ -1,14 +1,16 @@
-//! The back ends: a session per bind of an SMSC, a task per provider, and which of them can take submissions now.
+//! The back ends: a session per bind of an SMSC, a task per provider; which of them can take submissions now, how many,
+//! and how well they do.
 
 mod http;
 mod session;
 mod submitter;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use common::models::SharedClock;
-use common::models::sms::SmscName;
+use common::models::sms::{SmsState, SmscName};
 use smpp::codec::{CommandStatus, QuerySm, QuerySmResp};
 use smpp::esme::{BindKind, Esme, EsmeSettings, EsmeState, EsmeStats, Password, QueryError};
 use smpp::tls::{TlsError, TlsSettings};
@@ -17,10 +19,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::outcomes::{Flight, Flights};
+use crate::domain::attempt::PartEvent;
 use crate::domain::message::Form;
 use crate::domain::order::Order;
 use crate::domain::provider::{Provider, Wasp};
-use crate::settings::{Bind, HttpSettings, Settings, SmscSettings, WaspSettings};
+use crate::domain::route::health::Outcomes;
+use crate::settings::{Bind, HealthSettings, HttpSettings, Settings, SmscSettings, WaspSettings};
 use http::{BackendSettings, ClientError, HttpBackend};
 use session::Events;
 pub(crate) use session::Session;
@@ -60,6 +64,10 @@ pub(crate) struct Link {
     pub(crate) window: usize,
     /// Segments that may be handed over at once.
     most: usize,
+    /// Submissions a second that were agreed upon, if any.
+    agreed: Option<f64>,
+    outcomes: Mutex<Outcomes>,
+    judged_by: HealthSettings,
 }
 
 impl Link {
@@ -71,8 +79,8 @@ impl Link {
             Bind::Pair => (Some(BindKind::Transmitter), Some(BindKind::Receiver)),
         };
         let tls = settings.tls.as_ref().map(|tls| TlsSettings::from(tls).load(&settings.host)).transpose()?;
+        let agreed = Some(settings.tps).filter(|tps| *tps > 0.0);
         let spawn = |kind| {
-            let tps = Some(settings.tps).filter(|tps| *tps > 0.0);
             Esme::spawn(EsmeSettings {
                 name: settings.name.to_string(),
                 host: settings.host.clone(),
@@ -84,9 +92,10 @@ impl Link {
                 kind,
                 interface_version: settings.interface_version,
                 window: settings.window,
-                tps,
+                tps: agreed,
                 throttle_pause: common.throttle_backoff,
                 throttle_pause_max: common.throttle_backoff_max,
+                give_back_when_paused: true,
                 response_timeout: settings.response_timeout,
                 enquire_link: settings.enquire_link,
                 reconnect_min: settings.reconnect,
@@ -97,7 +106,7 @@ impl Link {
         let (submitter, receiver) = (submits.map(spawn), receives.map(spawn));
         let link = Arc::new(Self {
             name: settings.name.clone(),
-            form: Form { alphabet: settings.default_alphabet, long_text: settings.long_text },
+            form: Form::of(settings),
             validity_max: settings.validity_period.then_some(settings.validity_max),
             query_after: settings.query_after,
             order: Mutex::default(),
@@ -106,6 +115,9 @@ impl Link {
             window: settings.window,
             // Enough to keep the window full while the next batch is claimed.
             most: settings.window.saturating_mul(2),
+            agreed,
+            outcomes: Mutex::default(),
+            judged_by: common.health.clone(),
         });
         let binds = submitter.map(|bind| (bind, true)).into_iter().chain(receiver.map(|bind| (bind, false)));
         let session = |((esme, events), submits)| {
@@ -121,6 +133,7 @@ impl Link {
         (common, clock): (&Settings, &SharedClock),
     ) -> Result<Session, ClientError> {
         let (name, window) = (settings.name.clone(), settings.window);
+        let agreed = Some(settings.tps).filter(|tps| *tps > 0.0);
         let (backend, events) = HttpBackend::spawn(settings, common, clock)?;
         let submitter = Submitter::Http(backend);
         let link = Arc::new(Self {
@@ -136,6 +149,9 @@ impl Link {
             flights: Flights::default(),
             window,
             most: window,
+            agreed,
+            outcomes: Mutex::default(),
+            judged_by: common.health.clone(),
         });
         Ok(Session::new(link, submitter, Events::Http(events), true))
     }
@@ -178,9 +194,15 @@ impl Link {
         Self::spawn_http(backend, settings.max_text_octets, around).map(Some)
     }
 
-    /// Tells whether submissions can go out now.
-    pub(crate) fn is_usable(&self) -> bool {
-        self.order() == Some(Order::Open) && self.submitter.as_ref().is_some_and(Submitter::is_usable)
+    /// Tells whether it can take submissions: bound, not paused by an operator or throttled, and not full while it is
+    /// silent or was throttled so recently that it is still sent less than agreed.
+    fn is_usable(&self) -> bool {
+        let ready = self.submitter.as_ref().is_some_and(Submitter::is_usable);
+        let EsmeStats { paused, rate, .. } = self.stats();
+        let slowed = || rate.is_some_and(|rate| self.agreed.is_none_or(|agreed| rate < agreed));
+        let silent = || self.flights.still_for() > self.judged_by.patience;
+        let full = || self.room() < self.least_room();
+        self.order() == Some(Order::Open) && ready && !paused && !(full() && (slowed() || silent()))
     }
 
     /// Gives the state of the bind that submits, if there is one.
@@ -204,9 +226,32 @@ impl Link {
         held.replace(order) != Some(order)
     }
 
+    /// Counts the segments that are worth a round and may be handed over now; `None` when it can take none at all.
+    pub(crate) fn worthwhile(&self) -> Option<usize> {
+        let room = || Some(self.room()).filter(|room| *room >= self.least_room()).unwrap_or_default();
+        self.is_usable().then(room)
+    }
+
+    /// Gives the part of its weight that it keeps in its routes.
+    pub(crate) fn health(&self) -> f64 {
+        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        outcomes.health(&self.judged_by)
+    }
+
+    /// Notes what an outcome says about it.
+    fn judge(&self, event: &PartEvent) {
+        let good = match event {
+            PartEvent::Accepted { .. } => true,
+            PartEvent::Refused(refusal) => refusal.state() == SmsState::Invalid,
+            PartEvent::Unknown => false,
+            _ => return,
+        };
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).add(good, &self.judged_by);
+    }
+
     /// Counts the segments that may be handed over now: enough to keep the window full while the next batch is claimed,
     /// and no more. What waits in the session for long could not be told from what the SMSC does not answer.
-    pub(crate) fn room(&self) -> usize {
+    fn room(&self) -> usize {
         if self.stats().paused { 0 } else { self.ahead().saturating_sub(self.flights.open()) }
     }
 
@@ -236,7 +281,7 @@ impl Link {
 
     /// Counts the segments that are worth a round of their own: with less room it is better to wait for more outcomes,
     /// each of which is followed by a look at the room. The session still has more than its window to send by then.
-    pub(crate) fn least_room(&self) -> usize {
+    fn least_room(&self) -> usize {
         (self.ahead() / 4).max(1)
     }
 
@@ -304,9 +349,14 @@ impl Links {
         &self.links
     }
 
-    /// Gives the first one that can submit.
-    pub(crate) fn usable(&self) -> Option<&Arc<Link>> {
-        self.links.iter().find(|link| link.is_usable())
+    /// Finds one by its name.
+    pub(crate) fn get(&self, name: &SmscName) -> Option<&Arc<Link>> {
+        self.links.iter().find(|link| link.name == *name)
+    }
+
+    /// Gives those that can take submissions, each with how many are worth a round now.
+    pub(crate) fn rooms(&self) -> HashMap<SmscName, usize> {
+        self.links.iter().filter_map(|link| Some((link.name.clone(), link.worthwhile()?))).collect()
     }
 
     /// While every SMSC refuses our credentials: what one said, and since when. To be asked again and again.

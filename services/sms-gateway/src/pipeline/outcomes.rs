@@ -8,6 +8,7 @@ use smpp::codec::{CommandStatus, DeliverSm};
 use smpp::esme::Response;
 use sms::decode_text;
 use sms::receipt::{Receipt as ReceiptText, ReceiptTlvs};
+use tokio::time::Instant;
 
 use crate::domain::attempt::{JobKey, PartEvent};
 use crate::domain::receipt::Fate;
@@ -41,6 +42,8 @@ struct Inner {
     next: u64,
     /// No outcome yet.
     open: HashMap<u64, Flight>,
+    /// When the last one was answered, or the first one handed over.
+    moved_at: Option<Instant>,
     /// Reported as unknown; a late response may come.
     unknown: HashMap<u64, Flight>,
 }
@@ -55,8 +58,18 @@ impl Flights {
         let mut inner = self.inner();
         let token = inner.next;
         inner.next += 1;
+        if inner.open.is_empty() {
+            inner.moved_at = Some(Instant::now());
+        }
         inner.open.insert(token, flight);
         token
+    }
+
+    /// Tells how long none was answered of those that wait for it.
+    pub(crate) fn still_for(&self) -> Duration {
+        let inner = self.inner();
+        let moved = inner.moved_at.filter(|_| !inner.open.is_empty());
+        moved.map(|at| at.elapsed()).unwrap_or_default()
     }
 
     /// Counts those without an outcome.
@@ -67,6 +80,7 @@ impl Flights {
     /// Takes a segment out whose outcome has come.
     pub(crate) fn land(&self, token: u64) -> Option<Flight> {
         let mut inner = self.inner();
+        inner.moved_at = Some(Instant::now());
         inner.open.remove(&token).or_else(|| inner.unknown.remove(&token))
     }
 

@@ -1,23 +1,24 @@
-//! Each client's share of submissions a second: a token for each segment.
+//! Shares of submissions a second, of clients and of routes: a token for each segment.
 //!
 //! A long text goes out whole as soon as one token is there, and what it took too much is made up for by a longer rest.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use common::models::sms::ClientId;
+use common::models::sms::{ClientId, RouteName};
 
 use crate::settings::Settings;
 
-/// So much of a second's share gathers while a client has nothing to send.
+/// So much of a second's share gathers while there is nothing to send.
 const SAVED_SECS: f64 = 0.1;
 
-/// The shares of all clients, as far as one instance gives them out.
-pub(crate) struct ClientRates {
+/// The shares of all clients, or routes, as far as one instance gives them out.
+pub(crate) struct Rates<K> {
     /// Segments a second; 0 is no limit.
     usual: f64,
-    of: HashMap<ClientId, f64>,
-    shares: HashMap<ClientId, Share>,
+    of: HashMap<K, f64>,
+    shares: HashMap<K, Share>,
 }
 
 struct Share {
@@ -26,29 +27,38 @@ struct Share {
     at: Instant,
 }
 
-impl ClientRates {
-    /// Takes the settings' figures.
-    pub(crate) fn new(settings: &Settings) -> Self {
+impl Rates<ClientId> {
+    /// Takes the settings' figures for clients.
+    pub(crate) fn of_clients(settings: &Settings) -> Self {
         let of = settings.tps_of.iter().map(|(client, tps)| (client.as_str().into(), *tps)).collect();
         Self { usual: settings.client_tps, of, shares: HashMap::new() }
     }
+}
 
-    /// Gives the clients that have had their share for now.
-    pub(crate) fn resting(&mut self, now: Instant) -> Vec<ClientId> {
+impl Rates<RouteName> {
+    /// Takes the settings' figures for routes.
+    pub(crate) fn of_routes(settings: &Settings) -> Self {
+        let of = settings.route.iter().map(|route| (route.name.clone(), route.tps)).collect();
+        Self { usual: 0.0, of, shares: HashMap::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Rates<K> {
+    /// Gives those that have had their share for now.
+    pub(crate) fn resting(&mut self, now: Instant) -> Vec<K> {
         self.shares.values_mut().for_each(|share| share.refill(now));
         let resting = self.shares.iter().filter(|(_, share)| share.tokens < 1.0);
-        resting.map(|(client, _)| client.clone()).collect()
+        resting.map(|(one, _)| one.clone()).collect()
+    }
+
+    /// Counts the tokens that are there; none where there is no limit.
+    pub(crate) fn left(&mut self, one: &K, now: Instant) -> Option<usize> {
+        self.share(one, now).map(|share| share.tokens.max(0.0) as usize)
     }
 
     /// Takes a token for a message's first segment, if there is one.
-    pub(crate) fn take(&mut self, client: &ClientId, now: Instant) -> bool {
-        let tps = self.of.get(client).copied().unwrap_or(self.usual);
-        if tps <= 0.0 {
-            return true;
-        }
-        let full = || Share { tps, tokens: most(tps), at: now };
-        let share = self.shares.entry(client.clone()).or_insert_with(full);
-        share.refill(now);
+    pub(crate) fn take(&mut self, one: &K, now: Instant) -> bool {
+        let Some(share) = self.share(one, now) else { return true };
         let there = share.tokens >= 1.0;
         if there {
             share.tokens -= 1.0;
@@ -57,17 +67,29 @@ impl ClientRates {
     }
 
     /// Takes the tokens for the other segments of a message, whether they are there or not.
-    pub(crate) fn take_more(&mut self, client: &ClientId, segments: usize) {
-        if let Some(share) = self.shares.get_mut(client) {
+    pub(crate) fn take_more(&mut self, one: &K, segments: usize) {
+        if let Some(share) = self.shares.get_mut(one) {
             share.tokens -= segments as f64;
         }
     }
 
-    /// Tells how long it is until a resting client has a token.
+    /// Tells how long it is until one that rests has a token.
     pub(crate) fn next_share(&self, now: Instant) -> Option<Duration> {
         let waits = self.shares.values().filter(|share| share.tokens < 1.0);
         let ready = waits.map(|share| share.at + Duration::from_secs_f64((1.0 - share.tokens) / share.tps));
         ready.min().map(|at| at.saturating_duration_since(now))
+    }
+
+    /// Gives what one has by now; `None` where there is no limit.
+    fn share(&mut self, one: &K, now: Instant) -> Option<&mut Share> {
+        let tps = self.of.get(one).copied().unwrap_or(self.usual);
+        if tps <= 0.0 {
+            return None;
+        }
+        let full = || Share { tps, tokens: most(tps), at: now };
+        let share = self.shares.entry(one.clone()).or_insert_with(full);
+        share.refill(now);
+        Some(share)
     }
 }
 
@@ -88,12 +110,12 @@ impl Share {
 mod tests {
     use super::*;
 
-    fn rates(usual: f64, of: &[(&str, f64)]) -> ClientRates {
+    fn rates(usual: f64, of: &[(&str, f64)]) -> Rates<ClientId> {
         let tps_of = of.iter().map(|(client, tps)| ((*client).to_owned(), *tps)).collect();
-        ClientRates::new(&Settings { client_tps: usual, tps_of, ..Settings::default() })
+        Rates::of_clients(&Settings { client_tps: usual, tps_of, ..Settings::default() })
     }
 
-    fn sent_in(rates: &mut ClientRates, client: &str, seconds: u64, segments: usize) -> usize {
+    fn sent_in(rates: &mut Rates<ClientId>, client: &str, seconds: u64, segments: usize) -> usize {
         let start = Instant::now();
         let mut sent = 0;
         for step in 0..seconds * 100 {

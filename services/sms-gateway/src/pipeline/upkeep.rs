@@ -85,12 +85,13 @@ fn show(gateway: &Gateway, links: &Links) {
     let metrics = &gateway.metrics;
     for link in links.all() {
         let (stats, label) = (link.stats(), [link.name.as_str()]);
-        if link.takes_whole() {
-            metrics.bound.with_label_values(&label).set(link.is_usable().into());
+        if let Some(reached) = link.reaches() {
+            metrics.bound.with_label_values(&label).set(reached.into());
         }
         let used = i64::try_from(stats.in_flight).unwrap_or(i64::MAX);
         metrics.window_used.with_label_values(&label).set(used);
         metrics.rate.with_label_values(&label).set(stats.rate.unwrap_or_default());
+        metrics.health.with_label_values(&label).set(link.health());
         metrics.paused.with_label_values(&label).set(stats.paused.into());
     }
 }

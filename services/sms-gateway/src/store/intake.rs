@@ -172,7 +172,8 @@ fn insert(conn: &mut DbConn, rows: &[&JobRow]) -> Result<HashSet<JobId>, StoreEr
                 .column::<Nullable<BigInt>, _>("due_at", |row| row.due_at.map(UnixMillis::as_i64))
                 .column::<BigInt, _>("created_at", |row| row.created_at.as_i64())
                 .column::<BigInt, _>("updated_at", |row| row.updated_at.as_i64())
-                .column::<Nullable<Text>, _>("recipient", |row| row.recipient.as_deref());
+                .column::<Nullable<Text>, _>("recipient", |row| row.recipient.as_deref())
+                .column::<Text, _>("route", |row| row.route.as_str());
             BatchQuery::<Insert>::new().rows("n", rows).load::<JobId>(c)?.into_iter().collect()
         }
         DbConn::Sqlite(c) => {

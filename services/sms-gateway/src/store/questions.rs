@@ -5,7 +5,9 @@ use std::time::Duration;
 use common::models::UnixMillis;
 use common::models::sms::{ClientId, JobId};
 use db::DbConn;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::rows::JobRow;
 use super::schema::sms_jobs;
@@ -30,6 +32,8 @@ pub(crate) struct Question {
 pub(crate) fn take(conn: &mut DbConn, rules: &Rules, now: UnixMillis) -> Result<Vec<Question>, StoreError> {
     use sms_jobs::{client_id, due_at, id, state, table};
     let due: Vec<(ClientId, JobId)> = table
+        // The condition of the index, word for word.
+        .filter(sql::<Bool>("state <> 'queued'"))
         .filter(state.eq(JobState::Sent.as_str()).and(due_at.le(now)))
         .order(due_at)
         .limit(ROUND)

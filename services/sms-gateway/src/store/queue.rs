@@ -1,12 +1,13 @@
 //! The queue of jobs that wait to be submitted.
 
+mod waiting;
+
 use std::collections::{BTreeMap, HashMap};
 
 use common::models::UnixMillis;
-use common::models::sms::{ClientId, JobId, SmsState, SmscName};
+use common::models::sms::{RouteName, SmsState, SmscName};
 use db::{BatchQuery, BatchSql, DbConn};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Text};
 
 use super::attempts::{self, Loaded};
 use super::rows::{JobColumns, JobRow, StatusRow};
@@ -14,21 +15,25 @@ use super::schema::sms_jobs;
 use super::statuses;
 use super::{Rules, StoreError, references};
 use crate::domain::attempt::{Attempt, JobKey};
+use crate::domain::route::allot::Waiting;
 use crate::domain::state::JobState;
+pub(crate) use waiting::{Lane, Wanted, routes};
 
 /// A step of taking jobs out of the queue; the one who takes them has a connection for it.
 pub(crate) enum Step {
-    /// See [`waiting`].
+    /// See [`waiting::find`].
     Find(Wanted),
+    /// See [`waiting::decide`].
+    Decide(Vec<(JobKey, RouteName)>),
     /// See [`claim`].
-    Claim(Vec<Plan>, Departure),
+    Claim(Vec<Plan>, UnixMillis),
 }
 
 /// What came of a [`Step`].
 #[derive(Default)]
 pub(crate) struct Stepped {
     /// Jobs that wait.
-    pub(crate) waiting: Vec<JobKey>,
+    pub(crate) waiting: Vec<Waiting>,
     /// Jobs that were taken.
     pub(crate) claimed: Vec<Claimed>,
     /// What was published about others.
@@ -44,61 +49,17 @@ impl Step {
     /// Does it.
     pub(crate) fn run(&self, conn: &mut DbConn, rules: &Rules) -> Result<Stepped, StoreError> {
         match self {
-            Self::Find(wanted) => Ok(Stepped { waiting: waiting(conn, wanted)?, ..Stepped::default() }),
-            Self::Claim(plans, departure) => {
-                let (claimed, statuses) = claim(conn, rules, plans, departure)?;
+            Self::Find(wanted) => Ok(Stepped { waiting: waiting::find(conn, wanted)?, ..Stepped::default() }),
+            Self::Decide(routes) => {
+                waiting::decide(conn, routes)?;
+                Ok(Stepped::default())
+            }
+            Self::Claim(plans, now) => {
+                let (claimed, statuses) = claim(conn, rules, plans, *now)?;
                 Ok(Stepped { claimed, statuses, ..Stepped::default() })
             }
         }
     }
-}
-
-/// Which waiting jobs are asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    /// Now.
-    pub(crate) now: UnixMillis,
-    /// Through which SMSC they would go: those that must take another one are left out.
-    pub(crate) smsc: SmscName,
-    /// Clients that have had their share for now.
-    pub(crate) resting: Vec<ClientId>,
-    /// How many at most.
-    pub(crate) limit: i64,
-}
-
-enum Waiting {}
-
-impl BatchSql for Waiting {
-    // The state is no parameter: a plan that is kept has to know it to use the index.
-    const SQL: &'static str = "SELECT client_id, id FROM sms_jobs \
-        WHERE state = 'queued' AND due_at <= {now} AND (NOT pinned OR smsc = {smsc}) AND client_id <> ALL({resting}) \
-        ORDER BY due_at, id LIMIT {limit}";
-    type Row = (Text, Text);
-}
-
-/// Finds jobs whose time has come, the longest waiting first, without taking them.
-fn waiting(conn: &mut DbConn, wanted: &Wanted) -> Result<Vec<JobKey>, StoreError> {
-    use sms_jobs::{client_id, due_at, id, pinned, smsc, state, table};
-    let keys: Vec<(ClientId, JobId)> = match conn {
-        DbConn::Pg(c) => {
-            let resting: Vec<&str> = wanted.resting.iter().map(ClientId::as_str).collect();
-            BatchQuery::<Waiting>::new()
-                .value::<BigInt, _>("now", wanted.now.as_i64())
-                .value::<Text, _>("smsc", wanted.smsc.as_str())
-                .value::<Array<Text>, _>("resting", resting)
-                .value::<BigInt, _>("limit", wanted.limit)
-                .load(c)?
-        }
-        DbConn::Sqlite(c) => table
-            .filter(state.eq(JobState::Queued.as_str()).and(due_at.le(wanted.now)))
-            .filter(pinned.eq(false).or(smsc.eq(&wanted.smsc)))
-            .filter(client_id.ne_all(&wanted.resting))
-            .order((due_at, id))
-            .limit(wanted.limit)
-            .select((client_id, id))
-            .load(c)?,
-    };
-    Ok(keys.into_iter().map(|(client, job)| JobKey { client_id: client, id: job }).collect())
 }
 
 enum Whole {}
@@ -132,17 +93,17 @@ pub(crate) fn rows(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<JobRow>, St
 pub(crate) struct Plan {
     /// Which job.
     pub(crate) key: JobKey,
-    /// How many segments it has, or why it cannot be sent.
-    pub(crate) segments: Result<i32, String>,
+    /// How it leaves, or why it cannot be sent.
+    pub(crate) departure: Result<Departure, String>,
 }
 
-/// When and through what a batch leaves.
+/// How a job leaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Departure {
-    /// Name of the SMSC.
+    /// By which SMSC.
     pub(crate) smsc: SmscName,
-    /// Now.
-    pub(crate) now: UnixMillis,
+    /// In how many segments.
+    pub(crate) segments: i32,
     /// When outcomes are no longer waited for.
     pub(crate) give_up_at: UnixMillis,
     /// The same for what would be sent once more then.
@@ -154,6 +115,10 @@ pub(crate) struct Departure {
 pub(crate) struct Claimed {
     /// Which job.
     pub(crate) key: JobKey,
+    /// Its route.
+    pub(crate) route: RouteName,
+    /// The SMSC it leaves by.
+    pub(crate) smsc: SmscName,
     /// The segments to send; those that the SMSC has are not among them.
     pub(crate) parts: Vec<i32>,
     /// How often it was tried before.
@@ -167,12 +132,13 @@ pub(crate) struct Claimed {
 }
 
 /// Takes jobs out of the queue: after the commit the rows say that their segments may have left. Ends those that are
-/// too late or cannot be sent. Jobs that another instance is taking, or has taken, are left to it.
+/// too late or cannot be sent. Jobs that another instance is taking, or has taken, are left to it, also where it has put
+/// them back since: an SMSC may have a part of them now.
 fn claim(
     conn: &mut DbConn,
     rules: &Rules,
     plans: &[Plan],
-    departure: &Departure,
+    now: UnixMillis,
 ) -> Result<(Vec<Claimed>, Vec<StatusRow>), StoreError> {
     let mut claimed = Vec::with_capacity(plans.len());
     let mut new = Vec::new();
@@ -185,18 +151,21 @@ fn claim(
             one.attempt.cancel();
             continue;
         }
-        let emissions = match &plan.segments {
-            _ if one.attempt.deadline < departure.now => {
+        let emissions = match &plan.departure {
+            _ if one.attempt.deadline < now => {
                 one.attempt.drop_waiting(SmsState::Expired, None, rules.resubmit_unknown)
             }
             Err(text) => {
                 one.attempt.drop_waiting(SmsState::Invalid, Some(text.clone()), rules.resubmit_unknown)
             }
-            Ok(segments) => {
+            Ok(departure) if !one.attempt.may_leave_by(&departure.smsc, now) => continue,
+            Ok(departure) => {
                 let until = if one.attempt.may_resend() { departure.resend_at } else { departure.give_up_at };
-                let parts = one.attempt.begin(*segments, &departure.smsc, until);
+                let parts = one.attempt.begin(departure.segments, &departure.smsc, until);
                 claimed.push(Claimed {
                     key: plan.key.clone(),
+                    route: one.attempt.route.clone(),
+                    smsc: departure.smsc.clone(),
                     parts,
                     tries: one.tries,
                     copy: one.attempt.resends,
@@ -209,9 +178,9 @@ fn claim(
         };
         new.extend(one.statuses(rules, emissions));
     }
-    refer(conn, &mut loaded, &mut claimed, departure.now)?;
-    attempts::save(conn, rules, loaded, departure.now)?;
-    Ok((claimed, statuses::publish(conn, rules, new, departure.now)?))
+    refer(conn, &mut loaded, &mut claimed, now)?;
+    attempts::save(conn, rules, loaded, now)?;
+    Ok((claimed, statuses::publish(conn, rules, new, now)?))
 }
 
 /// Gives a reference to what leaves in several segments for the first time.

@@ -19,6 +19,7 @@ use super::schema::sms_receipts;
 use super::{Rules, StoreError, attempts, statuses};
 use crate::domain::attempt::{JobKey, PartEvent};
 use crate::domain::receipt::Fate;
+use crate::domain::state::JobState;
 use unanswered::Meant;
 
 /// One thing that an SMSC said.
@@ -76,6 +77,8 @@ struct Event {
     key: JobKey,
     part: i32,
     copy: i32,
+    /// Who says so of what it was given; `None` for a receipt, which names its segment by itself.
+    from: Option<SmscName>,
     event: PartEvent,
 }
 
@@ -102,6 +105,7 @@ pub(crate) fn settle(
                     key: key.clone(),
                     part: *part,
                     copy: *copy,
+                    from: Some(smsc.clone()),
                     event: event.clone(),
                 });
             }
@@ -132,8 +136,16 @@ fn apply(
     let mut causes = Vec::new();
     for event in events {
         let Some(one) = places.get(&event.key).and_then(|place| loaded.get_mut(*place)) else { continue };
-        one.attempt.apply(event.part, event.copy, event.event);
+        // Told once more, of a segment that another SMSC was given since.
+        if event.from.is_some_and(|smsc| !one.attempt.is_with(event.part, &smsc)) {
+            continue;
+        }
+        let before = one.attempt.state;
+        one.attempt.apply(event.part, event.copy, rules.weigh(&one.attempt, event.event));
         let emissions = one.attempt.settle();
+        if before != JobState::Queued && one.attempt.state == JobState::Queued {
+            one.attempt.pass_on(rules.has_another(&one.attempt), now);
+        }
         if let Some(after) = rules.query_after(one.attempt.smsc.as_ref()) {
             one.attempt.ask_at(now + after);
         }
@@ -233,7 +245,7 @@ fn correlate(
             Meant::Part(key, part) => {
                 release(conn, &receipt)?;
                 let event = PartEvent::Found { message_id: receipt.message_id, fate: receipt.fate };
-                events.push(Event { index, key, part, copy: 0, event });
+                events.push(Event { index, key, part, copy: 0, from: None, event });
             }
             meant => {
                 if let Some(settled) = settled.get_mut(index) {
@@ -249,7 +261,7 @@ fn correlate(
 
 impl Event {
     fn receipt(index: usize, key: JobKey, part: i32, fate: Fate) -> Self {
-        Self { index, key, part, copy: 0, event: PartEvent::Receipt(fate) }
+        Self { index, key, part, copy: 0, from: None, event: PartEvent::Receipt(fate) }
     }
 }
 

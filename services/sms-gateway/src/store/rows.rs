@@ -1,7 +1,7 @@
 //! Rows as the tables hold them, and the way from and to the domain's types.
 
 use common::models::UnixMillis;
-use common::models::sms::{ClientId, CorrelId, JobId, SmsState, SmscName};
+use common::models::sms::{ClientId, CorrelId, JobId, RouteName, SmsState, SmscName};
 use diesel::dsl::SqlTypeOf;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -44,6 +44,8 @@ pub(crate) struct JobRow {
     pub(crate) resends: i32,
     pub(crate) pinned: bool,
     pub(crate) deadline_text: Option<String>,
+    pub(crate) route: RouteName,
+    pub(crate) tried_smscs: Option<String>,
 }
 
 /// The columns of [`JobRow`].
@@ -79,6 +81,8 @@ pub(crate) struct AttemptRow {
     pub(crate) recall_id: Option<String>,
     pub(crate) recipient: Option<String>,
     pub(crate) resends: i32,
+    pub(crate) route: RouteName,
+    pub(crate) tried_smscs: Option<String>,
 }
 
 /// The columns of [`AttemptRow`].
@@ -107,9 +111,17 @@ impl AttemptRow {
             due_at: self.due_at,
             recall_id: self.recall_id,
             smsc: self.smsc,
+            route: self.route,
+            tried: tried(self.tried_smscs.as_deref())?,
             parts,
         })
     }
+}
+
+/// Reads the SMSCs that did not take a message.
+pub(crate) fn tried(names: Option<&str>) -> Result<Vec<SmscName>, StoreError> {
+    let read = names.map(serde_json::from_str).transpose().map_err(StoreError::unreadable)?;
+    Ok(read.unwrap_or_default())
 }
 
 /// A row of `sms_parts`.

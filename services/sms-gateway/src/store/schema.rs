@@ -28,6 +28,8 @@ diesel::table! {
         resends -> Integer,
         pinned -> Bool,
         deadline_text -> Nullable<Text>,
+        route -> Text,
+        tried_smscs -> Nullable<Text>,
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) fn give_up(
 ) -> Result<Vec<StatusRow>, StoreError> {
     use sms_jobs::{client_id, due_at, id, state, table};
     let keys = table
+        // The condition of its index, word for word.
+        .filter(sql::<Bool>("state <> 'queued'"))
         .filter(state.eq_any(UNDER_WAY).and(due_at.le(now)))
         .order(due_at)
         .limit(ROUND)
@@ -74,10 +76,12 @@ pub(crate) fn refuse(
     (before, now): (UnixMillis, UnixMillis),
     reason: &str,
 ) -> Result<Vec<StatusRow>, StoreError> {
-    use sms_jobs::{client_id, created_at, due_at, id, state, table};
+    use sms_jobs::{client_id, created_at, deadline, due_at, id, table};
     let keys = table
-        .filter(state.eq(JobState::Queued.as_str()).and(due_at.le(now)).and(created_at.le(before)))
-        .order(due_at)
+        // The condition of the index by deadline, word for word.
+        .filter(sql::<Bool>("state = 'queued'"))
+        .filter(due_at.le(now).and(created_at.le(before)))
+        .order(deadline)
         .limit(ROUND)
         .select((client_id, id))
         .load(conn)?;

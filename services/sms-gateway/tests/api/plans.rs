@@ -38,6 +38,13 @@ async fn scans(test: &TestDb) -> BTreeMap<String, Scans> {
     .await
 }
 
+/// How often an index was used.
+fn uses(test: &TestDb, index: &str) -> i64 {
+    let uses = format!("(SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '{index}')");
+    let mut conn = PgConnection::establish(&test.settings().url).unwrap();
+    diesel::select(diesel::dsl::sql::<BigInt>(&uses)).get_result(&mut conn).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_statement_scans_a_table() {
     let test = TestDb::postgres().await;
@@ -57,6 +64,7 @@ async fn no_statement_scans_a_table() {
 
     let after = scans(&test).await;
     assert!(after["sms_jobs"].inserted == 3 && after["outbox"].inserted == 6);
+    assert!(uses(&test, "sms_jobs_waiting") > 0);
     for (name, scans) in after.iter().filter(|(name, _)| !name.starts_with("__")) {
         assert_eq!(scans.sequential, before[name].sequential, "{name} was scanned from end to end");
     }

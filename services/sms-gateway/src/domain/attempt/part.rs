@@ -2,6 +2,7 @@
 
 use common::models::UnixMillis;
 use common::models::sms::SmscName;
+use smpp::codec::CommandStatus;
 
 use crate::domain::outcome::Refusal;
 use crate::domain::receipt::Fate;
@@ -32,7 +33,7 @@ pub(crate) struct Part {
     pub(crate) state: PartState,
     /// The SMSC's id, as it came.
     pub(crate) message_id: Option<String>,
-    /// Why it was refused.
+    /// Why it was refused; of a queued one, why the SMSC of its last try declined it.
     pub(crate) refusal: Option<Refusal>,
     /// What its receipt said.
     pub(crate) fate: Option<Fate>,
@@ -66,6 +67,8 @@ pub(crate) enum PartEvent {
         /// The SMSC's id.
         message_id: Option<String>,
     },
+    /// Refused by an SMSC that cannot take it now, where another one may.
+    Declined(CommandStatus),
     /// Refused for good.
     Refused(Refusal),
     /// Not taken now: throttled or queue full. Tried again at the given time.

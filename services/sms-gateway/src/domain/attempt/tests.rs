@@ -1,5 +1,6 @@
 //! Tables of events to statuses.
 
+mod fail_over;
 mod random;
 
 use sms::receipt::ReceiptState;
@@ -32,6 +33,8 @@ fn attempt(segments: i32) -> Attempt {
         due_at: Some(UnixMillis(60_000)),
         recall_id: None,
         smsc: Some("main".into()),
+        route: "default".into(),
+        tried: Vec::new(),
         parts: (1..=segments).map(part).collect(),
     }
 }

@@ -227,6 +227,7 @@ impl Link {
     fn counted(&self, gateway: &Gateway, flight: &Flight, event: PartEvent) -> Outcome {
         let labels = [self.name.as_str(), name(&event)];
         gateway.metrics.outcomes_total.with_label_values(&labels).inc();
+        self.judge(&event);
         self.outcome(flight, event)
     }
 
@@ -269,7 +270,7 @@ impl Link {
 fn name(event: &PartEvent) -> &'static str {
     match event {
         PartEvent::Accepted { .. } => "accepted",
-        PartEvent::Refused(_) => "refused",
+        PartEvent::Refused(_) | PartEvent::Declined(_) => "refused",
         PartEvent::Throttled { .. } => "throttled",
         PartEvent::NotSent { .. } => "not_sent",
         PartEvent::Unknown => "unknown",

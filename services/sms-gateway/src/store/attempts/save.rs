@@ -60,7 +60,7 @@ impl BatchSql for SaveJobs {
     const SQL: &'static str = "UPDATE sms_jobs AS j SET state = n.state, holds = n.holds, emitted = n.emitted, \
         possible_duplicate = n.possible_duplicate, payload = CASE WHEN n.needs_payload THEN j.payload END, \
         due_at = n.due_at, tries = n.tries, segments = n.segments, reference = n.reference, smsc = n.smsc, \
-        recall_id = n.recall_id, resends = n.resends, pinned = n.pinned, updated_at = {now} \
+        recall_id = n.recall_id, resends = n.resends, pinned = n.pinned, tried_smscs = n.tried_smscs, updated_at = {now} \
         FROM {n} WHERE j.client_id = n.client_id AND j.id = n.id";
     type Row = ();
 }
@@ -84,14 +84,15 @@ fn save_jobs(conn: &mut DbConn, loaded: &[Loaded], now: UnixMillis) -> Result<()
                 .column::<Nullable<Text>, _>("smsc", |one| one.attempt.smsc.as_ref().map(SmscName::as_str))
                 .column::<Nullable<Text>, _>("recall_id", |one| one.attempt.recall_id.as_deref())
                 .column::<Integer, _>("resends", |one| one.attempt.resends)
-                .column::<Bool, _>("pinned", |one| one.attempt.is_pinned());
+                .column::<Bool, _>("pinned", |one| one.attempt.is_pinned())
+                .column::<Nullable<Text>, _>("tried_smscs", |one| one.attempt.tried_names());
             let save = BatchQuery::<SaveJobs>::new().rows("n", rows);
             save.value::<BigInt, _>("now", now.as_i64()).execute(c)?;
         }
         DbConn::Sqlite(c) => {
             use sms_jobs::{
                 due_at, emitted, holds, payload, pinned, possible_duplicate, recall_id, reference, resends,
-                segments, smsc, state, table, tries, updated_at,
+                segments, smsc, state, table, tried_smscs, tries, updated_at,
             };
             for one in loaded {
                 let attempt = &one.attempt;
@@ -111,6 +112,7 @@ fn save_jobs(conn: &mut DbConn, loaded: &[Loaded], now: UnixMillis) -> Result<()
                         recall_id.eq(attempt.recall_id.as_deref()),
                         resends.eq(attempt.resends),
                         pinned.eq(attempt.is_pinned()),
+                        tried_smscs.eq(attempt.tried_names()),
                         updated_at.eq(now),
                     ))
                     .execute(c)?;
