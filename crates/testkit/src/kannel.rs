@@ -29,6 +29,8 @@ pub struct KannelSettings {
 /// A running Kannel; killed when dropped.
 #[derive(Debug)]
 pub struct Kannel {
+    /// Base URL of smsbox, whose `sendsms` takes the user `test` with the password `test`.
+    pub url: String,
     http: TestClient,
     // In this order: smsbox is a client of bearerbox.
     _smsbox: Daemon,
@@ -50,8 +52,14 @@ impl Kannel {
             .map_err(|error| InfraError::Io("kannel.conf", error))?;
         let bearerbox = start("bearerbox", &file, boxes).await?;
         let smsbox = start("smsbox", &file, sends).await?;
-        let http = TestClient::new(format!("http://127.0.0.1:{sends}"));
-        Ok(Self { http, _smsbox: smsbox, _bearerbox: bearerbox, _data: data })
+        let url = format!("http://127.0.0.1:{sends}");
+        Ok(Self {
+            http: TestClient::new(url.clone()),
+            url,
+            _smsbox: smsbox,
+            _bearerbox: bearerbox,
+            _data: data,
+        })
     }
 
     /// Hands a message to smsbox: `to`, `from`, `text`, `coding`, `charset`, `dlr-mask`, `dlr-url` and whatever else its
