@@ -1,7 +1,9 @@
 //! The back ends: a session per bind of an SMSC, a task per provider; which of them can take submissions now, how many,
 //! and how well they do.
 
+mod events;
 mod http;
+mod providers;
 mod session;
 mod submitter;
 
@@ -14,7 +16,6 @@ use common::models::sms::{SmsState, SmscName};
 use smpp::codec::{CommandStatus, QuerySm, QuerySmResp};
 use smpp::esme::{BindKind, Esme, EsmeSettings, EsmeState, EsmeStats, Password, QueryError};
 use smpp::tls::{TlsError, TlsSettings};
-use sms::{DefaultAlphabet, LongText};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,11 +23,10 @@ use super::outcomes::{Flight, Flights};
 use crate::domain::attempt::PartEvent;
 use crate::domain::message::Form;
 use crate::domain::order::Order;
-use crate::domain::provider::{Provider, Wasp};
 use crate::domain::route::health::Outcomes;
-use crate::settings::{Bind, HealthSettings, HttpSettings, Settings, SmscSettings, WaspSettings};
-use http::{BackendSettings, ClientError, HttpBackend};
-use session::Events;
+use crate::settings::{Bind, HealthSettings, Settings, SmscSettings};
+use events::Events;
+use http::ClientError;
 pub(crate) use session::Session;
 pub(crate) use submitter::Submission;
 use submitter::Submitter;
@@ -124,74 +124,6 @@ impl Link {
             Session::new(link.clone(), Submitter::Esme(esme), Events::Smpp(events), submits)
         };
         Ok(binds.map(session).collect())
-    }
-
-    /// Starts a provider over HTTP, which gets texts whole.
-    fn spawn_http(
-        settings: BackendSettings<'_>,
-        max_text_octets: u16,
-        (common, clock): (&Settings, &SharedClock),
-    ) -> Result<Session, ClientError> {
-        let (name, window) = (settings.name.clone(), settings.window);
-        let agreed = Some(settings.tps).filter(|tps| *tps > 0.0);
-        let (backend, events) = HttpBackend::spawn(settings, common, clock)?;
-        let submitter = Submitter::Http(backend);
-        let link = Arc::new(Self {
-            name,
-            form: Form {
-                alphabet: DefaultAlphabet::Gsm7,
-                long_text: LongText::Payload { most_octets: max_text_octets },
-            },
-            validity_max: None,
-            query_after: None,
-            order: Mutex::default(),
-            submitter: Some(submitter.clone()),
-            flights: Flights::default(),
-            window,
-            most: window,
-            agreed,
-            outcomes: Mutex::default(),
-            judged_by: common.health.clone(),
-        });
-        Ok(Session::new(link, submitter, Events::Http(events), true))
-    }
-
-    fn spawn_wasp(
-        settings: &WaspSettings,
-        around: (&Settings, &SharedClock),
-    ) -> Result<Session, ClientError> {
-        let wasp = Wasp {
-            name: settings.name.to_string(),
-            urls: settings.urls.clone(),
-            username: settings.username.clone(),
-            password: settings.password.clone(),
-        };
-        let backend = BackendSettings {
-            name: settings.name.clone(),
-            provider: Provider::Wasp(wasp),
-            window: settings.window,
-            tps: settings.tps,
-            unreachable: settings.unreachable,
-            connection: &settings.connection,
-        };
-        Self::spawn_http(backend, settings.max_text_octets, around)
-    }
-
-    fn spawn_generic(
-        settings: &HttpSettings,
-        around: (&Settings, &SharedClock),
-    ) -> Result<Option<Session>, ClientError> {
-        // Settings with a fault do not get here.
-        let Some(provider) = settings.provider() else { return Ok(None) };
-        let backend = BackendSettings {
-            name: settings.name.clone(),
-            provider: Provider::Generic(Box::new(provider)),
-            window: settings.window,
-            tps: settings.tps,
-            unreachable: settings.unreachable,
-            connection: &settings.connection,
-        };
-        Self::spawn_http(backend, settings.max_text_octets, around).map(Some)
     }
 
     /// Tells whether it can take submissions: bound, not paused by an operator or throttled, and not full while it is

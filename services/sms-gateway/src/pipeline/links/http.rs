@@ -3,18 +3,18 @@
 //! One task for each provider, with a window of requests under way and a rate. Every [`Submission`] that
 //! [`HttpBackend::submit`] took gets exactly one [`Event`].
 
+mod client;
 mod driver;
 mod exchange;
 mod trouble;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use common::models::SharedClock;
 use common::models::sms::SmscName;
-use reqwest::{Certificate, Client};
+use reqwest::Client;
 use smpp::esme::EsmeStats;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::provider::{Message, Provider, Verdict};
 use crate::settings::{Connection, Settings, Unreachable};
+pub(crate) use client::ClientError;
 use trouble::{Cause, Pauses, Trouble};
 
 /// A message for a provider.
@@ -48,22 +49,6 @@ pub(crate) enum Landing {
     Answered(Verdict),
     /// Certainly not sent; it may be submitted again.
     NotSent,
-}
-
-/// Why a client cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
-    /// The file with the authorities cannot be read.
-    #[error("{}: {}", file.display(), source.kind())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It holds no certificate, or TLS cannot be set up.
-    #[error(transparent)]
-    Client(#[from] reqwest::Error),
 }
 
 /// How a provider is run.
@@ -122,7 +107,7 @@ impl HttpBackend {
         let BackendSettings { name, provider, window, tps, unreachable, connection } = settings;
         let urls = u32::try_from(provider.urls()).unwrap_or(u32::MAX);
         let core = Arc::new(Core {
-            client: client(connection, provider.needs_tls())?,
+            client: client::client(connection, provider.needs_tls())?,
             clock: clock.clone(),
             window,
             tps,
@@ -237,31 +222,4 @@ impl Core {
             }
         }
     }
-}
-
-/// Makes the client of one provider: it follows no redirect, uses no proxy, which would hide whether the provider was
-/// reached, and repeats nothing by itself. Without `tls` no authorities are loaded, which a minimal container may not have.
-fn client(connection: &Connection, tls: bool) -> Result<Client, ClientError> {
-    // An error means that a provider is installed already, by another part of the process; it is the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .connect_timeout(connection.connect_timeout)
-        .timeout(connection.response_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .http1_only()
-        .user_agent(concat!("sealpost/", env!("CARGO_PKG_VERSION")));
-    builder = match connection.keep_alive {
-        Duration::ZERO => builder.pool_max_idle_per_host(0),
-        keep => builder.pool_idle_timeout(keep),
-    };
-    if let Some(file) = &connection.ca_file {
-        let pem = std::fs::read(file).map_err(|source| ClientError::File { file: file.clone(), source })?;
-        builder = builder.tls_certs_only(Certificate::from_pem_bundle(&pem)?);
-    } else if !tls {
-        builder = builder.tls_certs_only([]);
-    }
-    Ok(builder.build()?)
 }

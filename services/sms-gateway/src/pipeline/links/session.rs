@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use smpp::codec::CommandStatus;
 use smpp::esme::{Delivery, Event};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::events::{Events, Heard};
 use super::submitter::Submitter;
 use super::{Link, http};
 use crate::domain::attempt::PartEvent;
@@ -21,44 +21,10 @@ use crate::pipeline::Gateway;
 use crate::pipeline::outcomes::{Backoff, Flight, read_receipt, unwritable};
 use crate::store::receipts::{Outcome, Receipt};
 
-/// Events of one round at most.
-const ROUND: usize = 256;
 /// Pause before outcomes that could not be stored are stored again.
 const RETRY: Duration = Duration::from_millis(500);
 /// Rounds in which outcomes are still tried to be stored when the session has ended.
 const LAST_TRIES: usize = 10;
-
-/// What a back end says.
-enum Heard {
-    Smpp(Event),
-    Http(http::Event),
-}
-
-/// Where it says so.
-pub(super) enum Events {
-    /// A bind.
-    Smpp(mpsc::Receiver<Event>),
-    /// A provider.
-    Http(mpsc::Receiver<http::Event>),
-}
-
-impl Events {
-    /// Adds what was said, in one round at most; gives how much, 0 when there is no more. Nothing is lost when it is
-    /// dropped before its end.
-    async fn recv_many(&mut self, batch: &mut Vec<Heard>) -> usize {
-        match self {
-            Self::Smpp(events) => recv_many(events, Heard::Smpp, batch).await,
-            Self::Http(events) => recv_many(events, Heard::Http, batch).await,
-        }
-    }
-}
-
-async fn recv_many<T>(events: &mut mpsc::Receiver<T>, wrap: fn(T) -> Heard, batch: &mut Vec<Heard>) -> usize {
-    let mut read = Vec::new();
-    let count = events.recv_many(&mut read, ROUND).await;
-    batch.extend(read.into_iter().map(wrap));
-    count
-}
 
 /// A bind, or a provider, whose events are to be read.
 pub(crate) struct Session {
@@ -88,7 +54,7 @@ impl Session {
         };
         tokio::pin!(end);
         let mut ending = false;
-        let mut batch = Vec::with_capacity(ROUND);
+        let mut batch = Vec::new();
         let mut unstored = Vec::new();
         loop {
             tokio::select! {
