@@ -100,7 +100,7 @@ proptest! {
             let another = |attempt: &Attempt| !attempt.came_back() && smscs.iter().any(|smsc| !attempt.tried_so_far().contains(smsc));
             let event = match event {
                 PartEvent::Declined(status) if !(attempt.may_pass_on() && another(&attempt)) => {
-                    PartEvent::Refused(status)
+                    PartEvent::Refused(status.into())
                 }
                 event => event,
             };
