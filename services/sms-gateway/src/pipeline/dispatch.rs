@@ -140,6 +140,7 @@ impl Dispatcher {
 
     /// Settles which SMSCs share each route now.
     fn share(&mut self, rooms: &HashMap<SmscName, usize>) {
+        let now = self.gateway.now();
         for route in self.gateway.rules.routes.all() {
             let health = |smsc: &SmscName| {
                 rooms.get(smsc)?;
@@ -150,7 +151,7 @@ impl Dispatcher {
                 rooms.contains_key(*smsc) && !shares.iter().any(|share| share.smsc == **smsc)
             };
             let spare = route.smscs().filter(spare).cloned().collect();
-            self.allotter.turns.entry(route.name.clone()).or_default().share(shares, spare);
+            self.allotter.turns.entry(route.name.clone()).or_default().share(shares, spare, now);
         }
     }
 

@@ -74,7 +74,7 @@ pub(crate) struct Allotter {
     owed: HashMap<SmscName, [f64; CLASSES.len()]>,
     /// The part of what an SMSC takes that is each lower class's.
     reserved: f64,
-    /// How long a message waits for an SMSC that did not have it yet.
+    /// How long a message waits for an SMSC that did not have it yet, while none can be used.
     patience: Duration,
 }
 
@@ -162,7 +162,9 @@ impl Allotter {
         if one.tried.is_empty() {
             return turns.next().map(|smsc| (smsc.clone(), true));
         }
-        let again = || turns.next().filter(|_| now >= one.due_at + self.patience);
+        let alone =
+            || now >= one.due_at + self.patience && !turns.had_another(&one.tried, now - self.patience);
+        let again = || turns.next().filter(|_| alone());
         turns.detour(&one.tried).or_else(again).map(|smsc| (smsc.clone(), false))
     }
 

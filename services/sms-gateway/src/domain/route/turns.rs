@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use common::models::UnixMillis;
 use common::models::sms::SmscName;
 
 use super::Share;
@@ -12,6 +13,8 @@ pub(crate) struct Turns {
     shares: Vec<Share>,
     /// SMSCs that could take messages and have no part of them, in order of preference.
     spare: Vec<SmscName>,
+    /// When each could last take messages.
+    usable_at: HashMap<SmscName, UnixMillis>,
     /// Segments each one got, each counted the higher the smaller its part was: the least is next.
     passes: HashMap<SmscName, f64>,
 }
@@ -19,7 +22,9 @@ pub(crate) struct Turns {
 impl Turns {
     /// Takes the parts that hold from now on, and who could help out. Who had no part before is owed nothing for that
     /// time.
-    pub(crate) fn share(&mut self, shares: Vec<Share>, spare: Vec<SmscName>) {
+    pub(crate) fn share(&mut self, shares: Vec<Share>, spare: Vec<SmscName>, now: UnixMillis) {
+        let usable = shares.iter().map(|share| &share.smsc).chain(&spare);
+        self.usable_at.extend(usable.map(|smsc| (smsc.clone(), now)));
         let stays = |share: &&Share| self.shares.iter().any(|before| before.smsc == share.smsc);
         let reached = shares.iter().filter(stays).map(|share| self.pass(&share.smsc)).reduce(f64::min);
         let ahead = self.passes.values().copied().fold(0.0, f64::max);
@@ -47,6 +52,11 @@ impl Turns {
     pub(crate) fn detour(&self, tried: &[SmscName]) -> Option<&SmscName> {
         let fresh = |smsc: &SmscName| !tried.contains(smsc);
         self.first(fresh).or_else(|| self.spare.iter().find(|smsc| fresh(smsc)))
+    }
+
+    /// Tells whether any that was not `tried` could take messages since then.
+    pub(crate) fn had_another(&self, tried: &[SmscName], since: UnixMillis) -> bool {
+        self.usable_at.iter().any(|(smsc, at)| *at > since && !tried.contains(smsc))
     }
 
     fn first(&self, may: impl Fn(&SmscName) -> bool) -> Option<&SmscName> {
@@ -88,12 +98,12 @@ mod tests {
     #[test]
     fn who_was_away_gets_its_part_again_and_nothing_more() {
         let mut turns = Turns::default();
-        turns.share(shares(&[("a", 0.5), ("b", 0.5)]), Vec::new());
+        turns.share(shares(&[("a", 0.5), ("b", 0.5)]), Vec::new(), UnixMillis(0));
         send(&mut turns, 10, 1);
-        turns.share(shares(&[("b", 1.0)]), Vec::new());
+        turns.share(shares(&[("b", 1.0)]), Vec::new(), UnixMillis(0));
         assert_eq!(send(&mut turns, 1_000, 1)["b"], 1_000);
 
-        turns.share(shares(&[("a", 0.5), ("b", 0.5)]), Vec::new());
+        turns.share(shares(&[("a", 0.5), ("b", 0.5)]), Vec::new(), UnixMillis(0));
 
         let sent = send(&mut turns, 100, 1);
         assert!((49..=51).contains(&sent["a"]), "{sent:?}");
@@ -102,7 +112,7 @@ mod tests {
     #[test]
     fn a_detour_leads_to_those_beside_and_then_to_the_spare_ones() {
         let mut turns = Turns::default();
-        turns.share(shares(&[("a", 0.9), ("b", 0.1)]), ["c", "d"].map(Into::into).to_vec());
+        turns.share(shares(&[("a", 0.9), ("b", 0.1)]), ["c", "d"].map(Into::into).to_vec(), UnixMillis(0));
         let detour = |tried: &[&str]| {
             let tried: Vec<SmscName> = tried.iter().map(|smsc| (*smsc).into()).collect();
             turns.detour(&tried).map(SmscName::as_str)
@@ -125,7 +135,7 @@ mod tests {
                 .collect();
             let mut turns = Turns::default();
             let named: Vec<(&str, f64)> = parts.iter().map(|(name, part)| (name.as_str(), *part)).collect();
-            turns.share(shares(&named), Vec::new());
+            turns.share(shares(&named), Vec::new(), UnixMillis(0));
 
             let sent = send(&mut turns, messages, segments);
 

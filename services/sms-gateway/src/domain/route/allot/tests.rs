@@ -21,7 +21,7 @@ fn allotter(smscs: &[&str]) -> Allotter {
     let part = 1.0 / smscs.len() as f64;
     let mut allotter = Allotter::new(RESERVED, PATIENCE);
     let shares = smscs.iter().map(|smsc| Share { smsc: (*smsc).into(), part }).collect();
-    allotter.turns.entry("r".into()).or_default().share(shares, Vec::new());
+    allotter.turns.entry("r".into()).or_default().share(shares, Vec::new(), UnixMillis(0));
     allotter
 }
 
@@ -64,7 +64,15 @@ fn a_message_takes_the_next_smsc_and_the_same_again_only_after_a_while() {
     // The other one is full, not away.
     assert_eq!(allot(&mut allotter(&["a", "b"]), &[job.clone()], &[("a", 9), ("b", 0)], 60_000), []);
     assert_eq!(allot(&mut allotter(&["a"]), &[job.clone()], &[("a", 9)], 999), []);
-    assert_eq!(allot(&mut allotter(&["a"]), &[job], &[("a", 9)], 1_000), [(id(), "a".into())]);
+    assert_eq!(allot(&mut allotter(&["a"]), &[job.clone()], &[("a", 9)], 1_000), [(id(), "a".into())]);
+    // It was there a moment ago, and may be back soon.
+    let mut left = allotter(&["a"]);
+    let share = |smsc: &str| Share { smsc: smsc.into(), part: 0.5 };
+    let turns = left.turns.get_mut(&RouteName::from("r")).unwrap();
+    turns.share(vec![share("a"), share("b")], Vec::new(), UnixMillis(9_000));
+    turns.share(vec![share("a")], Vec::new(), UnixMillis(9_500));
+    assert_eq!(allot(&mut left, &[job.clone()], &[("a", 9)], 9_999), []);
+    assert_eq!(allot(&mut left, &[job], &[("a", 9)], 10_000), [(id(), "a".into())]);
 }
 
 #[test]
