@@ -9,6 +9,7 @@ pub mod oaep;
 pub mod password;
 pub mod secret;
 pub mod sms_envelope;
+pub mod sms_inbound;
 pub mod sms_payload;
 pub mod token;
 pub mod vault;

@@ -13,6 +13,7 @@ use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use ring::hmac::{HMAC_SHA256, Key as MacKey, sign};
 use zeroize::Zeroizing;
 
+use super::Secret;
 use super::token::{NoRandomness, random};
 
 const SALT: &[u8] = b"sealpost data key v1";
@@ -43,6 +44,11 @@ impl DataKey {
             return Err(InvalidDataKey);
         }
         Ok(Self(Salt::new(HKDF_SHA256, SALT).extract(&octets)))
+    }
+
+    /// Derives the key from a secret of any form that is hard to guess.
+    pub fn of_secret(secret: &Secret<String>) -> Self {
+        Self(Salt::new(HKDF_SHA256, SALT).extract(secret.expose().as_bytes()))
     }
 
     /// Gives the keyed hash (HMAC-SHA-256) of `parts`, which cannot be shifted into each other, for one purpose.

@@ -133,19 +133,19 @@ impl fmt::Debug for SmsPayload {
 }
 
 /// Cuts characters up to U+0020 from both ends.
-fn trim(text: &str) -> &str {
+pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
 }
 
 /// Gives the first line without its end, and what follows the end.
-fn split_line(text: &str) -> (&str, &str) {
+pub(super) fn split_line(text: &str) -> (&str, &str) {
     let Some((line, after)) = text.split_once(['\r', '\n']) else { return (text, "") };
     let ended_by_cr = text.as_bytes().get(line.len()) == Some(&b'\r');
     (line, after.strip_prefix('\n').filter(|_| ended_by_cr).unwrap_or(after))
 }
 
 /// Takes a trimmed line as `NAME [blanks] : [blanks] VALUE`.
-fn header(line: &str) -> Option<(&str, &str)> {
+pub(super) fn header(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim_end_matches([' ', '\t']);
     let word = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'_';

@@ -1,9 +1,10 @@
-//! SMS records: what `send-sms` and `sms-status` carry, with the tolerance that their contract asks for.
+//! SMS records: what `send-sms`, `sms-status` and `sms-inbound` carry, with the tolerance that their contract asks for.
 //!
 //! In: bytes of a record from any producer. Out: a [`SmsRequest`] whose ids are known, on which every further fault can
 //! be reported as a status; or a [`RequestError`], for which there is no one to tell.
 
 mod deadline;
+mod inbound;
 mod request;
 mod scan;
 mod status;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use deadline::{InvalidDeadline, parse_deadline, parse_timestamp};
+pub use inbound::{InboundKeyword, SmsInbound};
 pub use request::{AcceptedSms, Refusal, RequestError, SmsClass, SmsRequest};
 pub use status::{SmsState, SmsStatus, UnknownState};
 
@@ -106,6 +108,10 @@ opaque_type!(
 opaque_type!(
     /// One attempt of the gateway to send a request: a UUIDv7.
     JobId
+);
+opaque_type!(
+    /// A message from a handset: a UUIDv7.
+    InboundId
 );
 opaque_type!(
     /// An SMSC, by the name that the settings give it.

@@ -5,7 +5,7 @@ use common::models::events::{AccountEvent, MailboxChange, MailboxEvent};
 use common::models::notify::{
     MessageType, NotificationFrame, NotificationMeta, NotificationRecord, NotifyFrame, NotifyRequest, Place,
 };
-use common::models::sms::{SmsRequest, SmsStatus};
+use common::models::sms::{SmsInbound, SmsRequest, SmsStatus};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -96,6 +96,17 @@ fn statuses_are_read_and_written() {
     }
     let states: Vec<&Value> = examples.iter().map(|example| &example["sms-status"]).collect();
     assert_eq!(json!(states), schema["properties"]["sms-status"]["enum"], "an example of each state");
+}
+
+#[test]
+fn messages_from_handsets_are_read_and_written() {
+    let schema = proto!("bus/sms-inbound.schema.json");
+
+    for example in examples(proto!("bus/examples/sms-inbound.json")) {
+        assert_described(&example, &schema);
+        let inbound: SmsInbound = serde_json::from_value(example.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&inbound).unwrap(), example);
+    }
 }
 
 #[test]

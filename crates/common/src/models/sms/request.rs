@@ -7,7 +7,8 @@ use super::{ClientId, CorrelId, SmsState, parse_deadline};
 use crate::models::UnixMillis;
 
 /// What to do when an attempt's outcome stays unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SmsClass {
     /// At most once: never sent again. The default.
     #[default]

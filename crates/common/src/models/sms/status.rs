@@ -110,11 +110,11 @@ fn is_blank(text: &Option<String>) -> bool {
     text.as_deref().is_none_or(str::is_empty)
 }
 
-fn write_timestamp<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn write_timestamp<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&at.to_rfc3339_seconds())
 }
 
-fn read_timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixMillis, D::Error> {
+pub(super) fn read_timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixMillis, D::Error> {
     let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
     parse_timestamp(&text).map_err(serde::de::Error::custom)
 }
