@@ -2,7 +2,7 @@
 
 use sms::message_id::{IdBase, matches, receipt_keys};
 use sms::receipt::{Receipt, ReceiptTlvs};
-use sms::{DefaultAlphabet, LongText, decode_text_in, parts, sender, udh};
+use sms::{DefaultAlphabet, Joined, LongText, Piece, decode_text_in, join, parts, plain_coding, sender, udh};
 
 /// Checks one message: an octet that chooses the TLVs, an octet of alphabet, the text.
 pub fn check(octets: &[u8]) {
@@ -41,7 +41,18 @@ fn read_text(coding: u8, text: &[u8]) {
     }
     for alphabet in DefaultAlphabet::ALL {
         let _ = decode_text_in(alphabet, coding, rest);
+        join_text(plain_coding(coding, alphabet), rest);
     }
+}
+
+/// However a message is cut, it is joined to the same; a missing part is no reason to fail.
+fn join_text(coding: u8, text: &[u8]) {
+    let piece = |octets: &[u8]| Some(Piece { coding, octets: octets.to_vec() });
+    let (head, tail) = text.split_at(text.len() / 2);
+    let whole = join(&[piece(text)]);
+    assert_eq!(join(&[piece(head), piece(tail)]), whole);
+    let partial = join(&[piece(head), None, piece(tail)]);
+    assert_eq!(matches!(partial, Joined::Text(_)), matches!(whole, Joined::Text(_)));
 }
 
 /// Any text goes out and comes back the same, in every alphabet and form.
