@@ -8,13 +8,18 @@ use bus::worker::{Policy, Worker, WorkerMetrics};
 use config::{ConfigError, Fault};
 use db::Migrations;
 use service::{AccessTokens, App as _, BusCheck, DatabaseCheck, Platform, StartError};
+use tokio::sync::mpsc;
 use web::{Check, RoutesFn, Service, Task};
 
+use crate::domain::inbound::InboundKey;
+use crate::domain::inbound::owners::Owners;
+use crate::domain::opt_out::OptOuts;
 use crate::domain::recipient::RecipientKey;
 use crate::domain::route::Routes;
 use crate::metrics::Metrics;
 use crate::pipeline::announce::Announcer;
 use crate::pipeline::client_log::ClientLog;
+use crate::pipeline::inbound::{overdue, settling};
 use crate::pipeline::intake::Intake;
 use crate::pipeline::links::Links;
 use crate::pipeline::openers::Openers;
@@ -22,6 +27,7 @@ use crate::pipeline::plaintexts::Plaintexts;
 use crate::pipeline::vault::CachedVault;
 use crate::pipeline::{Gateway, dispatch, looping, orders, queries, upkeep, writers};
 use crate::settings::Settings;
+use crate::store::inbound::Desk;
 use crate::store::{MIGRATIONS, Rules, SmscRules};
 
 /// The sms-gateway service.
@@ -91,7 +97,8 @@ fn gateway(
     let clock = platform.clock.clone();
     let db = platform.database(&App::section())?;
     let metrics = Metrics::register(&service.metrics)?;
-    let rules = Arc::new(rules(&settings));
+    let opt_outs = Arc::new(OptOuts::new(&settings.opt_out));
+    let rules = Arc::new(rules(&settings, opt_outs.clone()));
     // Every program has this secret, and all instances the same.
     let secret = platform.settings.internal.token.clone().unwrap_or_default();
     let recipients = RecipientKey::derive(&secret);
@@ -102,13 +109,23 @@ fn gateway(
         Some(dir) => Some(ClientLog::spawn(dir, &settings.allowed_clients, metrics.clone()).map_err(fail)?),
         None => None,
     };
-    let writers = writers(&db, &clock, &rules, settings.batch)?;
-    Ok(Arc::new(Gateway {
+    let desk = Desk {
+        key: InboundKey::derive(&secret),
+        recipients: recipients.clone(),
+        owners: Arc::new(Owners::new(settings.inbound.clone(), opt_outs, vault.clone())),
+        topic: settings.topics.inbound.clone(),
+        repeats: settings.inbound_repeats,
+    };
+    let writers = writers(&db, &clock, &rules, desk, settings.batch)?;
+    let (stops, waiting) = mpsc::channel(settling::MOST);
+    let gateway = Arc::new(Gateway {
         plaintexts: Plaintexts::new(settings.plaintexts),
         announcer: Announcer::new(relay, log, metrics.clone()),
         intake: writers.intake,
         dispatch: writers.dispatch,
         outcomes: writers.outcomes,
+        inbound: writers.inbound,
+        stops,
         work: Default::default(),
         loops: Default::default(),
         settings,
@@ -120,11 +137,16 @@ fn gateway(
         recipients,
         vault,
         openers,
-    }))
+    });
+    let (settler, closer) = (gateway.clone(), gateway.clone());
+    service.tasks.push(Task::new("sms-stops", |cancel| settling::run(settler, waiting, cancel)));
+    service.tasks.push(Task::new("sms-inbound", |cancel| overdue::run(closer, cancel)));
+    Ok(gateway)
 }
 
-fn rules(settings: &Settings) -> Rules {
+fn rules(settings: &Settings, opt_outs: Arc<OptOuts>) -> Rules {
     Rules {
+        opt_outs,
         status_topic: settings.topics.status.clone(),
         resubmit_unknown: settings.resubmit_unknown,
         routes: Routes::new(settings),

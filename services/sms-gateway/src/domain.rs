@@ -2,9 +2,11 @@
 
 pub(crate) mod attempt;
 pub(crate) mod audit;
+pub(crate) mod inbound;
 pub(crate) mod loopback;
 pub(crate) mod message;
 pub(crate) mod numbers;
+pub(crate) mod opt_out;
 pub(crate) mod order;
 pub(crate) mod outcome;
 pub(crate) mod price;

@@ -1,7 +1,8 @@
 //! The SMS gateway: a worker between the event bus and SMS centres, for messages that nobody in between may read.
 //!
 //! In: requests of `send-sms` (or `POST /v1/sms`), encrypted to a key that only the gateway holds. Out: `submit_sm` to
-//! an SMSC over SMPP, and statuses on `sms-status` (and `GET /v1/sms/status`).
+//! an SMSC over SMPP, and statuses on `sms-status` (and `GET /v1/sms/status`). The other way: messages from handsets, to
+//! `sms-inbound` (and `GET /v1/sms/inbound`), encrypted to the client that owns the number.
 //!
 //! What must hold:
 //! - A request is stored, still encrypted, before its offset is; it leads to at least one status or a dead letter (the
@@ -9,6 +10,8 @@
 //! - A row says that a segment may have left before it does; what may have left is never submitted again.
 //! - Each status is published at most once per attempt; SENT is never published twice.
 //! - The same ids are not submitted twice while an attempt is open or has succeeded.
+//! - A message from a handset is acknowledged once it is durable, and reaches its owner once, encrypted. Nothing leaves
+//!   for who has opted out once the SMSC has been told that we know.
 //! - Text, full numbers and keys are in no row, log line, error, metric or record header.
 
 mod app;
@@ -23,8 +26,8 @@ mod store;
 
 pub use app::App;
 pub use settings::{
-    Bind, Connection, Encodings, HealthSettings, HttpHeader, HttpKeys, HttpMethod, HttpReceipts,
-    HttpSettings, IdPlace, JsonTemplate, NumberPattern, NumberPrefix, Pattern, Pointer, Price, ReceiptWord,
-    RouteSettings, Rule, Settings, SmscSettings, SmscShare, Statuses, Template, Tls, Topics, Unreachable,
-    UrlTemplate, WaspSettings,
+    Bind, ClientOptOut, Connection, Encodings, Encryption, HealthSettings, HttpHeader, HttpKeys, HttpMethod,
+    HttpReceipts, HttpSettings, IdPlace, Inbound, InboundSender, JsonTemplate, NumberPattern, NumberPrefix,
+    OptOut, OwnNumber, Pattern, Pointer, Price, ReceiptWord, RouteSettings, Rule, Settings, SmscSettings,
+    SmscShare, Statuses, Template, Tls, Topics, Unowned, Unreachable, UrlTemplate, WaspSettings,
 };

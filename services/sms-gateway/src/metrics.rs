@@ -29,8 +29,14 @@ telemetry::metrics! {
         outcomes_total: IntCounterVec = &["smsc", "outcome"],
         /// Receipts, by what became of them: matched, parked, unreadable, refused.
         receipts_total: IntCounterVec = &["smsc", "outcome"],
-        /// Messages from handsets, which are not passed on yet.
-        inbound_total: IntCounterVec = &["smsc"],
+        /// Messages from handsets and their parts, by what became of them: kept (parts are missing), published,
+        /// repeated, keyword (a word to nobody in particular), unowned, keyless (the owner has no key), refused.
+        inbound_total: IntCounterVec = &["smsc", "outcome"],
+        /// Messages from handsets of which parts did not come in time, by what became of the others: published, unowned,
+        /// lost (they cannot be decrypted).
+        inbound_overdue_total: IntCounterVec = &["outcome"],
+        /// Words that opted somebody out or in again: stop, start.
+        opt_outs_total: IntCounterVec = &["word"],
         /// Binds that stand; of a provider over HTTP, 1 while it answers.
         bound: IntGaugeVec = &["smsc"],
         /// Submissions that wait for their response.

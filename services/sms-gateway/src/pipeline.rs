@@ -4,12 +4,14 @@
 //! record ─intake→ job ─dispatch→ segments `submitting` ─links→ SMSC
 //!   └ dead letter   └ loop-back → due statuses            │ responses, receipts
 //!                                    statuses + outbox ←──┘ outcomes
+//! SMSC ─links→ parts ─inbound→ messages + outbox
 //! ```
 //! Each arrow takes what has gathered, in one transaction. Plaintext is in memory only.
 
 pub(crate) mod announce;
 pub(crate) mod client_log;
 pub(crate) mod dispatch;
+pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod links;
 pub(crate) mod looping;
@@ -26,16 +28,18 @@ use std::sync::Arc;
 
 use common::models::{SharedClock, UnixMillis};
 use db::{Batcher, Db, DbError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::domain::recipient::RecipientKey;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::intake::{NewAttempt, Taken};
+use crate::store::inbound::{Desk, Taken, Task};
+use crate::store::intake::{self as taking, NewAttempt};
 use crate::store::queue::{Step, Stepped};
 use crate::store::receipts::{Outcome, Settled};
 use crate::store::{Rules, StoreError};
 use announce::Announcer;
+use inbound::settling::Waiting;
 use openers::Openers;
 use plaintexts::Plaintexts;
 use vault::CachedVault;
@@ -54,9 +58,12 @@ pub(crate) struct Gateway {
     pub(crate) openers: Openers,
     pub(crate) plaintexts: Plaintexts,
     pub(crate) announcer: Announcer,
-    pub(crate) intake: Batcher<NewAttempt, Taken, StoreError>,
+    pub(crate) intake: Batcher<NewAttempt, taking::Taken, StoreError>,
     pub(crate) dispatch: Batcher<Step, Stepped, StoreError>,
     pub(crate) outcomes: Batcher<Outcome, Settled, StoreError>,
+    pub(crate) inbound: Batcher<Task, Taken, StoreError>,
+    /// STOPs that are not answered yet.
+    pub(crate) stops: mpsc::Sender<Waiting>,
     /// Jobs may be waiting, or an SMSC may have room.
     pub(crate) work: Notify,
     /// A status of the loop-back client may be due earlier than thought.
@@ -70,7 +77,7 @@ impl Gateway {
     }
 }
 
-/// Starts the three writers: of requests, of what leaves the queue, and of outcomes.
+/// Starts the writers: of requests, of what leaves the queue, of outcomes, and of what handsets send.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -78,6 +85,7 @@ pub(crate) fn writers(
     db: &Db,
     clock: &SharedClock,
     rules: &Arc<Rules>,
+    desk: Desk,
     max_batch: usize,
 ) -> Result<Writers, DbError> {
     let queue = max_batch.saturating_mul(16);
@@ -97,12 +105,17 @@ pub(crate) fn writers(
     let outcomes = Batcher::spawn(db, settings("sms-outcomes"), move |conn, batch: &[Outcome]| {
         crate::store::receipts::settle(conn, &law, batch, now.now())
     })?;
-    Ok(Writers { intake, dispatch, outcomes })
+    let now = clock.clone();
+    let inbound = Batcher::spawn(db, settings("sms-inbound"), move |conn, batch: &[Task]| {
+        crate::store::inbound::take(conn, &desk, batch, now.now())
+    })?;
+    Ok(Writers { intake, dispatch, outcomes, inbound })
 }
 
 /// See [`writers`].
 pub(crate) struct Writers {
-    pub(crate) intake: Batcher<NewAttempt, Taken, StoreError>,
+    pub(crate) intake: Batcher<NewAttempt, taking::Taken, StoreError>,
     pub(crate) dispatch: Batcher<Step, Stepped, StoreError>,
     pub(crate) outcomes: Batcher<Outcome, Settled, StoreError>,
+    pub(crate) inbound: Batcher<Task, Taken, StoreError>,
 }

@@ -3,11 +3,11 @@
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::admin::{attempts, audit, binds, vault};
-use crate::handlers::{receipts, sms, statuses};
+use crate::handlers::{inbound, receipts, sms, statuses};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
-    config.service(sms::send).service(statuses::read);
+    config.service(sms::send).service(statuses::read).service(inbound::read);
     config.service(receipts::receive_with_secret).service(receipts::receive_query_with_secret);
     config.service(receipts::receive).service(receipts::receive_query);
 }

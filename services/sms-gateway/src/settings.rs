@@ -3,6 +3,7 @@
 mod connection;
 mod health;
 mod http;
+mod inbound;
 mod route;
 mod smsc;
 mod wasp;
@@ -16,7 +17,7 @@ use common::models::sms::{ClientId, SmscName};
 use serde::Deserialize;
 use smpp::codec::CommandStatus;
 
-pub use crate::domain::numbers::{NumberPattern, NumberPrefix};
+pub use crate::domain::numbers::{NumberPattern, NumberPrefix, OwnNumber};
 pub use crate::domain::price::Price;
 pub use connection::{Connection, Unreachable};
 pub use health::HealthSettings;
@@ -24,6 +25,7 @@ pub use http::{
     Encodings, HttpHeader, HttpMethod, HttpReceipts, HttpSettings, IdPlace, JsonTemplate, Pattern, Pointer,
     ReceiptWord, Rule, Statuses, Template, UrlTemplate,
 };
+pub use inbound::{ClientOptOut, Encryption, Inbound, InboundSender, OptOut, Unowned};
 pub use route::{RouteSettings, SmscShare};
 pub use smsc::{Bind, SmscSettings, Tls};
 pub use wasp::WaspSettings;
@@ -107,6 +109,19 @@ pub struct Settings {
     pub reserved_share: f64,
     /// When an SMSC counts as sick.
     pub health: HealthSettings,
+    /// Our numbers, and whose messages from handsets come to them.
+    pub inbound: Vec<Inbound>,
+    /// What an SMSC is answered about a message to a number that is nobody's: `accept` or `refuse`.
+    pub inbound_unowned: Unowned,
+    /// How long the parts of a long message from a handset are waited for before its owner gets those that have come.
+    #[serde(with = "humantime_serde")]
+    pub inbound_join_timeout: Duration,
+    /// How long the same message from the same handset counts as one that the SMSC brings again, as it got no answer;
+    /// 0: never.
+    #[serde(with = "humantime_serde")]
+    pub inbound_repeats: Duration,
+    /// How recipients opt out.
+    pub opt_out: OptOut,
 }
 
 impl Default for Settings {
@@ -142,6 +157,11 @@ impl Default for Settings {
             fail_over_on: vec![CommandStatus::RSYSERR, CommandStatus::RX_T_APPN],
             reserved_share: 0.1,
             health: HealthSettings::default(),
+            inbound: Vec::new(),
+            inbound_unowned: Unowned::default(),
+            inbound_join_timeout: Duration::from_secs(30 * 60),
+            inbound_repeats: Duration::from_secs(10 * 60),
+            opt_out: OptOut::default(),
         }
     }
 }
@@ -231,6 +251,7 @@ impl Settings {
             ("topics.send", &self.topics.send),
             ("topics.status", &self.topics.status),
             ("topics.dead", &self.topics.dead),
+            ("topics.inbound", &self.topics.inbound),
             ("group", &self.group),
         ] {
             if topic.is_empty() {
@@ -254,6 +275,10 @@ impl Settings {
         if self.http_keys.0.iter().any(|(key, _)| key.expose().len() < MIN_KEY) {
             fault("http_keys", "a key has at least 16 characters");
         }
+        self.inbound.iter().for_each(|own| {
+            own.faults(&mut |place, what| fault(&format!("inbound.{place}"), what));
+        });
+        self.opt_out.faults(&mut |place, what| fault(&format!("opt_out.{place}"), what));
         let mut names = HashSet::new();
         for smsc in &self.smsc {
             if !smsc.name.as_str().is_empty() && !names.insert(&smsc.name) {

@@ -3,9 +3,11 @@
 
 pub(crate) mod attempts;
 pub(crate) mod audit;
+pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod lookups;
 pub(crate) mod loopback;
+pub(crate) mod opt_outs;
 pub(crate) mod orders;
 pub(crate) mod questions;
 pub(crate) mod queue;
@@ -28,6 +30,7 @@ use smpp::codec::CommandStatus;
 use sms::message_id::IdBase;
 
 use crate::domain::attempt::{Attempt, PartEvent};
+use crate::domain::opt_out::OptOuts;
 use crate::domain::outcome::Refusal;
 use crate::domain::route::Routes;
 
@@ -65,6 +68,8 @@ pub(crate) struct Rules {
     pub(crate) routes: Routes,
     /// Refusals that say nothing about the message.
     pub(crate) fail_over_on: Vec<CommandStatus>,
+    /// Who may opt out of what.
+    pub(crate) opt_outs: Arc<OptOuts>,
     /// What is to be known of each SMSC, by name.
     pub(crate) smscs: HashMap<SmscName, SmscRules>,
 }

@@ -115,9 +115,58 @@ impl fmt::Display for NumberPrefix {
     }
 }
 
+/// A number or short code of ours, or a pattern of them, as an SMSC writes them: with or without `+`, which does not
+/// matter.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct OwnNumber(NumberPattern);
+
+impl OwnNumber {
+    /// Tells whether a message to `number` is for it.
+    pub(crate) fn fits(&self, number: &str) -> bool {
+        self.0.fits(&full(number))
+    }
+}
+
+/// Takes a number for an international one.
+fn full(number: &str) -> String {
+    format!("+{}", number.trim().trim_start_matches('+'))
+}
+
+impl FromStr for OwnNumber {
+    type Err = BadPattern;
+
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
+        full(text).parse().map(Self)
+    }
+}
+
+impl TryFrom<String> for OwnNumber {
+    type Error = BadPattern;
+
+    fn try_from(text: String) -> Result<Self, BadPattern> {
+        text.parse()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_of_ours_fits_with_and_without_its_plus() {
+        for (pattern, number, fits) in [
+            ("15050", "15050", true),
+            ("15050", "+15050", true),
+            ("+255700000000", "255700000000", true),
+            ("1505#", "15059", true),
+            ("15050", "150500", false),
+            ("15*", "150500", true),
+        ] {
+            assert_eq!(pattern.parse::<OwnNumber>().unwrap().fits(number), fits, "{pattern} {number}");
+        }
+        assert!("CLINIC".parse::<OwnNumber>().is_err());
+    }
 
     #[test]
     fn a_pattern_fits_the_numbers_it_describes() {

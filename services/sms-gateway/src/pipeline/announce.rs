@@ -27,8 +27,7 @@ impl Announcer {
         if rows.is_empty() {
             return;
         }
-        self.relay.wake();
-        self.readers.send_modify(|news| *news = news.wrapping_add(1));
+        self.wake();
         for row in rows {
             self.metrics.statuses_total.with_label_values(&[row.status.as_str()]).inc();
             if let Some(log) = &self.log {
@@ -37,7 +36,13 @@ impl Announcer {
         }
     }
 
-    /// Gives what changes when there are statuses, of any client.
+    /// Wakes who waits for what has been committed: the relay, and readers over HTTP.
+    pub(crate) fn wake(&self) {
+        self.relay.wake();
+        self.readers.send_modify(|news| *news = news.wrapping_add(1));
+    }
+
+    /// Gives what changes when there are statuses or messages, of any client.
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.readers.subscribe()
     }

@@ -92,12 +92,13 @@ enum LockQueued {}
 impl BatchSql for LockQueued {
     const SQL: &'static str = "SELECT {attempt} FROM {k} \
         JOIN sms_jobs ON sms_jobs.client_id = k.client_id AND sms_jobs.id = k.id \
-        WHERE sms_jobs.state = 'queued' \
+        WHERE sms_jobs.state = 'queued' AND (SELECT pg_advisory_xact_lock_shared(5210451) IS NOT NULL) \
         ORDER BY sms_jobs.client_id, sms_jobs.id FOR UPDATE OF sms_jobs SKIP LOCKED";
     type Row = AttemptColumns;
 }
 
-/// Does as [`lock`] with those jobs that are still queued and that no other transaction holds.
+/// Does as [`lock`] with those jobs that are still queued and that no other transaction holds. On PostgreSQL it takes
+/// the gate of [`super::opt_outs::under_way`] first.
 pub(crate) fn lock_queued(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<Loaded>, StoreError> {
     match conn {
         DbConn::Pg(c) => {

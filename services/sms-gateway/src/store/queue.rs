@@ -2,7 +2,7 @@
 
 mod waiting;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use common::models::UnixMillis;
 use common::models::sms::{RouteName, SmsState, SmscName};
@@ -13,8 +13,9 @@ use super::attempts::{self, Loaded};
 use super::rows::{JobColumns, JobRow, StatusRow};
 use super::schema::sms_jobs;
 use super::statuses;
-use super::{Rules, StoreError, references};
+use super::{Rules, StoreError, opt_outs, references};
 use crate::domain::attempt::{Attempt, JobKey};
+use crate::domain::opt_out::OPTED_OUT;
 use crate::domain::route::allot::Waiting;
 use crate::domain::state::JobState;
 pub(crate) use waiting::{Lane, Wanted, routes};
@@ -145,6 +146,8 @@ fn claim(
     let keys: Vec<JobKey> = plans.iter().map(|plan| plan.key.clone()).collect();
     let by_key: HashMap<&JobKey, &Plan> = plans.iter().map(|plan| (&plan.key, plan)).collect();
     let mut loaded = attempts::lock_queued(conn, &keys)?;
+    // After the lock: whoever waits for what is being claimed has opted out before or waits for this.
+    let out = opted_out(conn, rules, &loaded)?;
     for one in &mut loaded {
         let Some(plan) = by_key.get(&one.attempt.key) else { continue };
         if one.attempt.possible_duplicate && has_succeeded(conn, &one.attempt)? {
@@ -154,6 +157,10 @@ fn claim(
         let emissions = match &plan.departure {
             _ if one.attempt.deadline < now => {
                 one.attempt.drop_waiting(SmsState::Expired, None, rules.resubmit_unknown)
+            }
+            _ if out.contains(&one.attempt.key) => {
+                let text = Some(OPTED_OUT.to_owned());
+                one.attempt.drop_waiting(SmsState::Invalid, text, rules.resubmit_unknown)
             }
             Err(text) => {
                 one.attempt.drop_waiting(SmsState::Invalid, Some(text.clone()), rules.resubmit_unknown)
@@ -181,6 +188,19 @@ fn claim(
     refer(conn, &mut loaded, &mut claimed, now)?;
     attempts::save(conn, rules, loaded, now)?;
     Ok((claimed, statuses::publish(conn, rules, new, now)?))
+}
+
+/// Names the jobs whose recipient has opted out of such messages.
+fn opted_out(conn: &mut DbConn, rules: &Rules, loaded: &[Loaded]) -> Result<HashSet<JobKey>, StoreError> {
+    let held =
+        loaded.iter().filter(|one| rules.opt_outs.holds(&one.attempt.key.client_id, one.attempt.class));
+    let asked = held.filter_map(|one| Some((&one.attempt.key, one.recipient.as_ref()?)));
+    let asked: Vec<(&JobKey, &String)> = asked.collect();
+    let pairs = asked.iter().map(|(key, recipient)| (key.client_id.clone(), (*recipient).clone())).collect();
+    let out = opt_outs::among(conn, &pairs)?;
+    let is_out =
+        |(key, recipient): &(&JobKey, &String)| out.contains(&(key.client_id.clone(), (*recipient).clone()));
+    Ok(asked.into_iter().filter(is_out).map(|(key, _)| key.clone()).collect())
 }
 
 /// Gives a reference to what leaves in several segments for the first time.

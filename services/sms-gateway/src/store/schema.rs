@@ -134,4 +134,60 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    sms_inbound_messages (message_key) {
+        message_key -> Text,
+        smsc -> Text,
+        recipient -> Text,
+        total -> Integer,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_inbound_parts (message_key, part) {
+        message_key -> Text,
+        part -> Integer,
+        digest -> Text,
+        sealed -> Binary,
+    }
+}
+
+diesel::table! {
+    sms_inbound_seen (digest) {
+        digest -> Text,
+        seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_inbound (client_id, seq) {
+        client_id -> Text,
+        seq -> BigInt,
+        id -> Text,
+        recipient -> Text,
+        sender -> Nullable<Text>,
+        received_at -> BigInt,
+        parts -> Integer,
+        partial -> Bool,
+        keyword -> Nullable<Text>,
+        payload -> Text,
+    }
+}
+
+diesel::table! {
+    sms_inbound_sequences (client_id) {
+        client_id -> Text,
+        last_seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_opt_outs (client_id, recipient) {
+        client_id -> Text,
+        recipient -> Text,
+        since -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(sms_jobs, sms_parts, sms_receipts);

@@ -9,6 +9,7 @@ mod fail_over;
 mod fleet;
 mod harness;
 mod http;
+mod inbound;
 mod openapi;
 mod operation;
 mod operators;

@@ -1,6 +1,6 @@
 //! The events of one session or provider, and the way of what it says into the tables.
 //!
-//! What must hold: a deliver_sm is answered OK only when its receipt is committed; what a session reports about a
+//! What must hold: a deliver_sm is answered OK only when its receipt, or the message that it brings, is committed; what a session reports about a
 //! segment is stored, however often it takes; whatever was handed over is settled before the process ends.
 
 use std::convert::Infallible;
@@ -17,8 +17,8 @@ use super::{Link, http};
 use crate::domain::attempt::PartEvent;
 use crate::domain::outcome::Refusal;
 use crate::domain::provider::Verdict;
-use crate::pipeline::Gateway;
 use crate::pipeline::outcomes::{Backoff, Flight, read_receipt, unwritable};
+use crate::pipeline::{Gateway, inbound};
 use crate::store::receipts::{Outcome, Receipt};
 
 /// Pause before outcomes that could not be stored are stored again.
@@ -83,11 +83,15 @@ impl Link {
     /// Stores what came in, together with what could not be stored before.
     async fn round(&self, gateway: &Gateway, batch: &mut Vec<Heard>, unstored: &mut Vec<Outcome>) {
         let mut outcomes = std::mem::take(unstored);
-        let mut deliveries = Vec::new();
+        let (mut deliveries, mut inbound) = (Vec::new(), Vec::new());
         for event in batch.drain(..) {
             match event {
-                Heard::Smpp(Event::Deliver(delivery)) => {
+                Heard::Smpp(Event::Deliver(delivery)) if delivery.message.is_receipt() => {
                     deliveries.extend(self.delivery(gateway, delivery));
+                }
+                Heard::Smpp(Event::Deliver(delivery)) => {
+                    let task = inbound::read(&self.name, self.form.alphabet, &delivery);
+                    inbound.push((delivery, task));
                 }
                 Heard::Smpp(event) => self.translate(gateway, event, &mut outcomes),
                 Heard::Http(event) => outcomes.extend(self.landed(gateway, event)),
@@ -95,6 +99,7 @@ impl Link {
         }
         // What has landed leaves room: the next jobs are claimed while the outcomes are stored.
         gateway.work.notify_one();
+        gateway.take_inbound(&self.name, inbound).await;
         if outcomes.is_empty() && deliveries.is_empty() {
             return;
         }
@@ -207,13 +212,8 @@ impl Link {
         }
     }
 
-    /// Reads a receipt. What is none is answered at once.
+    /// Reads a receipt.
     fn delivery(&self, gateway: &Gateway, delivery: Delivery) -> Option<(Delivery, Receipt)> {
-        if !delivery.message.is_receipt() {
-            gateway.metrics.inbound_total.with_label_values(&[self.name.as_str()]).inc();
-            delivery.answer(CommandStatus::ROK);
-            return None;
-        }
         let Some((message_id, fate)) = read_receipt(&delivery.message) else {
             gateway.metrics.receipts_total.with_label_values(&[self.name.as_str(), "unreadable"]).inc();
             tracing::warn!(smsc = %self.name, "a receipt names no message");

@@ -1,0 +1,159 @@
+//! Messages that are not whole, and what has come lately.
+
+use std::time::Duration;
+
+use common::models::UnixMillis;
+use common::models::sms::SmscName;
+use db::DbConn;
+use diesel::prelude::*;
+
+use crate::domain::inbound::Fragment;
+use crate::store::StoreError;
+use crate::store::schema::{sms_inbound, sms_inbound_messages, sms_inbound_parts, sms_inbound_seen};
+
+/// Rows of one round at most.
+const ROUND: i64 = 256;
+
+/// A row of `sms_inbound_messages`.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sms_inbound_messages)]
+pub(super) struct MessageRow {
+    pub(super) message_key: String,
+    pub(super) smsc: SmscName,
+    pub(super) recipient: String,
+    pub(super) total: i32,
+    pub(super) since: UnixMillis,
+}
+
+/// A row of `sms_inbound_parts`.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sms_inbound_parts)]
+pub(super) struct PartRow {
+    pub(super) message_key: String,
+    pub(super) part: i32,
+    pub(super) digest: String,
+    pub(super) sealed: Vec<u8>,
+}
+
+impl PartRow {
+    pub(super) fn new(name: &str, part: u8, digest: String, sealed: Vec<u8>) -> Self {
+        Self { message_key: name.to_owned(), part: part.into(), digest, sealed }
+    }
+}
+
+/// Locks the row of a message until the end of the transaction, and makes it if there is none.
+pub(super) fn lock(
+    conn: &mut DbConn,
+    name: &str,
+    fragment: &Fragment,
+    total: u8,
+    now: UnixMillis,
+) -> QueryResult<()> {
+    let row = MessageRow {
+        message_key: name.to_owned(),
+        smsc: fragment.smsc.clone(),
+        recipient: fragment.to.clone(),
+        total: total.into(),
+        since: now,
+    };
+    // A conflict that does nothing would lock nothing.
+    db::on_backend!(conn, |c| diesel::insert_into(sms_inbound_messages::table)
+        .values(&row)
+        .on_conflict(sms_inbound_messages::message_key)
+        .do_update()
+        .set(sms_inbound_messages::total.eq(row.total))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Locks a message whose first part came before; `None` when it is whole by now, or another instance closes it.
+pub(super) fn lock_overdue(
+    conn: &mut DbConn,
+    name: &str,
+    before: UnixMillis,
+) -> QueryResult<Option<MessageRow>> {
+    use sms_inbound_messages::{since, table, total};
+    let overdue = table.find(name).filter(since.lt(before));
+    if diesel::update(overdue).set(total.eq(total)).execute(conn)? == 0 {
+        return Ok(None);
+    }
+    table.find(name).select(MessageRow::as_select()).first(conn).optional()
+}
+
+/// Takes back a [`lock`] that nothing came of: a row without parts goes.
+pub(super) fn unlock(conn: &mut DbConn, name: &str) -> QueryResult<()> {
+    let parts: i64 =
+        sms_inbound_parts::table.filter(sms_inbound_parts::message_key.eq(name)).count().get_result(conn)?;
+    if parts == 0 {
+        forget(conn, name)?;
+    }
+    Ok(())
+}
+
+/// Reads the parts of a message that have come.
+pub(super) fn of(conn: &mut DbConn, name: &str) -> QueryResult<Vec<PartRow>> {
+    use sms_inbound_parts::{message_key, part, table};
+    table.filter(message_key.eq(name)).order(part).select(PartRow::as_select()).load(conn)
+}
+
+/// Keeps a part of a locked message.
+pub(super) fn keep(conn: &mut DbConn, row: &PartRow) -> QueryResult<()> {
+    diesel::insert_into(sms_inbound_parts::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Lets go of the parts of a locked message; those of another one follow, from now.
+pub(super) fn clear(conn: &mut DbConn, name: &str, now: UnixMillis) -> QueryResult<()> {
+    let parts = sms_inbound_parts::table.filter(sms_inbound_parts::message_key.eq(name));
+    if diesel::delete(parts).execute(conn)? > 0 {
+        let message = sms_inbound_messages::table.find(name);
+        diesel::update(message).set(sms_inbound_messages::since.eq(now)).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Lets go of a message, and of its parts.
+pub(super) fn forget(conn: &mut DbConn, name: &str) -> QueryResult<()> {
+    let parts = sms_inbound_parts::table.filter(sms_inbound_parts::message_key.eq(name));
+    diesel::delete(parts).execute(conn)?;
+    diesel::delete(sms_inbound_messages::table.find(name)).execute(conn)?;
+    Ok(())
+}
+
+/// Notes what has come; tells whether the same has not come within `window`.
+pub(super) fn is_first(
+    conn: &mut DbConn,
+    name: &str,
+    window: Duration,
+    now: UnixMillis,
+) -> QueryResult<bool> {
+    use sms_inbound_seen::{digest, seen_at, table};
+    if window.is_zero() {
+        return Ok(true);
+    }
+    diesel::delete(table.find(name).filter(seen_at.lt(now - window))).execute(conn)?;
+    let row = (digest.eq(name), seen_at.eq(now));
+    let new = db::on_backend!(conn, |c| diesel::insert_into(table)
+        .values(row)
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    Ok(new == 1)
+}
+
+/// Names messages whose first part came before, the oldest first.
+pub(crate) fn overdue(conn: &mut DbConn, before: UnixMillis) -> Result<Vec<String>, StoreError> {
+    use sms_inbound_messages::{message_key, since, table};
+    Ok(table.filter(since.lt(before)).order(since).limit(ROUND).select(message_key).load(conn)?)
+}
+
+/// Forgets what came before `repeats`, and messages for readers over HTTP from before `retention`. Gives the number of
+/// rows.
+pub(crate) fn prune(
+    conn: &mut DbConn,
+    repeats: UnixMillis,
+    retention: UnixMillis,
+) -> Result<usize, StoreError> {
+    let seen = sms_inbound_seen::table.filter(sms_inbound_seen::seen_at.lt(repeats));
+    let old = sms_inbound::table.filter(sms_inbound::received_at.lt(retention));
+    Ok(diesel::delete(seen).execute(conn)? + diesel::delete(old).execute(conn)?)
+}
