@@ -1,5 +1,7 @@
 //! `sealpost sms listen`.
 
+mod inbound;
+
 use std::time::Duration;
 
 use bus::{BusSettings, Delivered, ReadFrom, TopicReader, topics};
@@ -27,6 +29,8 @@ enum What {
     Statuses(Statuses),
     /// Which message of the SMSC belongs to which request (topic correl-id)
     Correlations(OnKafka),
+    /// What handsets sent (topic sms-inbound), decrypted
+    Inbound(Inbound),
 }
 
 #[derive(Args)]
@@ -62,20 +66,44 @@ struct Statuses {
     http: Http,
 }
 
+#[derive(Args)]
+#[command(group(ArgGroup::new("way").args(["brokers"]).required(true)))]
+struct Inbound {
+    #[command(flatten)]
+    keys: inbound::Keys,
+    #[command(flatten)]
+    extent: Extent,
+    #[command(flatten)]
+    kafka: Kafka,
+}
+
 impl Listen {
     pub(super) async fn run(self) -> Outcome {
         match self.what {
-            What::Requests(of) => on_kafka(of.kafka.settings()?, topics::SEND_SMS, &of.extent).await,
-            What::Correlations(of) => on_kafka(of.kafka.settings()?, topics::CORREL_ID, &of.extent).await,
+            What::Requests(of) => on_kafka(of.kafka.settings()?, topics::SEND_SMS, &of.extent, print).await,
+            What::Correlations(of) => {
+                on_kafka(of.kafka.settings()?, topics::CORREL_ID, &of.extent, print).await
+            }
+            What::Inbound(of) => {
+                let mut reader = of.keys.read()?;
+                let print = |record: &Delivered| reader.print(record);
+                on_kafka(of.kafka.settings()?, topics::SMS_INBOUND, &of.extent, print).await
+            }
             What::Statuses(of) => match of.http.gateway()? {
                 Some(gateway) => over_http(&gateway, &of.extent).await,
-                None => on_kafka(of.kafka.settings()?, topics::SMS_STATUS, &of.extent).await,
+                None => on_kafka(of.kafka.settings()?, topics::SMS_STATUS, &of.extent, print).await,
             },
         }
     }
 }
 
-async fn on_kafka(settings: Option<BusSettings>, usual: &str, extent: &Extent) -> Outcome {
+/// Hands records to `print`, which tells whether one counts.
+async fn on_kafka(
+    settings: Option<BusSettings>,
+    usual: &str,
+    extent: &Extent,
+    mut print: impl FnMut(&Delivered) -> Outcome<bool>,
+) -> Outcome {
     let settings = settings.ok_or("give --brokers")?;
     let topic = extent.topic.as_deref().unwrap_or(usual);
     let from = if extent.all { ReadFrom::Oldest } else { ReadFrom::Newest };
