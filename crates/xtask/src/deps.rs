@@ -17,7 +17,7 @@ const ASSEMBLERS: [&str; 4] = ["sealpost", "e2e", "xtask", "bench"];
 const TOOLS: [&str; 3] = ["e2e", "xtask", "bench"];
 
 /// Which of our crates a shared crate may use. A crate that is not listed here is unknown to the architecture.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("common", &[]),
     ("config", &[]),
     ("smpp", &[]),
@@ -28,6 +28,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("bus", &["common", "db"]),
     ("web", &["common", "telemetry"]),
     ("clients", &["common", "telemetry"]),
+    ("webhook", &["common"]),
     ("service", &["bus", "clients", "common", "config", "db", "telemetry", "web"]),
 ];
 

@@ -3,19 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::Client;
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use webhook::{Answer, ask, client_builder};
 
 use super::address::PublicAddresses;
 use super::policy::{Endpoint, EndpointRule, Reach};
 use crate::settings::PushSettings;
-
-/// What is read of an answer, so that its connection can be used again. Nothing in it is needed.
-const ANSWER_BYTES: usize = 4096;
-
-/// The longest pause that a push service can ask for.
-const LONGEST_WISH: Duration = Duration::from_secs(24 * 3600);
 
 /// What is sent to a device.
 pub(crate) struct Message<'a> {
@@ -55,17 +49,10 @@ impl Sender {
     /// # Errors
     /// When TLS cannot be set up.
     pub(crate) fn new(settings: &PushSettings) -> Result<Self, reqwest::Error> {
-        // An error means that a provider is installed already, by another part of the process; it is the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = |rule: &EndpointRule| matches!(rule, EndpointRule::Origin(at) if at.starts_with("http:"));
         let tls = !settings.endpoints.iter().all(plain);
         let builder = || {
-            let builder = Client::builder()
-                .timeout(settings.timeout)
-                .redirect(Policy::none())
-                .no_proxy()
-                .referer(false)
-                .user_agent(concat!("sealpost/", env!("CARGO_PKG_VERSION")));
+            let builder = client_builder(settings.timeout);
             // A minimal container has no roots, and needs none for plain HTTP.
             if tls { builder } else { builder.tls_certs_only([]) }
         };
@@ -92,42 +79,18 @@ impl Sender {
         if let Some(topic) = message.topic {
             request = request.header("Topic", topic);
         }
-        match request.send().await {
-            Ok(response) => {
-                let verdict = read(&response);
-                drain(response).await;
-                verdict
-            }
-            // The URL in the error is a secret of the device; what kind of failure it was is in no way acted on.
-            Err(_) => Verdict::Later(None),
-        }
+        // Why there is no answer is in no way acted on.
+        ask(request).await.map_or(Verdict::Later(None), judge)
     }
 }
 
-fn read(response: &Response) -> Verdict {
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    // In the form of a date (RFC 9110 §10.2.3) it counts as none: push services send seconds.
-    let pause = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
-    judge(response.status().as_u16(), pause)
-}
-
-fn judge(status: u16, pause: Option<Duration>) -> Verdict {
+fn judge(Answer { status, retry_after }: Answer) -> Verdict {
     match status {
         200..=299 => Verdict::Taken,
         404 | 410 => Verdict::Gone,
         413 => Verdict::TooLarge,
-        408 | 425 | 429 | 500..=599 => Verdict::Later(pause.map(|pause| pause.min(LONGEST_WISH))),
+        408 | 425 | 429 | 500..=599 => Verdict::Later(retry_after),
         _ => Verdict::Refused(status),
-    }
-}
-
-async fn drain(mut response: Response) {
-    let mut left = ANSWER_BYTES;
-    while let Ok(Some(chunk)) = response.chunk().await {
-        if chunk.len() > left {
-            return;
-        }
-        left -= chunk.len();
     }
 }
 
@@ -138,6 +101,7 @@ mod tests {
     #[test]
     fn answers_mean_what_the_standard_says() {
         let after = Some(Duration::from_secs(7));
+        let judge = |status, retry_after| judge(Answer { status, retry_after });
 
         for status in [200, 201, 202, 204] {
             assert_eq!(judge(status, None), Verdict::Taken);
@@ -152,6 +116,5 @@ mod tests {
             assert_eq!(judge(status, None), Verdict::Refused(status));
         }
         assert_eq!(judge(413, None), Verdict::TooLarge);
-        assert_eq!(judge(503, Some(Duration::MAX)), Verdict::Later(Some(LONGEST_WISH)));
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use common::models::UnixMillis;
 use db::{Backend, DbError};
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use webhook::Backoff;
 
 use super::Push;
 use super::encryption::{EncryptionFault, MAX_PLAINTEXT, Recipient};
@@ -159,8 +159,8 @@ async fn deliver(
         }
         Verdict::Later(pause) => {
             let settings = &state.settings.push;
-            let own = jitter(backoff(row.attempts, settings.first_pause, settings.longest_pause));
-            Fate::Retry(state.clock.now() + pause.unwrap_or(own))
+            let backoff = Backoff { first: settings.first_pause, longest: settings.longest_pause };
+            Fate::Retry(state.clock.now() + pause.unwrap_or_else(|| backoff.pause(row.attempts)))
         }
     })
 }
@@ -249,43 +249,4 @@ async fn finish(
         state.metrics.pushes_total.with_label_values(&[outcome]).inc();
     }
     Ok(())
-}
-
-fn backoff(attempts: i32, first: Duration, longest: Duration) -> Duration {
-    let doublings = u32::try_from(attempts).unwrap_or_default().min(16);
-    first.saturating_mul(2_u32.pow(doublings)).min(longest)
-}
-
-/// A time between half of `pause` and all of it, so that what failed together does not come back together.
-fn jitter(pause: Duration) -> Duration {
-    let mut octets = [0; 2];
-    // Without random numbers, the whole pause is as good.
-    let part = match SystemRandom::new().fill(&mut octets) {
-        Ok(()) => u32::from(u16::from_be_bytes(octets)),
-        Err(_) => u32::from(u16::MAX),
-    };
-    pause / 2 + pause / 2 * part / u32::from(u16::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_the_longest() {
-        let (first, longest) = (Duration::from_secs(10), Duration::from_secs(1800));
-        let pauses = [0, 1, 2, 7, 8, 1000].map(|attempts| backoff(attempts, first, longest).as_secs());
-
-        assert_eq!(pauses, [10, 20, 40, 1280, 1800, 1800]);
-    }
-
-    #[test]
-    fn jitter_keeps_half_of_a_pause() {
-        let pause = Duration::from_secs(10);
-
-        for _ in 0..100 {
-            let some = jitter(pause);
-            assert!(some >= pause / 2 && some <= pause, "{some:?}");
-        }
-    }
 }
