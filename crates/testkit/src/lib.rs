@@ -23,4 +23,5 @@ pub mod signal;
 pub mod smsc_peers;
 pub mod socketio_peers;
 pub mod wait;
+pub mod webhooks;
 pub mod ws;
