@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::push::{By, Push};
 use crate::settings::NotifySettings;
 use crate::store::{MIGRATIONS, channels, subscriptions};
+use crate::webhooks::{self, Webhooks};
 use crate::{inputs, push, routes};
 
 /// What the verbs work with. Clones are cheap.
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub(crate) presence: Presence,
     /// None: nothing is pushed.
     pub(crate) push: Option<Push>,
+    /// None: nobody is told of connections and presence.
+    pub(crate) webhooks: Option<Webhooks>,
     pub(crate) live: Live,
     pub(crate) gate: Arc<Gate>,
     pub(crate) clock: SharedClock,
@@ -130,12 +133,15 @@ impl service::App for App {
             settings: Arc::clone(&settings),
             metrics: metrics.clone(),
         });
+        let webhooks = Webhooks::new(&settings, platform.clock.clone(), metrics.clone())
+            .map_err(|error| StartError::service(Self::NAME, error))?;
         let state = State {
             writer: Writer::start(&db, &settings, platform.clock.clone(), metrics.clone(), hub.clone())?,
             registrar: Registrar::start(&db, &settings, platform.clock.clone())?,
             hub,
-            presence: Presence::new(),
+            presence: Presence::new(webhooks.clone()),
             push: Push::new(&settings.push).map_err(|error| StartError::service(Self::NAME, error))?,
+            webhooks,
             live: platform.live.clone(),
             gate: Arc::clone(&platform.gate),
             clock: platform.clock.clone(),
@@ -186,6 +192,13 @@ impl service::App for App {
             }));
             service.tasks.push(Task::new("notify-lookout", move |cancel| async move {
                 lookout.run(&watcher, cancel).await;
+                Ok::<_, StartError>(())
+            }));
+        }
+        if let Some(webhooks) = &state.webhooks {
+            let (teller, webhooks) = (state.clone(), webhooks.clone());
+            service.tasks.push(Task::new("notify-webhooks", move |cancel| async move {
+                webhooks::worker::run(teller, webhooks, cancel).await;
                 Ok::<_, StartError>(())
             }));
         }

@@ -30,6 +30,17 @@ telemetry::metrics! {
         /// Pushes by outcome: sent, connected or collapsed (needless), gone, void or forbidden (their subscription was
         /// removed), refused, expired, retried.
         pushes_total: IntCounterVec = &["outcome"],
+        /// Requests to receivers of webhooks by outcome: delivered, retried, refused, gone.
+        webhook_requests_total: IntCounterVec = &["webhook", "outcome"],
+        /// Events that a receiver will never get, by reason: backlog (too many waited), age (too old), refused (it said
+        /// so), stopped (it wants none).
+        webhook_dead_total: IntCounterVec = &["webhook", "reason"],
+        /// Events that wait for a receiver.
+        webhook_backlog: IntGaugeVec = &["webhook"],
+        /// How many seconds the oldest of them has waited.
+        webhook_oldest_seconds: IntGaugeVec = &["webhook"],
+        /// 1: the receiver has answered that it wants no events (410), until this process is started again.
+        webhook_stopped: IntGaugeVec = &["webhook"],
         /// Notifications removed because their time had passed.
         expired_total: IntCounter,
     }

@@ -2,6 +2,7 @@
 
 mod keys;
 mod push;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -11,9 +12,12 @@ use common::crypto::Secret;
 use config::{ConfigError, Fault};
 use ring::hmac;
 use serde::Deserialize;
+use webhook::DeliverySettings;
 
+pub(crate) use keys::covers;
 pub use keys::{ApiKey, ApiKeys, Scope};
 pub use push::PushSettings;
+pub use webhooks::WebhookSettings;
 
 /// A key under which tokens are derived can be guessed when it is shorter.
 const MIN_SECRET: usize = 16;
@@ -114,6 +118,12 @@ pub struct NotifySettings {
     pub presence_members: u32,
     /// Push to devices that are not connected.
     pub push: PushSettings,
+    /// Receivers that are told who connects and who is present.
+    pub webhooks: Vec<WebhookSettings>,
+    /// How they are told.
+    pub webhook_delivery: DeliverySettings,
+    /// Events that may wait for one receiver; more are dropped, and it is told how many.
+    pub webhook_backlog: u32,
     /// Socket.IO: pings, limits and queues of sessions. The origins are those of `http.cors_origins`.
     pub socketio: socketio::Settings,
     /// Serves the applications that the public test suites of Engine.IO and Socket.IO talk to, in place of ChannelAPI.
@@ -173,6 +183,9 @@ impl Default for NotifySettings {
             presence_gather: Duration::from_millis(200),
             presence_members: 256,
             push: PushSettings::default(),
+            webhooks: Vec::new(),
+            webhook_delivery: DeliverySettings::default(),
+            webhook_backlog: 100_000,
             socketio: socketio::Settings::default(),
             conformance: false,
             trial_page: true,
@@ -235,6 +248,7 @@ impl NotifySettings {
             (self.page as u64, "page"),
             (self.page_bytes as u64, "page_bytes"),
             (u64::from(self.sweep_batch), "sweep_batch"),
+            (u64::from(self.webhook_backlog), "webhook_backlog"),
         ];
         for (count, place) in counts {
             check((1..=u64::from(u32::MAX)).contains(&count), place, "is within 1..=4294967295");
@@ -259,6 +273,12 @@ impl NotifySettings {
         }
         for (holds, place, rule) in self.push.rules() {
             check(holds, place, rule);
+        }
+        for (holds, place, rule) in self.webhook_delivery.rules() {
+            check(holds, &format!("webhook_delivery.{place}"), rule);
+        }
+        for fault in webhooks::faults(&self.webhooks, self.webhook_delivery.allow_http) {
+            check(false, "webhooks", &fault);
         }
         if faults.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(faults)) }
     }

@@ -63,20 +63,23 @@ async fn find(state: &State, joining: &Joining) -> Result<Ticket, NotifyError> {
         let pass = Pass::Access { watch, expires_at: caller.expires_at };
         let entered = state.hub.enter(&ChannelName::of_account(caller.account));
         let online = online(state, entered.channel().name(), By::Session(caller.session));
-        return Ok(Ticket { entered, pass, present: None, attends: *attends, online });
+        let link = state.presence.link(entered.channel().name(), None, None);
+        return Ok(Ticket { entered, pass, present: None, attends: *attends, online, link });
     }
     let hash = tokens::hash(token).ok_or(NotifyError::TokenRefused)?;
     let row = state.registrar.resolve(hash).await?;
     let channel = ChannelName::parse(&row.channel, usize::MAX)?;
     let present = row.member.as_ref().map(|member| state.presence.enter(&channel, member));
-    let own = (row.token_id != tokens::shared_id()).then_some(By::Token(row.token_id));
-    let online = own.and_then(|by| online(state, &channel, by));
+    let own = (row.token_id != tokens::shared_id()).then_some(row.token_id);
+    let online = own.and_then(|id| online(state, &channel, By::Token(id)));
+    let link = state.presence.link(&channel, row.member.clone(), own);
     Ok(Ticket {
         entered: state.hub.enter(&channel),
         pass: Pass::of(&row),
         present,
         attends: *attends,
         online,
+        link,
     })
 }
 

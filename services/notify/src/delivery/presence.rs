@@ -1,20 +1,29 @@
-//! Who is present: clients whose tokens name a member, counted for each channel and member.
+//! Who is present: clients whose tokens name a member, counted for each channel and member; and each connection by itself
+//! where a webhook tells of it.
 //!
 //! Comings and goings gather here and are written down together. What a process has written is believed for as long as
 //! its lease: one that is killed is not present for longer than that.
 
+mod connected;
+mod written;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use common::models::UnixMillis;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::connected::Move;
+pub(super) use self::connected::{Connected, Link};
+use self::written::Change;
 use super::hub::Hub;
 use super::pods;
 use crate::domain::{ChannelName, NotifyError};
-use crate::store::presences::{self, Count};
+use crate::store::presences::Count;
+use crate::webhooks::Webhooks;
 
 /// A channel and one who is in it.
 type Name = (ChannelName, String);
@@ -27,6 +36,7 @@ struct Inner {
     process: String,
     members: Mutex<Members>,
     changed: Notify,
+    webhooks: Option<Webhooks>,
 }
 
 #[derive(Default)]
@@ -34,13 +44,15 @@ struct Members {
     connections: HashMap<Name, i32>,
     /// Whose count is not written down yet.
     changed: HashMap<Name, ()>,
+    /// Connections that have come or gone, and of which it is not written down yet.
+    moves: Vec<Move>,
 }
 
 impl Presence {
     /// Makes the registry of a process, under a fresh name.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(webhooks: Option<Webhooks>) -> Self {
         let process = Uuid::now_v7().to_string();
-        Self(Arc::new(Inner { process, members: Mutex::default(), changed: Notify::new() }))
+        Self(Arc::new(Inner { process, members: Mutex::default(), changed: Notify::new(), webhooks }))
     }
 
     /// Lets a member be present in a channel by one socket more.
@@ -64,32 +76,36 @@ impl Presence {
             let renew = renewed.elapsed() >= renewal;
             let now = hub.now();
             let until = now + settings.presence_lease;
-            let (counts, process) = (self.0.take_changed(), self.0.process.clone());
-            let written = counts.clone();
-            let writing = db.write(move |conn| {
-                presences::put(conn, &written, &process, now, until)?;
-                if renew {
-                    presences::renew(conn, &process, until)?;
-                }
-                Ok::<_, NotifyError>(())
-            });
-            match writing.await {
+            let change = self.0.take_changed(now, until, renew);
+            let written = change.clone();
+            match db.write(move |conn| written.write(conn).map_err(NotifyError::from)).await {
                 Ok(()) => {
-                    tell(&hub, counts.into_iter().map(|count| count.channel));
+                    self.0.wake_webhooks();
+                    tell(&hub, change.counts.into_iter().map(|count| count.channel));
                     if renew {
                         renewed = Instant::now();
                     }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "presence could not be written down; trying again");
-                    self.0.put_back(counts);
+                    self.0.put_back(change);
                     sleep(settings.presence_gather).await;
                 }
             }
         }
-        let process = self.0.process.clone();
-        match db.write(move |conn| presences::withdraw(conn, &process)).await {
-            Ok(()) => tell(&hub, self.0.members().connections.keys().map(|(channel, _)| channel.clone())),
+        let now = hub.now();
+        let last = self.0.take_changed(now, now, false);
+        // Two transactions: each holds the queues of webhooks in their order.
+        let other = last.clone();
+        let withdrawing = async {
+            db.write(move |conn| last.withdraw_members(conn).map_err(NotifyError::from)).await?;
+            db.write(move |conn| other.withdraw_connections(conn).map_err(NotifyError::from)).await
+        };
+        match withdrawing.await {
+            Ok(()) => {
+                self.0.wake_webhooks();
+                tell(&hub, self.0.members().connections.keys().map(|(channel, _)| channel.clone()));
+            }
             Err(error) => tracing::debug!(%error, "presence was not taken back; its lease will end"),
         }
     }
@@ -116,21 +132,32 @@ impl Inner {
         self.changed.notify_one();
     }
 
-    fn take_changed(&self) -> Vec<Count> {
+    fn take_changed(&self, now: UnixMillis, until: UnixMillis, renew: bool) -> Change {
         let mut members = self.members();
         let changed = std::mem::take(&mut members.changed);
         let count = |(name, ()): (Name, ())| {
             let connections = members.connections.get(&name).copied().unwrap_or(0);
             Count { channel: name.0, member: name.1, connections }
         };
-        changed.into_iter().map(count).collect()
+        let counts = changed.into_iter().map(count).collect();
+        let moves = std::mem::take(&mut members.moves);
+        let webhooks = self.webhooks.clone();
+        Change { process: self.process.clone(), counts, moves, now, until, renew, webhooks }
     }
 
-    fn put_back(&self, counts: Vec<Count>) {
+    fn put_back(&self, change: Change) {
         let mut members = self.members();
-        members.changed.extend(counts.into_iter().map(|count| ((count.channel, count.member), ())));
+        members.changed.extend(change.counts.into_iter().map(|count| ((count.channel, count.member), ())));
+        let later = std::mem::replace(&mut members.moves, change.moves);
+        members.moves.extend(later);
         drop(members);
         self.changed.notify_one();
+    }
+
+    fn wake_webhooks(&self) {
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.wake();
+        }
     }
 
     /// Entries are put in and taken out whole, so a poisoned lock is sound.

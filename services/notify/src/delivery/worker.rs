@@ -23,7 +23,7 @@ use super::attendance::{Attendance, Watching};
 use super::channel::{Channel, NotYet};
 use super::hub::{Entered, Hub};
 use super::inbox::Listener;
-use super::presence::Present;
+use super::presence::{Connected, Link, Present};
 use crate::domain::{Pass, Publication};
 use crate::push::Online;
 
@@ -111,7 +111,7 @@ impl Worker {
             Ok(opening) => opening,
             Err(not_yet) => return Err((ticket, not_yet)),
         };
-        let Ticket { entered, pass, present, attends, online } = ticket;
+        let Ticket { entered, pass, present, attends, online, link } = ticket;
         let number = self.numbers.get() + 1;
         self.numbers.set(number);
         let address = Arc::as_ptr(&channel).addr();
@@ -137,6 +137,7 @@ impl Worker {
             entered,
             _present: present,
             _online: online,
+            _connected: link.map(Link::open),
         };
         Ok(Admitted { seat, missed: opening.missed })
     }
@@ -267,6 +268,8 @@ pub(crate) struct Ticket {
     pub(super) attends: bool,
     /// Which device is connected by it, for those that push.
     pub(super) online: Option<Box<Online>>,
+    /// Has receivers of webhooks told that the client is in.
+    pub(super) link: Option<Link>,
 }
 
 /// A client that was let in.
@@ -285,6 +288,7 @@ pub(crate) struct Seat {
     entered: Entered,
     _present: Option<Box<Present>>,
     _online: Option<Box<Online>>,
+    _connected: Option<Box<Connected>>,
 }
 
 impl Seat {

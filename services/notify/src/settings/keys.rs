@@ -27,11 +27,15 @@ pub struct Scope {
 impl Scope {
     /// Tells whether a channel may be used. The channels of accounts are for keys alone that name them.
     pub(crate) fn covers(&self, channel: &ChannelName) -> bool {
-        let name = channel.as_str();
-        match &*self.channels {
-            [] => channel.account().is_none(),
-            prefixes => prefixes.iter().any(|prefix| name.starts_with(prefix.as_str())),
-        }
+        covers(&self.channels, channel)
+    }
+}
+
+/// Tells whether a channel begins in one of these ways; without any, whether it is not an account's.
+pub(crate) fn covers(prefixes: &[String], channel: &ChannelName) -> bool {
+    match prefixes {
+        [] => channel.account().is_none(),
+        prefixes => prefixes.iter().any(|prefix| channel.as_str().starts_with(prefix.as_str())),
     }
 }
 

@@ -108,10 +108,52 @@ pub(crate) fn renew(conn: &mut DbConn, process: &str, until: UnixMillis) -> Resu
     Ok(diesel::update(own).set(presences::expires_at.eq(until)).execute(conn)?)
 }
 
+/// Gives of whom a process has said something.
+pub(crate) fn said(conn: &mut DbConn, process: &str) -> Result<Vec<(String, String)>, DbError> {
+    let own = presences::table.filter(presences::process.eq(process));
+    Ok(own.select((presences::channel, presences::member)).load(conn)?)
+}
+
 /// Takes back everything that a process has said.
 pub(crate) fn withdraw(conn: &mut DbConn, process: &str) -> Result<(), DbError> {
     diesel::delete(presences::table.filter(presences::process.eq(process))).execute(conn)?;
     Ok(())
+}
+
+enum Known {}
+
+impl BatchSql for Known {
+    const SQL: &'static str = "SELECT DISTINCT p.channel, p.member FROM {n} JOIN presences AS p \
+        ON p.channel = n.channel AND p.member = n.member";
+    type Row = (Text, Text);
+}
+
+/// Finds of which of these members there is something written, be it believed still or not.
+pub(crate) fn known(
+    conn: &mut DbConn,
+    members: &[&(ChannelName, String)],
+) -> Result<BTreeSet<(String, String)>, DbError> {
+    let mut found = BTreeSet::new();
+    match conn {
+        DbConn::Pg(c) => {
+            let names = Rows::of(members)
+                .column::<Text, _>("channel", |(channel, _)| channel.as_str())
+                .column::<Text, _>("member", |(_, member)| member.as_str());
+            let rows: Vec<(String, String)> = BatchQuery::<Known>::new().rows("n", names).load(c)?;
+            found.extend(rows);
+        }
+        DbConn::Sqlite(c) => {
+            for (channel, member) in members {
+                let of_member = presences::table
+                    .filter(presences::channel.eq(channel.as_str()))
+                    .filter(presences::member.eq(member));
+                if diesel::select(diesel::dsl::exists(of_member)).get_result(c)? {
+                    found.insert((channel.as_str().to_owned(), member.clone()));
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Who is present in a channel, in the order of their names: `limit` at most, those after `after`.
@@ -161,17 +203,28 @@ pub(crate) fn roster(
     Ok(Roster { count: count.unsigned_abs(), members: None })
 }
 
-/// Removes up to `limit` that are not believed any more; returns how many.
-pub(crate) fn prune(conn: &mut DbConn, now: UnixMillis, limit: i64) -> Result<usize, DbError> {
-    let old: Vec<(String, String, String)> = presences::table
+/// Finds up to `limit` rows that are not believed any more: channel, member, process.
+pub(crate) fn expired(
+    conn: &mut DbConn,
+    now: UnixMillis,
+    limit: i64,
+) -> Result<Vec<(String, String, String)>, DbError> {
+    Ok(presences::table
         .filter(presences::expires_at.le(now))
         .limit(limit)
         .select((presences::channel, presences::member, presences::process))
-        .load(conn)?;
-    for (channel, member, process) in &old {
-        // Its process may have renewed it meanwhile.
+        .load(conn)?)
+}
+
+/// Removes those of them that are not believed still: their process may have renewed them meanwhile.
+pub(crate) fn remove_expired(
+    conn: &mut DbConn,
+    expired: &[(String, String, String)],
+    now: UnixMillis,
+) -> Result<(), DbError> {
+    for (channel, member, process) in expired {
         let row = presences::table.find((channel, member, process)).filter(presences::expires_at.le(now));
         diesel::delete(row).execute(conn)?;
     }
-    Ok(old.len())
+    Ok(())
 }

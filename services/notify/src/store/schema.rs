@@ -96,3 +96,44 @@ diesel::table! {
         due_at -> BigInt,
     }
 }
+
+diesel::table! {
+    webhook_queues (webhook, channel) {
+        webhook -> Text,
+        channel -> Text,
+        last_seq -> BigInt,
+        attempts -> Integer,
+        due_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_events (webhook, channel, seq) {
+        webhook -> Text,
+        channel -> Text,
+        seq -> BigInt,
+        event_id -> Text,
+        body -> Text,
+        missed -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_states (webhook) {
+        webhook -> Text,
+        missed -> BigInt,
+        stopped_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    connections (connection_id) {
+        connection_id -> Text,
+        channel -> Text,
+        member -> Nullable<Text>,
+        token_id -> Nullable<Text>,
+        process -> Text,
+        expires_at -> BigInt,
+    }
+}

@@ -110,6 +110,34 @@ impl TestApp {
         socket
     }
 
+    /// A series of the service; 0 when there is none.
+    pub(crate) async fn metric(&self, name: &str, labels: &str) -> u64 {
+        let metrics = self.host.internal.get("/metrics").await.expect(200).text();
+        let series = format!("sealpost_notify_{name}{{{labels}}} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    async fn members(&self, channel: &str) -> Vec<Value> {
+        let path = format!("/v1/notify/presence?channel={channel}");
+        let answer = self.backend.client.get(&path).await.expect(200).value();
+        answer["members"].as_array().unwrap().clone()
+    }
+
+    /// Waits until so many members are present.
+    pub(crate) async fn wait_present(&self, channel: &str, count: usize) {
+        wait_until("members", async || self.members(channel).await.len() == count).await;
+    }
+
+    /// Waits until a member is present by so many sockets.
+    pub(crate) async fn wait_connections(&self, channel: &str, member: &str, count: i64) {
+        let connections = async || {
+            let members = self.members(channel).await;
+            members.iter().find(|one| one["member"] == member).map(|one| one["connections"].as_i64())
+        };
+        wait_until("connections", async || connections().await == Some(Some(count))).await;
+    }
+
     pub(crate) async fn nudge(&self, event: &Value) {
         self.host.internal.post("/internal/notify/v1/nudge", event).await.assert_status(204);
     }

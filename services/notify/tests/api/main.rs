@@ -18,3 +18,4 @@ mod slow;
 mod socketio;
 mod time;
 mod tokens;
+mod webhooks;

@@ -1,0 +1,97 @@
+//! Processes that are killed, and two that share the work.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+use testkit::database::TestDb;
+use testkit::wait::wait_until;
+use testkit::webhooks::{Receiver, SECRET};
+
+use super::{ALL, PRESENCE, all_told, borrowed, come, hook, settings, start};
+use crate::harness::{Backend, Socket};
+
+testkit::on_both! {
+    async fn an_event_that_was_being_sent_when_its_process_was_killed_comes_again_under_its_id(test: TestDb) {
+        let receiver = Receiver::start(&[SECRET]);
+        let settings = settings(&[hook("team", &receiver.url("hook"), &[SECRET], &["presence.enter"])]);
+        // It is here for its database and its keys; it has nobody to tell.
+        let app = start(&test, &[]).await;
+        let mut program = app.program(&test, &borrowed(&settings)).await;
+        receiver.answer(&json!({"statuses": [-1, 204]})).await;
+        let backend = Backend::new(&program.url);
+        let token = backend.issue(&json!({"channel": "a", "member": "alice"})).await["token"].clone();
+        let mut socket = Socket::connect(&program.url).await;
+        socket.subscribe(&json!({"token": token})).await;
+        receiver.asked(1).await;
+
+        program.restart().await.unwrap();
+        receiver.taken(1).await;
+
+        let all = receiver.all().await;
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert_eq!((&all[0].id, &all[0].body), (&all[1].id, &all[1].body));
+        program.stop().await.unwrap();
+        app.host.stop().await;
+    }
+
+    async fn who_was_at_a_killed_process_leaves_when_its_lease_is_over(test: TestDb) {
+        let receiver = Receiver::start(&[SECRET]);
+        let mut own = settings(&[hook("team", &receiver.url("hook"), &[SECRET], &ALL)]);
+        own.push(("notify.presence_lease", "600ms".to_owned()));
+        own.push(("notify.sweep_every", "100ms".to_owned()));
+        let app = start(&test, &[]).await;
+        let mut program = app.program(&test, &borrowed(&own)).await;
+        let token = Backend::new(&program.url).issue(&json!({"channel": "a", "member": "alice"})).await["token"].clone();
+        let mut socket = Socket::connect(&program.url).await;
+        socket.subscribe(&json!({"token": token})).await;
+        receiver.taken(2).await;
+
+        program.restart().await.unwrap();
+
+        // What was taken just before the end may come again, under its id.
+        let events = async || {
+            let mut all = receiver.all().await;
+            let mut ids = HashSet::new();
+            all.retain(|one| ids.insert(one.id.clone()));
+            all
+        };
+        wait_until("what is gone", async || events().await.len() >= 4).await;
+        let all = events().await;
+        let mut gone = all_told(&all[2..]);
+        gone.sort_unstable();
+        assert_eq!(gone, [("disconnect", "a", "alice"), ("presence.leave", "a", "alice")]);
+        program.stop().await.unwrap();
+        app.host.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_share_the_work_and_each_event_comes_once() {
+    let test = TestDb::postgres().await;
+    let receiver = Receiver::start(&[SECRET]);
+    let settings = settings(&[hook("team", &receiver.url("hook"), &[SECRET], &PRESENCE)]);
+    let here = start(&test, &settings).await;
+    let there = here.sibling(&test, &borrowed(&settings)).await;
+
+    let mut members = Vec::new();
+    for number in 0..30 {
+        let app = if number % 2 == 0 { &here } else { &there };
+        members.push(come(app, &format!("channel-{}", number % 5), &format!("member-{number}")).await);
+    }
+    // By a socket at each process, one is present once.
+    members.push(come(&here, "both", "alice").await);
+    receiver.taken(31).await;
+    let second = come(&there, "both", "alice").await;
+    let first = members.pop().unwrap();
+    there.wait_connections("both", "alice", 2).await;
+    first.cut();
+    there.wait_connections("both", "alice", 1).await;
+    second.cut();
+    let all = receiver.taken(32).await;
+
+    assert_eq!(all_told(&all)[31], ("presence.leave", "both", "alice"));
+    let ids: HashSet<_> = all.iter().map(|one| &one.id).collect();
+    assert_eq!(ids.len(), 32);
+    there.host.stop().await;
+    here.host.stop().await;
+}
