@@ -25,6 +25,7 @@ use crate::pipeline::links::Links;
 use crate::pipeline::openers::Openers;
 use crate::pipeline::plaintexts::Plaintexts;
 use crate::pipeline::vault::CachedVault;
+use crate::pipeline::webhooks::{self, Webhook};
 use crate::pipeline::{Gateway, dispatch, looping, orders, queries, upkeep, writers};
 use crate::settings::Settings;
 use crate::store::inbound::Desk;
@@ -74,6 +75,12 @@ impl service::App for App {
             crate::routes::public(config);
         });
         service.tasks.extend(tasks(&gateway, &links, worker));
+        let hooks = Webhook::all(&gateway.settings)
+            .map_err(|error| ConfigError::Invalid(vec![Fault::new("sms_gateway", error.to_string())]))?;
+        for hook in hooks {
+            let gateway = gateway.clone();
+            service.tasks.push(Task::new("sms-webhook", |cancel| webhooks::run(gateway, hook, cancel)));
+        }
         for session in spawned {
             let (gateway, quiet) = (gateway.clone(), links.quiet.clone());
             service.tasks.push(Task::new("sms-link", |_| session.run(gateway, quiet)));

@@ -1,7 +1,7 @@
 //! The SMS gateway: a worker between the event bus and SMS centres, for messages that nobody in between may read.
 //!
 //! In: requests of `send-sms` (or `POST /v1/sms`), encrypted to a key that only the gateway holds. Out: `submit_sm` to
-//! an SMSC over SMPP, and statuses on `sms-status` (and `GET /v1/sms/status`). The other way: messages from handsets, to
+//! an SMSC over SMPP, and statuses on `sms-status` (and `GET /v1/sms/status`, and signed webhooks). The other way: messages from handsets, to
 //! `sms-inbound` (and `GET /v1/sms/inbound`), encrypted to the client that owns the number.
 //!
 //! What must hold:
@@ -30,4 +30,5 @@ pub use settings::{
     HttpReceipts, HttpSettings, IdPlace, Inbound, InboundSender, JsonTemplate, NumberPattern, NumberPrefix,
     OptOut, OwnNumber, Pattern, Pointer, Price, ReceiptWord, RouteSettings, Rule, Settings, SmscSettings,
     SmscShare, Statuses, Template, Tls, Topics, Unowned, Unreachable, UrlTemplate, WaspSettings,
+    WebhookSettings,
 };

@@ -53,5 +53,15 @@ telemetry::metrics! {
         receipts_unmatched: IntGauge,
         /// Lines of client logs that were not written.
         client_log_lost_total: IntCounter,
+        /// Requests to receivers of webhooks by outcome: delivered, retried, refused, gone.
+        webhook_requests_total: IntCounterVec = &["webhook", "outcome"],
+        /// Statuses that a receiver will never get, by reason: age (too old), refused (it said so).
+        webhook_skipped_total: IntCounterVec = &["webhook", "reason"],
+        /// Statuses that wait for a receiver.
+        webhook_backlog: IntGaugeVec = &["webhook"],
+        /// How many seconds the oldest of them has waited.
+        webhook_oldest_seconds: IntGaugeVec = &["webhook"],
+        /// 1: the receiver has answered that it wants no statuses (410), until this process is started again.
+        webhook_stopped: IntGaugeVec = &["webhook"],
     }
 }

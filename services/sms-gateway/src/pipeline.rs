@@ -23,6 +23,7 @@ pub(crate) mod queries;
 pub(crate) mod rates;
 pub(crate) mod upkeep;
 pub(crate) mod vault;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 

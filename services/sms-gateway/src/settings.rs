@@ -7,6 +7,7 @@ mod inbound;
 mod route;
 mod smsc;
 mod wasp;
+mod webhooks;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use common::crypto::Secret;
 use common::models::sms::{ClientId, SmscName};
 use serde::Deserialize;
 use smpp::codec::CommandStatus;
+use webhook::DeliverySettings;
 
 pub use crate::domain::numbers::{NumberPattern, NumberPrefix, OwnNumber};
 pub use crate::domain::price::Price;
@@ -29,6 +31,7 @@ pub use inbound::{ClientOptOut, Encryption, Inbound, InboundSender, OptOut, Unow
 pub use route::{RouteSettings, SmscShare};
 pub use smsc::{Bind, SmscSettings, Tls};
 pub use wasp::WaspSettings;
+pub use webhooks::WebhookSettings;
 
 /// Settings of the gateway. `Debug` is safe to log.
 #[derive(Clone, Debug, Deserialize)]
@@ -122,6 +125,10 @@ pub struct Settings {
     pub inbound_repeats: Duration,
     /// How recipients opt out.
     pub opt_out: OptOut,
+    /// Receivers that are told the statuses of a client.
+    pub webhooks: Vec<WebhookSettings>,
+    /// How they are told. A receiver gets one status at a time: `concurrent` has no meaning here.
+    pub webhook_delivery: DeliverySettings,
 }
 
 impl Default for Settings {
@@ -162,6 +169,8 @@ impl Default for Settings {
             inbound_join_timeout: Duration::from_secs(30 * 60),
             inbound_repeats: Duration::from_secs(10 * 60),
             opt_out: OptOut::default(),
+            webhooks: Vec::new(),
+            webhook_delivery: DeliverySettings::default(),
         }
     }
 }
@@ -279,6 +288,12 @@ impl Settings {
             own.faults(&mut |place, what| fault(&format!("inbound.{place}"), what));
         });
         self.opt_out.faults(&mut |place, what| fault(&format!("opt_out.{place}"), what));
+        for (_, place, rule) in self.webhook_delivery.rules().iter().filter(|(holds, ..)| !holds) {
+            fault(&format!("webhook_delivery.{place}"), rule);
+        }
+        for what in webhooks::faults(&self.webhooks, self.webhook_delivery.allow_http) {
+            fault("webhooks", &what);
+        }
         let mut names = HashSet::new();
         for smsc in &self.smsc {
             if !smsc.name.as_str().is_empty() && !names.insert(&smsc.name) {

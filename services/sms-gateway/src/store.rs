@@ -18,6 +18,7 @@ pub(crate) mod schema;
 mod seals;
 pub(crate) mod statuses;
 pub(crate) mod upkeep;
+pub(crate) mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -190,4 +190,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    sms_webhooks (webhook) {
+        webhook -> Text,
+        client_id -> Text,
+        seq -> BigInt,
+        attempts -> Integer,
+        due_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(sms_jobs, sms_parts, sms_receipts);

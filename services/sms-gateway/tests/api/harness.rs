@@ -175,6 +175,11 @@ impl Gateway {
         }
     }
 
+    /// All series.
+    pub(crate) async fn metrics(&self) -> String {
+        self.operator.get("/metrics").await.expect(200).text()
+    }
+
     pub(crate) async fn produce(&self, values: Vec<Option<Vec<u8>>>) {
         let record =
             |value| Record { topic: "send-sms".into(), key: None, value, headers: Default::default() };

@@ -19,3 +19,4 @@ mod providers;
 mod recovery;
 mod routes;
 mod sealed;
+mod webhooks;
