@@ -1,12 +1,12 @@
 //! `serve`: first and later starts, one user of a data directory, the whole way of an SMS.
 
+mod binds;
 mod first_start;
 mod gateway_client;
 mod invites;
 mod mail;
 mod messages;
 mod notifications;
-mod operators;
 mod readme;
 mod settings;
 mod sms;
