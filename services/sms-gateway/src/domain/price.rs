@@ -64,10 +64,9 @@ impl From<Price> for String {
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, fraction) = (self.0 / UNIT, format!("{:0DIGITS$}", self.0 % UNIT));
-        match fraction.trim_end_matches('0') {
-            "" => write!(f, "{whole}"),
-            fraction => write!(f, "{whole}.{fraction}"),
-        }
+        // Cents are shown, what is smaller only where there is any.
+        let shown = fraction.trim_end_matches('0').len().max(2);
+        write!(f, "{whole}.{}", fraction.get(..shown).unwrap_or(&fraction))
     }
 }
 
@@ -84,7 +83,9 @@ mod tests {
     #[test]
     fn a_price_is_multiplied_and_added_without_rounding() {
         assert_eq!(price("0.0125").times(3).to_string(), "0.0375");
-        assert_eq!(price("22").times(2).to_string(), "44");
+        assert_eq!(price("22").times(2).to_string(), "44.00");
+        assert_eq!(price("0.1").times(3).to_string(), "0.30");
+        assert_eq!(price("0.000001").times(3).to_string(), "0.000003");
         let sum: Price = [price("0.1"), price("0.2")].into_iter().sum();
         assert_eq!(sum, price("0.3"));
     }

@@ -9,7 +9,6 @@
 mod follow;
 mod journal;
 mod plan;
-mod price;
 mod progress;
 mod result;
 mod run;
@@ -24,12 +23,12 @@ use clap::Args;
 use openssl::hash::MessageDigest;
 use openssl::pkcs5::pbkdf2_hmac;
 use openssl::sha::sha256;
+use sms_gateway::Price;
 use zeroize::Zeroizing;
 
 use self::follow::Follower;
 use self::journal::{Beginning, Journal};
 use self::plan::Plan;
-use self::price::Price;
 use self::run::{Pace, Run};
 use self::table::Table;
 use self::template::{Template, column};

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use common::models::E164;
 use sms::{Reference, message_parts};
+use sms_gateway::Price;
 use zeroize::Zeroizing;
 
-use super::price::Price;
 use super::table::Table;
 use super::template::Template;
 use crate::console::{self, Outcome};
