@@ -5,7 +5,7 @@ use std::time::Duration;
 use smpp::smsc::{Behaviour, IdFormat, Receipts, Smsc, SmscSettings};
 use testkit::kafka::{bootstrap, create_topic, unique};
 
-use crate::program::Place;
+use crate::program::{Ended, Place};
 use crate::serving::Standalone;
 
 /// How messages get to the gateway.
@@ -63,10 +63,20 @@ impl Clinic {
         let server = Standalone::start(&place, "--config settings.toml").await;
         let clinic = Self { place, server, smsc, kafka };
         clinic.vault("add", "--kind x25519");
+        // The gateway looks at the vault once a second, and the first message may be there before.
+        clinic.admin("reload").ok();
         for kind in ["rsa", "x25519"] {
             clinic.place.write(&format!("{kind}.pub"), &clinic.vault("pubkey", &format!("--kind {kind}")));
         }
         clinic
+    }
+
+    /// Runs `sealpost admin sms` with a command.
+    pub(crate) fn admin(&self, command: &str) -> Ended {
+        let internal = self.server.internal.request(reqwest::Method::GET, "/").build().expect("a request");
+        let url = internal.url().as_str().trim_end_matches('/').to_owned();
+        let data = self.server.data.display();
+        self.place.sealpost(&format!("admin sms {command} --data-dir {data} --server {url}"))
     }
 
     fn vault(&self, verb: &str, options: &str) -> String {

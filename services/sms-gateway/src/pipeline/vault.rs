@@ -81,6 +81,15 @@ impl CachedVault {
         state.failure.clone().map_or(Ok(()), Err)
     }
 
+    /// Reads the file as it is now, however lately it was looked at.
+    ///
+    /// # Errors
+    /// [`VaultUnavailable`]; the keys of the last good version are used on.
+    pub(crate) fn reload(&self) -> Result<(), VaultUnavailable> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).looked = None;
+        self.check()
+    }
+
     fn refresh(&self, state: &mut State) {
         let fresh = state.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY);
         if fresh && state.keys.is_some() && state.failure.is_none() {

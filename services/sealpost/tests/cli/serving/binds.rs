@@ -4,20 +4,12 @@ use std::time::Duration;
 
 use testkit::wait::wait_until;
 
-use super::Standalone;
 use crate::clinic::{Clinic, Way};
-
-fn admin(server: &Standalone) -> String {
-    let internal = server.internal.request(reqwest::Method::GET, "/").build().expect("a request");
-    let url = internal.url().as_str().trim_end_matches('/').to_owned();
-    format!("--data-dir {} --server {url}", server.data.display())
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_pauses_a_bind_looks_a_message_up_and_reads_the_log() {
     let clinic = Clinic::start(Way::Http).await;
-    let options = admin(&clinic.server);
-    let run = |command: &str| clinic.place.sealpost(&format!("admin sms {command} {options}"));
+    let run = |command: &str| clinic.admin(command);
     wait_until("the bind", async || run("binds").ok().contains("\tbound\t")).await;
     let send = format!(
         "sms send hello --client demo --key rsa.pub --to +255712345678 --sender CLINIC --correl-id one {}",
@@ -41,7 +33,10 @@ async fn an_operator_pauses_a_bind_looks_a_message_up_and_reads_the_log() {
     assert_eq!(run("reload").ok(), "vault\tok\n");
     let log = run("audit").ok();
     let actions: Vec<&str> = log.lines().map(|line| line.split('\t').nth(3).unwrap()).collect();
-    assert_eq!(actions, ["bind.pause", "bind.resume", "attempts.find", "unknown.list", "vault.reload"]);
+    assert_eq!(
+        actions,
+        ["vault.reload", "bind.pause", "bind.resume", "attempts.find", "unknown.list", "vault.reload"]
+    );
     let unknown = run("pause other").refusal();
     assert_eq!(unknown, "the server answered 404: there are: op");
 }

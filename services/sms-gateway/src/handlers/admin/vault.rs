@@ -30,7 +30,7 @@ pub(crate) async fn reload(operator: Operator, gateway: Data<Gateway>) -> Result
     let (act, now) = (operator.act("vault.reload", "vault".to_owned()), gateway.now());
     gateway.db.write(move |conn| audit::add(conn, &act, now)).await?;
     let vault = gateway.vault.clone();
-    let read = tokio::task::spawn_blocking(move || vault.check()).await.map_err(Failure::internal)?;
+    let read = tokio::task::spawn_blocking(move || vault.reload()).await.map_err(Failure::internal)?;
     let vault = read.map_or_else(|failure| failure.to_string(), |()| "ok".to_owned());
     Ok(Json(Reloaded { vault }))
 }
