@@ -246,6 +246,8 @@ impl Link {
 pub(crate) struct Links {
     links: Vec<Arc<Link>>,
     alarm_since: Mutex<Option<Instant>>,
+    /// Held while orders of operators are read and taken over.
+    pub(crate) orders: tokio::sync::Mutex<()>,
     /// Nothing more will be handed over.
     pub(crate) quiet: CancellationToken,
 }
@@ -273,7 +275,15 @@ impl Links {
             links.extend(session.iter().map(|session| session.link().clone()));
             spawned.extend(session);
         }
-        Ok((Self { links, alarm_since: Mutex::default(), quiet: CancellationToken::new() }, spawned))
+        Ok((
+            Self {
+                links,
+                alarm_since: Mutex::default(),
+                orders: Default::default(),
+                quiet: CancellationToken::new(),
+            },
+            spawned,
+        ))
     }
 
     /// Gives all of them.

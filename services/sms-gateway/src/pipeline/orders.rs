@@ -41,6 +41,8 @@ pub(crate) async fn run(
 /// # Errors
 /// Those of the database.
 pub(crate) async fn obey(gateway: &Gateway, links: &Links) -> Result<(), StoreError> {
+    // One at a time: what was read before an order was given must not be taken over after it.
+    let _turn = links.orders.lock().await;
     let smscs: Vec<SmscName> = links.all().iter().map(|link| link.name.clone()).collect();
     let orders = gateway.db.read(move |conn| orders::among(conn, &smscs)).await?;
     let orders: HashMap<_, _> = orders.into_iter().collect();
