@@ -120,7 +120,8 @@ pub struct Settings {
     #[serde(with = "humantime_serde")]
     pub inbound_join_timeout: Duration,
     /// How long the same message from the same handset counts as one that the SMSC brings again, as it got no answer;
-    /// 0: never.
+    /// 0: never. Nothing tells it from a person who sends the same word twice, so it is short: an SMSC that comes again
+    /// later brings a message twice.
     #[serde(with = "humantime_serde")]
     pub inbound_repeats: Duration,
     /// How recipients opt out.
@@ -167,7 +168,7 @@ impl Default for Settings {
             inbound: Vec::new(),
             inbound_unowned: Unowned::default(),
             inbound_join_timeout: Duration::from_secs(30 * 60),
-            inbound_repeats: Duration::from_secs(10 * 60),
+            inbound_repeats: Duration::from_secs(60),
             opt_out: OptOut::default(),
             webhooks: Vec::new(),
             webhook_delivery: DeliverySettings::default(),
