@@ -1,5 +1,5 @@
 //! Push: reaching devices that are not connected, through the push services that they name (RFC 8030, RFC 8291,
-//! RFC 8292).
+//! RFC 8292), or through a webhook, whose receiver has a way of its own to them (APNs, FCM).
 //!
 //! What must hold: what is to be pushed is a row before the publisher is answered, and stays one until the push service
 //! has taken it over or its time has passed; no request goes to an address that the operator has not allowed; no push
@@ -11,6 +11,7 @@ mod lookout;
 pub(crate) mod policy;
 mod sender;
 mod subscribing;
+mod told;
 mod vapid;
 mod wish;
 pub(crate) mod worker;
@@ -48,6 +49,12 @@ pub(crate) enum SubscriptionFault {
     /// Nothing can be encrypted for its keys.
     #[error(transparent)]
     Keys(#[from] encryption::EncryptionFault),
+    /// No receiver of this name tells devices of this channel.
+    #[error("no webhook of this name has the event \"notification\" and this channel (notify.webhooks)")]
+    Webhook,
+    /// What the receiver is to know the device by.
+    #[error("a device is known to a webhook by 1 to 4096 bytes")]
+    Device,
 }
 
 /// What pushing takes. Clones share it.

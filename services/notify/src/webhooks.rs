@@ -18,7 +18,7 @@ use common::models::{SharedClock, UnixMillis};
 use db::{DbConn, DbError};
 use tokio::sync::Notify;
 use uuid::Uuid;
-use webhook::{Sender, SenderFault, Target, TargetFault};
+use webhook::{Message, Sender, SenderFault, Target, TargetFault, Verdict};
 
 pub(crate) use event::Event;
 pub use event::EventKind;
@@ -100,6 +100,17 @@ impl Webhooks {
     /// Gives the names of the receivers.
     pub(crate) fn names(&self) -> Vec<String> {
         self.0.hooks.iter().map(|hook| hook.target.name().to_owned()).collect()
+    }
+
+    /// Finds the receiver of this name, if devices of a channel may be reached through it.
+    pub(crate) fn way_to_devices(&self, name: &str, channel: &ChannelName) -> Option<Target> {
+        let named = self.0.hooks.iter().find(|hook| hook.target.name() == name)?;
+        named.wants(EventKind::Notification, channel).then(|| named.target.clone())
+    }
+
+    /// Sends one request at once, apart from what waits.
+    pub(crate) async fn send(&self, target: &Target, message: Message) -> Verdict {
+        self.0.sender.send(target, message, self.now()).await
     }
 
     /// Tells whether connections of a channel are told of.

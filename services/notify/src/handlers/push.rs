@@ -24,7 +24,7 @@ pub(crate) async fn vapid(state: Data<State>) -> Result<HttpResponse, Failure> {
 }
 
 /// Notes where the device is reached that has a token: the PushSubscription of its browser, or of its UnifiedPush
-/// distributor. It takes the place of an earlier one of the same token.
+/// distributor, or a receiver of webhooks. It takes the place of an earlier one of the same token.
 #[utoipa::path(tag = "push", request_body = SubscriptionBody, responses(
     (status = 200, body = SubscriptionView),
     (status = 400, body = Problem),

@@ -3,6 +3,7 @@
 use common::models::{ChannelTokenId, SessionId, UnixMillis};
 use db::DbError;
 use serde::{Deserialize, Serialize};
+use webhook::Target;
 
 use super::encryption::Recipient;
 use super::policy::Endpoint;
@@ -14,6 +15,9 @@ use crate::store::tokens as tokens_store;
 
 /// What the key is for under which subscriptions are sealed.
 const SEALED: &str = "push subscription";
+
+/// Longest name of a device to a receiver of webhooks, in bytes.
+const LONGEST_DEVICE: usize = 4096;
 
 /// A device by what lets it into a channel.
 #[derive(Debug, Clone)]
@@ -81,16 +85,42 @@ pub(crate) struct Keys {
 
 /// Where a device is reached. No `Debug`: whoever has it can push to the device.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Subscription {
-    pub(crate) endpoint: String,
-    pub(crate) keys: Keys,
+#[serde(untagged)]
+pub(crate) enum Subscription {
+    /// At a push service.
+    Push { endpoint: String, keys: Keys },
+    /// Through a receiver of webhooks.
+    Webhook {
+        /// Its name in the settings.
+        webhook: String,
+        /// What it knows the device by, such as a token of APNs.
+        device: String,
+    },
+}
+
+/// A [`Subscription`] that can be pushed to.
+pub(super) enum Reached {
+    Push(Endpoint, Recipient),
+    Webhook(Target, String),
 }
 
 impl Subscription {
     /// Checks that it can be pushed to.
-    pub(super) fn check(&self, state: &State) -> Result<(Endpoint, Recipient), SubscriptionFault> {
-        let endpoint = Endpoint::parse(&self.endpoint, &state.settings.push.endpoints)?;
-        Ok((endpoint, Recipient::parse(&self.keys.p256dh, &self.keys.auth)?))
+    pub(super) fn check(&self, state: &State, channel: &ChannelName) -> Result<Reached, SubscriptionFault> {
+        match self {
+            Self::Push { endpoint, keys } => {
+                let endpoint = Endpoint::parse(endpoint, &state.settings.push.endpoints)?;
+                Ok(Reached::Push(endpoint, Recipient::parse(&keys.p256dh, &keys.auth)?))
+            }
+            Self::Webhook { device, .. } if !(1..=LONGEST_DEVICE).contains(&device.len()) => {
+                Err(SubscriptionFault::Device)
+            }
+            Self::Webhook { webhook, device } => {
+                let webhooks = state.webhooks.as_ref().ok_or(SubscriptionFault::Webhook)?;
+                let target = webhooks.way_to_devices(webhook, channel).ok_or(SubscriptionFault::Webhook)?;
+                Ok(Reached::Webhook(target, device.clone()))
+            }
+        }
     }
 
     fn seal(&self, push: &Push, device: &Device) -> Result<Vec<u8>, NotifyError> {
@@ -120,7 +150,7 @@ pub(crate) async fn subscribe(
     holder: &Holder,
     subscription: Subscription,
 ) -> Result<SubscriptionRow, NotifyError> {
-    subscription.check(state)?;
+    subscription.check(state, &holder.channel)?;
     let (device, now) = (holder.device(), state.clock.now());
     let most = now + state.settings.push.subscription_ttl;
     let row = SubscriptionRow {

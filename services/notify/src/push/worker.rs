@@ -17,7 +17,8 @@ use super::Push;
 use super::encryption::{EncryptionFault, MAX_PLAINTEXT, Recipient};
 use super::policy::Endpoint;
 use super::sender::{Message, Verdict};
-use super::subscribing::Subscription;
+use super::subscribing::{Reached, Subscription};
+use super::told;
 use crate::app::State;
 use crate::domain::{ChannelName, NotifyError};
 use crate::store::history::{self, PageRequest};
@@ -142,13 +143,21 @@ async fn deliver(
         return Ok(Fate::Gone("void"));
     };
     // What was allowed when it was registered may not be any more.
-    let Ok((endpoint, recipient)) = target.check(state) else { return Ok(Fate::Gone("forbidden")) };
+    let Ok(reached) = target.check(state, &device.channel) else { return Ok(Fate::Gone("forbidden")) };
     let data = if row.slot == 0 { None } else { data_of(state, &device.channel, row.channel_offset).await? };
     let now = state.clock.now();
-    let mut verdict = send(state, push, row, (&endpoint, &recipient), data.as_deref(), now).await?;
-    if verdict == Verdict::TooLarge && data.is_some() {
-        verdict = send(state, push, row, (&endpoint, &recipient), None, now).await?;
-    }
+    let verdict = match &reached {
+        Reached::Push(endpoint, recipient) => {
+            let whole = send(state, push, row, (endpoint, recipient), data.as_deref(), now).await?;
+            match whole {
+                Verdict::TooLarge if data.is_some() => {
+                    send(state, push, row, (endpoint, recipient), None, now).await?
+                }
+                verdict => verdict,
+            }
+        }
+        Reached::Webhook(target, name) => told::send(state, row, (target, name), data.as_deref()).await?,
+    };
     Ok(match verdict {
         Verdict::Taken => Fate::Sent(now),
         Verdict::Gone => Fate::Gone("gone"),

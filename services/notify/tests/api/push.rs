@@ -2,6 +2,7 @@
 
 mod endings;
 mod service;
+mod told;
 
 use std::time::Duration;
 

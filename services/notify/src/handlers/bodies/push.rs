@@ -7,15 +7,36 @@ use utoipa::ToSchema;
 use crate::push::{Keys, Subscription};
 use crate::store::subscriptions::SubscriptionRow;
 
-/// The PushSubscription of a browser, as its `toJSON()` gives it (W3C Push API §8). No `Debug`: it is a secret.
+/// Where a device is reached. No `Debug`: it is a secret.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum SubscriptionBody {
+    /// At a push service.
+    Push(PushSubscription),
+    /// Through a receiver of webhooks.
+    Webhook(WebhookDevice),
+}
+
+/// The PushSubscription of a browser, as its `toJSON()` gives it (W3C Push API §8).
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct SubscriptionBody {
+pub(crate) struct PushSubscription {
     /// Where its push service takes messages.
     #[schema(max_length = 2048)]
     endpoint: String,
     /// The keys of the device.
     keys: KeysBody,
+}
+
+/// A device that a receiver of webhooks has a way of its own to, such as APNs or FCM.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WebhookDevice {
+    /// The receiver's name in the settings; it has the event `notification`.
+    webhook: String,
+    /// What it knows the device by.
+    #[schema(min_length = 1, max_length = 4096)]
+    device: String,
 }
 
 /// The keys of a device, in base64url.
@@ -28,8 +49,13 @@ pub(crate) struct KeysBody {
 }
 
 impl From<SubscriptionBody> for Subscription {
-    fn from(SubscriptionBody { endpoint, keys: KeysBody { p256dh, auth } }: SubscriptionBody) -> Self {
-        Self { endpoint, keys: Keys { p256dh, auth } }
+    fn from(body: SubscriptionBody) -> Self {
+        match body {
+            SubscriptionBody::Push(PushSubscription { endpoint, keys: KeysBody { p256dh, auth } }) => {
+                Self::Push { endpoint, keys: Keys { p256dh, auth } }
+            }
+            SubscriptionBody::Webhook(WebhookDevice { webhook, device }) => Self::Webhook { webhook, device },
+        }
     }
 }
 
