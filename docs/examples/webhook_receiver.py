@@ -21,8 +21,8 @@ from threading import Lock
 # How far the clocks may be apart, and how long a request may be under way, in seconds. A recorded request is of no use later.
 TOLERANCE = 300
 
-# No event of Sealpost is larger.
-LARGEST_BODY = 64 * 1024
+# No event of Sealpost is larger: a notification may have 1 MiB of data.
+LARGEST_BODY = 2 * 1024 * 1024
 
 # Ids that are remembered, to tell what comes again. A real receiver keeps them in its database, with what it did.
 REMEMBERED = 100_000
@@ -101,7 +101,9 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 def main():
-    Receiver.secrets = os.environ["WEBHOOK_SECRETS"].split()
+    Receiver.secrets = os.environ.get("WEBHOOK_SECRETS", "").split()
+    if not Receiver.secrets or len(sys.argv) != 2 or not sys.argv[1].isdigit():
+        sys.exit(__doc__.strip())
     server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver)
     print(f"listening on port {server.server_address[1]}", file=sys.stderr, flush=True)
     server.serve_forever()
