@@ -18,6 +18,8 @@ pub struct Switch {
     pub settings: &'static [&'static str],
     /// The dotted paths of secrets that are made up for the run if they are not in the environment.
     pub made_up: &'static [&'static str],
+    /// Whether the run has a data directory of its own, removed at its end, if none is named.
+    pub scratch: bool,
     /// What it is for, in one line.
     pub help: &'static str,
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use config::{Config, ConfigError};
 use db::Db;
+use tempfile::TempDir;
 
 use crate::app::{App, Switch};
 use crate::error::StartError;
@@ -41,6 +42,9 @@ pub struct Options {
     /// Secrets, by dotted paths, that are made up for the run if they are not in the environment.
     #[arg(skip)]
     pub made_up: Vec<&'static str>,
+    /// Whether the run has a data directory of its own if none is named.
+    #[arg(skip)]
+    pub scratch: bool,
 }
 
 impl Options {
@@ -117,6 +121,7 @@ fn arguments<A: App>(found: &clap::ArgMatches) -> Result<Arguments, clap::Error>
     let on = || A::SWITCHES.iter().filter(|switch| found.get_flag(switch.name));
     arguments.options.switched_on = on().flat_map(|switch| switch.settings).copied().collect();
     arguments.options.made_up = on().flat_map(|switch| switch.made_up).copied().collect();
+    arguments.options.scratch = on().any(|switch| switch.scratch);
     Ok(arguments)
 }
 
@@ -169,7 +174,9 @@ async fn run<A: App>(arguments: Arguments) -> Result<(), StartError> {
     let mut out = std::io::stdout();
     match command.unwrap_or_default() {
         Command::Serve => {
-            let surroundings = Surroundings { data_dir: options.data_dir.clone(), ..Surroundings::default() };
+            let scratch = (options.scratch && options.data_dir.is_none()).then(scratch_dir).transpose()?;
+            let data_dir = scratch.as_ref().map(|dir| dir.path().to_owned()).or(options.data_dir.clone());
+            let surroundings = Surroundings { data_dir, ..Surroundings::default() };
             let shutdown = web::shutdown_signal()?;
             serve::<A>(&config()?, surroundings, &mut out, shutdown).await
         }
@@ -181,6 +188,11 @@ async fn run<A: App>(arguments: Arguments) -> Result<(), StartError> {
         }
         Command::Openapi => Ok(writeln!(out, "{}", openapi::<A>()?)?),
     }
+}
+
+/// Readable by its owner alone.
+fn scratch_dir() -> std::io::Result<TempDir> {
+    tempfile::Builder::new().prefix("sealpost-").tempdir()
 }
 
 /// Serves one service until `shutdown` resolves; writes the ready line to `out`.

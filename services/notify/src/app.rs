@@ -103,6 +103,7 @@ impl service::App for App {
         name: "conformance",
         settings: &["notify.conformance", "database.migrate_on_start"],
         made_up: &["internal.token", "notify.auth_keys.conformance"],
+        scratch: true,
         help: "Serve what the public test suites of Engine.IO and Socket.IO talk to, in place of ChannelAPI",
     }];
     type Settings = NotifySettings;

@@ -69,20 +69,14 @@ impl TestApp {
 
     /// The same in a process of its own, which can be killed.
     pub(crate) async fn program(&self, db: &TestDb, more: &[(&str, &str)]) -> Program {
-        self.program_with(db, &["serve"], more).await
-    }
-
-    /// The same, with a command line that begins so.
-    pub(crate) async fn program_with(
-        &self,
-        db: &TestDb,
-        arguments: &[&str],
-        more: &[(&str, &str)],
-    ) -> Program {
         let own = [("internal.auth_url", &*self.auth.url), ("database.url", &*db.settings().url)];
         let more = [&SETTINGS[..], &own, more].concat();
-        let settings =
-            ProgramSettings { name: "sealpost-notify", arguments, more: &more, ..ProgramSettings::default() };
+        let settings = ProgramSettings {
+            name: "sealpost-notify",
+            arguments: &["serve"],
+            more: &more,
+            ..ProgramSettings::default()
+        };
         Program::start(settings).await.unwrap()
     }
 

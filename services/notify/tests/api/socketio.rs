@@ -2,10 +2,14 @@
 
 pub(crate) mod client;
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::clock::FakeClock;
+use testkit::http::TestClient;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
 
 use self::client::{Poller, SocketIo};
 use crate::harness::TestApp;
@@ -240,19 +244,21 @@ async fn a_history_that_is_larger_than_what_may_wait_is_sent_as_fast_as_it_is_re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_profile_for_conformance_suites_answers_in_place_of_channel_api() {
-    let test = testkit::database::TestDb::sqlite().await;
-    let app = TestApp::start(&test).await;
-    let program = app.program_with(&test, &["serve", "--conformance"], &[]).await;
+async fn the_profile_for_conformance_suites_needs_nothing_and_answers_in_place_of_channel_api() {
+    let mut program = Command::new(testkit::program::binary("sealpost-notify").unwrap());
+    program.env_clear().args(["--conformance", "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0"]);
+    let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(program.stdout.take().unwrap()).read_line(&mut ready).await.unwrap();
+    let url = ready.split(' ').find_map(|word| word.strip_prefix("http=")).expect("a ready line").to_owned();
 
-    let mut client = SocketIo::connect(&program.url).await;
+    let mut client = SocketIo::connect(&url).await;
 
     assert_eq!(client.event().await, json!(["auth", {}]));
     client.emit(None, &json!(["message", 1, {"a": "b"}])).await;
     assert_eq!(client.event().await, json!(["message-back", 1, {"a": "b"}]));
-    let engine = program.http.get("/engine.io/?EIO=4&transport=polling").await.expect(200).text();
+    let engine = TestClient::new(&url).get("/engine.io/?EIO=4&transport=polling").await.expect(200).text();
     assert!(engine.starts_with('0') && engine.contains(r#""pingInterval":300"#), "{engine}");
-    app.host.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
