@@ -192,7 +192,8 @@ async fn run<A: App>(arguments: Arguments) -> Result<(), StartError> {
 
 /// Readable by its owner alone.
 fn scratch_dir() -> std::io::Result<TempDir> {
-    tempfile::Builder::new().prefix("sealpost-").tempdir()
+    let owner_alone = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    tempfile::Builder::new().prefix("sealpost-").permissions(owner_alone).tempdir()
 }
 
 /// Serves one service until `shutdown` resolves; writes the ready line to `out`.

@@ -246,7 +246,10 @@ async fn a_history_that_is_larger_than_what_may_wait_is_sent_as_fast_as_it_is_re
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_profile_for_conformance_suites_needs_nothing_and_answers_in_place_of_channel_api() {
     let mut program = Command::new(testkit::program::binary("sealpost-notify").unwrap());
-    program.env_clear().args(["--conformance", "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0"]);
+    // It is killed, and leaves what it had there.
+    let scratch = tempfile::tempdir().unwrap();
+    program.env_clear().env("TMPDIR", scratch.path());
+    program.args(["--conformance", "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0"]);
     let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut ready = String::new();
     BufReader::new(program.stdout.take().unwrap()).read_line(&mut ready).await.unwrap();
