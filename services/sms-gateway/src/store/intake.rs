@@ -137,11 +137,11 @@ fn as_duplicate(mut row: JobRow) -> JobRow {
 enum Insert {}
 
 impl BatchSql for Insert {
-    // Nothing of it has been tried or sent.
+    // Nothing of it has been tried or sent. The state is no condition, lest the index of all that is unanswered be taken.
     const SQL: &'static str = "INSERT INTO sms_jobs \
         ({n.*}, possible_duplicate, tries, segments, reference, resends, pinned) \
-        SELECT n.*, EXISTS (SELECT FROM sms_jobs AS j WHERE j.client_id = n.client_id \
-        AND j.correl_id = n.correl_id AND j.state = 'unknown'), 0, 0, 0, 0, FALSE FROM {n} \
+        SELECT n.*, (SELECT coalesce(bool_or(j.state = 'unknown'), FALSE) FROM sms_jobs AS j \
+        WHERE j.client_id = n.client_id AND j.correl_id = n.correl_id), 0, 0, 0, 0, FALSE FROM {n} \
         ON CONFLICT DO NOTHING RETURNING id";
     type Row = Text;
 }

@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
+use sms_gateway::Settings;
 use testkit::database::TestDb;
 use testkit::wait::wait_for;
 
 use crate::cases::{ACME, message};
 use crate::harness::{Gateway, World};
+
+/// Messages of a run, in batches of [`BATCH`].
+const MESSAGES: usize = 240;
+const BATCH: usize = 8;
 
 #[derive(QueryableByName)]
 struct Scans {
@@ -38,11 +43,11 @@ async fn scans(test: &TestDb) -> BTreeMap<String, Scans> {
     .await
 }
 
-/// How often an index was used.
-fn uses(test: &TestDb, index: &str) -> i64 {
-    let uses = format!("(SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '{index}')");
+/// How often an index was used (`idx_scan`), or how many of its entries were read (`idx_tup_read`).
+fn used(test: &TestDb, index: &str, column: &str) -> i64 {
+    let used = format!("(SELECT {column} FROM pg_stat_user_indexes WHERE indexrelname = '{index}')");
     let mut conn = PgConnection::establish(&test.settings().url).unwrap();
-    diesel::select(diesel::dsl::sql::<BigInt>(&uses)).get_result(&mut conn).unwrap()
+    diesel::select(diesel::dsl::sql::<BigInt>(&used)).get_result(&mut conn).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,8 +69,34 @@ async fn no_statement_scans_a_table() {
 
     let after = scans(&test).await;
     assert!(after["sms_jobs"].inserted == 3 && after["outbox"].inserted == 6);
-    assert!(uses(&test, "sms_jobs_waiting") > 0);
+    assert!(used(&test, "sms_jobs_waiting", "idx_scan") > 0);
     for (name, scans) in after.iter().filter(|(name, _)| !name.starts_with("__")) {
         assert_eq!(scans.sequential, before[name].sequential, "{name} was scanned from end to end");
+    }
+}
+
+/// A new database has no statistics, and keeps the plans that it makes without them until autovacuum comes by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_statistics_a_message_costs_the_same_however_many_there_are() {
+    let test = TestDb::postgres().await;
+    let world = World::new(World::with_receipts()).await;
+    let settings = Settings { batch: BATCH, ..world.settings() };
+    let gateway = Gateway::with(&world, &test, settings).await;
+    let names: Vec<String> = (0..MESSAGES).map(|number| format!("message {number}")).collect();
+
+    for name in &names {
+        gateway.request(&world.maker.request(ACME, name, &message("text"))).await;
+    }
+    for name in &names {
+        gateway.statuses(name, 2).await;
+    }
+    gateway.stop().await;
+
+    // Ends the sessions' counting, too.
+    scans(&test).await;
+    let most = i64::try_from(MESSAGES * 8).unwrap();
+    for index in ["sms_parts_message", "sms_jobs_source", "sms_jobs_unanswered", "sms_parts_pkey"] {
+        let read = used(&test, index, "idx_tup_read");
+        assert!(read <= most, "{read} entries of {index} were read for {MESSAGES} messages");
     }
 }

@@ -6,9 +6,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use common::models::sms::{ClientId, JobId, SmscName};
-use db::{BatchQuery, BatchSql, DbConn};
+use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Integer, Nullable, Text};
+use diesel::sql_types::{Integer, Nullable, Text};
 use sms::message_id::IdBase;
 
 use super::{Receipt, Rules, StoreError};
@@ -70,9 +70,11 @@ impl Named {
 enum Segments {}
 
 impl BatchSql for Segments {
-    const SQL: &'static str = "SELECT p.message_key, p.client_id, p.job_id, p.part, p.message_id, j.recipient \
-        FROM sms_parts p JOIN sms_jobs j ON j.client_id = p.client_id AND j.id = p.job_id \
-        WHERE p.smsc = {smsc} AND p.message_key = ANY({keys}) \
+    // OFFSET 0 keeps the look-up a look-up: without statistics, PostgreSQL would rather read all segments of an SMSC and
+    // compare their keys than go to the index for each.
+    const SQL: &'static str = "SELECT p.message_key, p.client_id, p.job_id, p.part, p.message_id, j.recipient FROM {k} \
+        CROSS JOIN LATERAL (SELECT * FROM sms_parts WHERE smsc = {smsc} AND message_key = k.message_key OFFSET 0) AS p \
+        JOIN sms_jobs j ON j.client_id = p.client_id AND j.id = p.job_id \
         ORDER BY p.receipt IS NOT NULL, p.updated_at DESC";
     type Row = (Nullable<Text>, Text, Text, Integer, Nullable<Text>, Nullable<Text>);
 }
@@ -89,8 +91,9 @@ fn segments(
     let same_job = sms_parts::client_id.eq(sms_jobs::client_id).and(sms_parts::job_id.eq(sms_jobs::id));
     let rows: Vec<SegmentRow> = match conn {
         DbConn::Pg(c) => {
+            let keys = Rows::of(&keys).column::<Text, _>("message_key", String::as_str);
             let segments = BatchQuery::<Segments>::new().value::<Text, _>("smsc", smsc.as_str());
-            segments.value::<Array<Text>, _>("keys", keys).load(c)?
+            segments.rows("k", keys).load(c)?
         }
         DbConn::Sqlite(c) => sms_parts::table
             .inner_join(sms_jobs::table.on(same_job))
