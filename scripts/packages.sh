@@ -35,6 +35,7 @@ missing_packages() {
                 perl -MNet::SMPP -e 1 2>/dev/null || echo libnet-smpp-perl
                 [ -x /usr/sbin/bearerbox ] || echo kannel
                 has chromium || echo chromium
+                has promtool || echo prometheus
                 ;;
         esac
     done
