@@ -168,12 +168,13 @@ pub(super) fn end(
     let now = clock.now();
     let mut events = Vec::new();
     for row in left.iter().filter(|row| row.envelope_count > 0) {
-        events.push(MailboxEvent {
+        let event = MailboxEvent {
             account_id: row.account_id,
             device_id: row.device_id,
             at: now,
             change: MailboxChange::MessagesAvailable { urgent: row.urgent_waits },
-        });
+        };
+        events.push((event, None));
     }
     outbox::push(conn, &events, now)?;
     Ok(left)

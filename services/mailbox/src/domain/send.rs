@@ -6,6 +6,7 @@ use common::models::{AccountId, Base64Bytes, DeviceId, EnvelopeId, RegistrationI
 use db::DbError;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
+use telemetry::TraceContext;
 
 use super::error::MailboxError;
 use super::ids::{EnvelopeKind, MailboxId};
@@ -23,6 +24,8 @@ pub(crate) struct Send {
     pub(crate) timestamp: UnixMillis,
     pub(crate) urgent: bool,
     pub(crate) key: Option<IdempotencyKey>,
+    /// Of the request, for what is told because of it.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What one device gets.

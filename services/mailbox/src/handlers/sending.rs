@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 use common::models::{AccountId, UnixMillis};
+use telemetry::RequestContext;
 use web::{DeviceCaller, Failure};
 
 use super::bodies::{OutgoingEnvelope, SendAnswer};
@@ -46,6 +47,7 @@ impl Terms {
             timestamp: self.timestamp,
             urgent: self.urgent,
             key: None,
+            trace: RequestContext::current().map(|context| context.trace),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What is told on `mailbox-events`.
 
+use common::models::Base64Bytes;
 use common::models::events::{MailboxChange, MailboxEvent};
 use serde_json::json;
 use testkit::database::TestDb;
@@ -13,6 +14,7 @@ diesel::table! {
         topic -> Text,
         record_key -> Nullable<Binary>,
         record_value -> Nullable<Binary>,
+        headers -> Text,
         published_at -> Nullable<BigInt>,
     }
 }
@@ -114,6 +116,21 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
+    async fn an_event_is_of_the_trace_of_the_send_that_caused_it(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let (alice, bob) = (app.device().await, app.device().await);
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+
+        let body = message(&[copy(bob.id, REGISTRATION, b"x")]);
+        let request = alice.client.request(reqwest::Method::PUT, &bob.path()).json(&body);
+        let request = request.header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"));
+        alice.client.send(request).await.assert_status(200);
+
+        let told = traceparent(&test).await;
+        assert_eq!(told.split('-').nth(1), Some(trace), "{told}");
+        app.host.stop().await;
+    }
+
     async fn events_reach_the_bus(test: TestDb) {
         let app = TestApp::start(&test).await;
         let (alice, bob) = (app.device().await, app.device().await);
@@ -134,4 +151,18 @@ async fn unpublished(test: &TestDb) -> i64 {
     let db = db::Db::new(test.settings(), "mailbox").unwrap();
     let waiting = outbox::table.filter(outbox::published_at.is_null()).count();
     db.read(move |conn| Ok::<_, db::DbError>(waiting.get_result(conn)?)).await.unwrap()
+}
+
+/// Of the one record in the outbox.
+async fn traceparent(test: &TestDb) -> String {
+    use diesel::prelude::*;
+
+    let db = db::Db::new(test.settings(), "mailbox").unwrap();
+    let headers: String = db
+        .read(|conn| Ok::<_, db::DbError>(outbox::table.select(outbox::headers).first(conn)?))
+        .await
+        .unwrap();
+    let headers: Vec<(String, Base64Bytes)> = serde_json::from_str(&headers).unwrap();
+    let (_, value) = headers.into_iter().find(|(name, _)| name == "traceparent").unwrap();
+    String::from_utf8(value.as_slice().to_vec()).unwrap()
 }

@@ -26,7 +26,7 @@ pub(super) struct Sends<'a> {
     blocks: HashSet<Block>,
     keys: Vec<NewKey<'a>>,
     envelopes: Vec<NewEnvelope<'a>>,
-    events: Vec<MailboxEvent>,
+    events: Vec<outbox::Caused>,
 }
 
 struct Known {
@@ -125,7 +125,7 @@ impl<'a> Sends<'a> {
             let told = table.get(id).is_some_and(|row| row.full_told);
             if !told && let Some(row) = table.change(id) {
                 row.full_told = true;
-                self.tell(id, MailboxChange::Full);
+                self.tell(send, id, MailboxChange::Full);
             }
         }
         Err(MailboxError::Full { devices: full })
@@ -161,13 +161,14 @@ impl<'a> Sends<'a> {
                 expires_at: self.now + self.rules.settings.ttl,
             });
             if wakes && !heard {
-                self.tell(id, MailboxChange::MessagesAvailable { urgent: send.urgent });
+                self.tell(send, id, MailboxChange::MessagesAvailable { urgent: send.urgent });
             }
         }
     }
 
-    fn tell(&mut self, id: MailboxId, change: MailboxChange) {
-        self.events.push(MailboxEvent { account_id: id.account, device_id: id.device, at: self.now, change });
+    fn tell(&mut self, cause: &Send, id: MailboxId, change: MailboxChange) {
+        let event = MailboxEvent { account_id: id.account, device_id: id.device, at: self.now, change };
+        self.events.push((event, cause.trace));
     }
 
     /// Writes everything that was decided.
