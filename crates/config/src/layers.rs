@@ -1,6 +1,7 @@
 //! The layers, merged into one tree that remembers where each value came from.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use figment::Figment;
@@ -124,6 +125,43 @@ impl Config {
         }
         let file = self.file.as_ref()?;
         find(&self.root, &segments(path)).map(|_| Origin::File(file.clone()))
+    }
+
+    /// Takes what is set in the section `other` for what is set in `section`: a name that the documents of a known system
+    /// have for it. Faults in it are told under the name `section`, with the place where it is written.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with every field that is set under both names: neither could be told to be the newer one.
+    pub fn rename_section(&mut self, other: &str, section: &str) -> Result<(), ConfigError> {
+        let fields = match self.root.remove(other) {
+            None => return Ok(()),
+            Some(Value::Dict(_, fields)) => fields,
+            Some(_) => return Err(ConfigError::invalid(other, "expected a table")),
+        };
+        let place = self.root.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+        let Value::Dict(_, table) = place else {
+            return Err(ConfigError::invalid(section, "expected a table"));
+        };
+        let mut faults = Vec::new();
+        for (field, value) in fields {
+            match table.entry(field) {
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                }
+                Entry::Occupied(set) => {
+                    let field = set.key();
+                    let both = format!("is set as {section}.{field}, too");
+                    faults.push(Fault::new(format!("{other}.{field}"), both));
+                }
+            }
+        }
+        let below = format!("{other}.");
+        let moved = std::mem::take(&mut self.origins).into_iter().map(|(path, origin)| {
+            let renamed = path.strip_prefix(&below).map(|field| format!("{section}.{field}"));
+            (renamed.unwrap_or(path), origin)
+        });
+        self.origins = moved.collect();
+        if faults.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(faults)) }
     }
 
     /// Refuses a section that no part of the product knows: a typing error in a section's name would otherwise leave

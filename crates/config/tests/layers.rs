@@ -301,6 +301,27 @@ fn unknown_sections_are_refused() {
 }
 
 #[test]
+fn a_section_may_have_another_name_and_a_field_has_one() {
+    let files = Files::new();
+    let file = files.write("s.toml", "[modem]\nlimit = 7\n[gateway]\nenabled = true\n");
+    let load = |variables: &[(&str, &str)]| Config::load(Some(&file), pairs(variables), pairs(&[])).unwrap();
+    let mut config = load(&[("SEALPOST__MODEM__TTL", "7s")]);
+    let mut wrong = load(&[("SEALPOST__MODEM__TTL", "soon")]);
+    let mut twice = load(&[("SEALPOST__GATEWAY__LIMIT", "8")]);
+
+    config.rename_section("modem", "gateway").unwrap();
+    wrong.rename_section("modem", "gateway").unwrap();
+    let both = twice.rename_section("modem", "gateway").unwrap_err();
+
+    let gateway: Gateway = config.section("gateway").unwrap();
+    assert_eq!((gateway.limit, gateway.enabled, gateway.ttl), (7, true, Duration::from_secs(7)));
+    assert!(config.reject_unknown_sections(&["gateway"]).is_ok());
+    let wrong = wrong.section::<Gateway>("gateway").unwrap_err().to_string();
+    assert!(wrong.contains("gateway.ttl") && wrong.contains("SEALPOST__MODEM__TTL"), "{wrong}");
+    assert_eq!(both.faults()[0].place, "modem.limit");
+}
+
+#[test]
 fn a_variable_without_a_field_is_refused() {
     let error = Config::load(None, pairs(&[("SEALPOST__GATEWAY", "x")]), pairs(&[])).unwrap_err();
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::app::{App, Switch};
 use crate::error::StartError;
 use crate::host::{Host, Surroundings, migrate_database};
-use crate::settings::CommonSettings;
+use crate::settings::{CommonSettings, OTHER_NAMES};
 
 /// Batches are many small buffers that live for milliseconds and are freed by other threads than made them: the system's
 /// allocator took a tenth of the gateway's time for them.
@@ -65,7 +65,11 @@ impl Options {
                 env.push((name, uuid::Uuid::new_v4().simple().to_string()));
             }
         }
-        Config::load(self.config.as_deref(), env, overrides)
+        let mut config = Config::load(self.config.as_deref(), env, overrides)?;
+        for (other, section) in OTHER_NAMES {
+            config.rename_section(other, section)?;
+        }
+        Ok(config)
     }
 }
 

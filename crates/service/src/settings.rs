@@ -40,6 +40,9 @@ pub const SECTIONS: [&str; 17] = [
     "compat.woosh",
 ];
 
+/// Sections by the names that the documents of a known system have for them, and what they are called here.
+pub(crate) const OTHER_NAMES: [(&str, &str); 1] = [("websocket_sync", "sync")];
+
 /// The common sections. `Debug` is safe to log.
 #[derive(Clone, Debug, Default)]
 pub struct CommonSettings {

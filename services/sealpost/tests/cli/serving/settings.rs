@@ -58,6 +58,8 @@ async fn wrong_settings_exit_with_2_and_name_their_place() {
         ("[auth]\nttl = \"1s\"", "auth.ttl"),
         ("[database]\nurl = \"sqlite:x\"", "database.url"),
         ("[bus]\nkind = \"kafka\"", "brokers"),
+        ("[websocket_sync]\nsession_change_limit = 0", "sync.session_change_limit"),
+        ("[websocket_sync]\nformat = \"json\"\n[sync]\nformat = \"text\"", "websocket_sync.format"),
     ] {
         let place = Place::new();
         place.write("settings.toml", settings);
