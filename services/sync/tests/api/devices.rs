@@ -80,6 +80,18 @@ on_both! {
         assert_eq!(unknown.slug(), "user-not-found");
     }
 
+    async fn after_another_data_key_devices_synchronize_again_and_are_not_held_up_by_the_earlier_ones(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        synchronized(&app).await;
+        let app = app.sibling(&db, &[("sync.data_key", "YW5vdGhlciBkYXRhIGtleSBvZiB0aGUgc3luYyB0ZXM")]).await;
+        let none = app.shared_keys(PHONE).await.expect(200).value();
+
+        let again = synchronized(&app).await;
+
+        assert_eq!(none["keys"], json!([]));
+        assert_eq!(app.shared_keys(PHONE).await.expect(200).value()["keys"], json!([entry(&again)]));
+    }
+
     async fn a_deleted_account_takes_everything_with_it(db: TestDb) {
         let app = TestApp::start(&db).await;
         synchronized(&app).await;
