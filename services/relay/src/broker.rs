@@ -181,6 +181,14 @@ impl Broker {
         self.link()?.publish(exchange, key, properties, body).await
     }
 
+    /// Declares again what does not depend on any client: somebody may have removed the publisher's queue.
+    ///
+    /// # Errors
+    /// Those of the broker.
+    pub(crate) async fn declare_shared(&self) -> Result<(), BrokerError> {
+        topology::declare_shared(&*self.link()?, &self.0.settings).await
+    }
+
     /// Declares the queues of a client.
     ///
     /// # Errors
@@ -193,7 +201,7 @@ impl Broker {
         topology::declare_client(&*self.link()?, client, operators, &self.0.settings).await
     }
 
-    /// Takes down what revoked clients have left, as far as it is empty.
+    /// Takes down the queues of revoked clients; what waits there goes to the dead letters.
     ///
     /// # Errors
     /// Those of the broker and of the database.

@@ -10,7 +10,8 @@ mod target;
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::DbError;
+use common::models::UnixMillis;
+use db::{DbConn, DbError};
 use futures_util::StreamExt as _;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use self::seat::Seat;
 use self::target::Taken;
 pub(crate) use self::target::Target;
 use crate::app::State;
+use crate::domain::MessageId;
 use crate::store::incoming::{self, DueRow};
 
 /// How often it is looked for SMS of other processes, and for the seat of one that died.
@@ -30,7 +32,7 @@ pub(crate) async fn run(state: State, target: Target, cancel: CancellationToken)
     let (first, longest) = (state.settings.publish_first_pause, state.settings.publish_longest_pause);
     let mut pause = first;
     while !cancel.is_cancelled() {
-        let (back, turned) = turn(&state, &target, seat).await;
+        let (back, turned) = turn(&state, &target, seat, &cancel).await;
         seat = back;
         match turned {
             Ok(Turn::Busy) => {
@@ -71,21 +73,31 @@ enum Turn {
     Away,
 }
 
-async fn turn(state: &State, target: &Target, mut seat: Seat) -> (Seat, Result<Turn, DbError>) {
+async fn turn(
+    state: &State,
+    target: &Target,
+    mut seat: Seat,
+    cancel: &CancellationToken,
+) -> (Seat, Result<Turn, DbError>) {
     let (now, limit) = (state.clock.now(), state.settings.publish_batch);
     let looking = tokio::task::spawn_blocking(move || {
         let due = seat.due(now, i64::from(limit));
         (seat, due)
     });
     match looking.await {
-        Ok((seat, Ok(due))) => (seat, hand_over(state, target, due).await),
+        Ok((seat, Ok(due))) => (seat, hand_over(state, target, due, cancel).await),
         Ok((seat, Err(error))) => (seat, Err(error)),
         Err(stopped) => (Seat::new(state.db.clone()), Err(DbError::other(stopped))),
     }
 }
 
 /// Hands a batch over, and writes down what became of it.
-async fn hand_over(state: &State, target: &Target, due: Vec<DueRow>) -> Result<Turn, DbError> {
+async fn hand_over(
+    state: &State,
+    target: &Target,
+    due: Vec<DueRow>,
+    cancel: &CancellationToken,
+) -> Result<Turn, DbError> {
     if due.is_empty() {
         return Ok(Turn::Idle);
     }
@@ -96,7 +108,7 @@ async fn hand_over(state: &State, target: &Target, due: Vec<DueRow>) -> Result<T
     let parallel = state.settings.publish_parallel as usize;
     let done: Vec<(DueRow, Taken)> = deliveries.buffer_unordered(parallel).collect().await;
     let away = done.iter().any(|(_, taken)| matches!(taken, Taken::Away));
-    settle(state, done).await?;
+    settle(state, Settlement::of(state, done), cancel).await?;
     Ok(if away { Turn::Away } else { Turn::Busy })
 }
 
@@ -109,48 +121,75 @@ async fn deliver(state: &State, target: &Target, row: &DueRow) -> Taken {
     timeout(state.settings.publish_timeout, handing_over).await.unwrap_or(Taken::Refused)
 }
 
-/// Writes down what became of a batch.
-async fn settle(state: &State, done: Vec<(DueRow, Taken)>) -> Result<(), DbError> {
-    let (now, settings, metrics) = (state.clock.now(), Arc::clone(&state.settings), state.metrics.clone());
-    let count = |outcome: &str| metrics.publishes_total.with_label_values(&[outcome]).inc();
-    let mut published = Vec::new();
-    let mut changes = Vec::new();
-    for (row, taken) in done {
-        let too_old = now - row.received_at >= settings.publish_max_age;
-        match taken {
-            Taken::Yes => {
-                count("published");
-                published.push(row.message_id);
+/// Writes down what became of a batch, as often as it takes: what is not written down would be handed over again, and while
+/// the disk is full the publisher would get the same SMS without end.
+async fn settle(state: &State, settlement: Settlement, cancel: &CancellationToken) -> Result<(), DbError> {
+    let settlement = Arc::new(settlement);
+    let (mut wait, longest) = (state.settings.publish_first_pause, state.settings.publish_longest_pause);
+    loop {
+        let (to_write, now) = (Arc::clone(&settlement), state.clock.now());
+        match state.db.write(move |conn| to_write.write(conn, now)).await {
+            Err(error) if !cancel.is_cancelled() => {
+                tracing::warn!(%error, retry_ms = wait.as_millis(), "what the publisher has taken cannot be marked");
             }
-            Taken::Refused | Taken::Away if too_old => {
-                count("dead");
-                tracing::error!(sms.id = %row.message_id, "an SMS waited too long for the publisher; it is kept, and not tried again");
-                changes.push((row, None));
-            }
-            Taken::Refused => {
-                count("refused");
-                let at =
-                    now + pause(row.attempts, settings.publish_first_pause, settings.publish_longest_pause);
-                changes.push((row, Some(at)));
-            }
-            Taken::Away => count("away"),
+            written => return written,
+        }
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = sleep(wait) => wait = (wait * 2).min(longest),
         }
     }
-    state
-        .db
-        .write(move |conn| {
-            incoming::published(conn, &published, now)?;
-            for (row, next) in &changes {
-                match next {
-                    Some(at) => {
-                        incoming::postpone(conn, &row.message_id, row.attempts.saturating_add(1), *at)?
-                    }
-                    None => incoming::bury(conn, &row.message_id, now)?,
+}
+
+/// What became of a batch.
+struct Settlement {
+    /// The publisher has these.
+    published: Vec<MessageId>,
+    /// These are tried again: so often were they tried, and then is the next time.
+    postponed: Vec<(MessageId, i32, UnixMillis)>,
+    /// These are given up.
+    buried: Vec<MessageId>,
+}
+
+impl Settlement {
+    fn of(state: &State, done: Vec<(DueRow, Taken)>) -> Self {
+        let (now, settings, metrics) = (state.clock.now(), &state.settings, &state.metrics);
+        let count = |outcome: &str| metrics.publishes_total.with_label_values(&[outcome]).inc();
+        let mut settlement = Self { published: Vec::new(), postponed: Vec::new(), buried: Vec::new() };
+        for (row, taken) in done {
+            let too_old = now - row.received_at >= settings.publish_max_age;
+            match taken {
+                Taken::Yes => {
+                    count("published");
+                    settlement.published.push(row.message_id);
                 }
+                Taken::Refused | Taken::Away if too_old => {
+                    count("dead");
+                    tracing::error!(sms.id = %row.message_id, "an SMS waited too long for the publisher; it is kept, and not tried again");
+                    settlement.buried.push(row.message_id);
+                }
+                Taken::Refused => {
+                    count("refused");
+                    let (first, longest) = (settings.publish_first_pause, settings.publish_longest_pause);
+                    let next = now + pause(row.attempts, first, longest);
+                    settlement.postponed.push((row.message_id, row.attempts.saturating_add(1), next));
+                }
+                Taken::Away => count("away"),
             }
-            Ok(())
-        })
-        .await
+        }
+        settlement
+    }
+
+    fn write(&self, conn: &mut DbConn, now: UnixMillis) -> Result<(), DbError> {
+        incoming::published(conn, &self.published, now)?;
+        for (id, attempts, next) in &self.postponed {
+            incoming::postpone(conn, id, *attempts, *next)?;
+        }
+        for id in &self.buried {
+            incoming::bury(conn, id, now)?;
+        }
+        Ok(())
+    }
 }
 
 /// The pause after so many attempts that failed before this one.

@@ -63,7 +63,16 @@ impl Target {
                     .with_delivery_mode(PERSISTENT)
                     .with_content_type(kind.into())
                     .with_message_id(id.as_str().into());
-                match broker.publish(exchange, routing_key, properties, &body).await {
+                let publish = || broker.publish(exchange, routing_key, properties.clone(), &body);
+                let mut published = publish().await;
+                if matches!(published, Err(BrokerError::Unroutable)) {
+                    // Somebody has removed the queue, or its binding, since the connection was made.
+                    published = match broker.declare_shared().await {
+                        Ok(()) => publish().await,
+                        Err(error) => Err(error),
+                    };
+                }
+                match published {
                     Ok(()) => Taken::Yes,
                     Err(BrokerError::Away | BrokerError::Lost(_)) => Taken::Away,
                     Err(error) => {

@@ -113,22 +113,23 @@ pub(crate) fn published(conn: &mut DbConn, ids: &[MessageId], now: UnixMillis) -
     Ok(())
 }
 
-/// Notes that the publisher did not take one, and when to try again.
+/// Notes that the publisher did not take one that waits, and when to try again. One that another process has published
+/// since stays as it is.
 pub(crate) fn postpone(
     conn: &mut DbConn,
     id: &MessageId,
     attempts: i32,
     at: UnixMillis,
 ) -> Result<(), DbError> {
-    diesel::update(incoming::table.find(id))
+    diesel::update(incoming::table.find(id).filter(incoming::state.eq(WAITING)))
         .set((incoming::attempts.eq(attempts), incoming::next_attempt_at.eq(at)))
         .execute(conn)?;
     Ok(())
 }
 
-/// Gives one up, and keeps what it says.
+/// Gives one up that waits, and keeps what it says.
 pub(crate) fn bury(conn: &mut DbConn, id: &MessageId, now: UnixMillis) -> Result<(), DbError> {
-    diesel::update(incoming::table.find(id))
+    diesel::update(incoming::table.find(id).filter(incoming::state.eq(WAITING)))
         .set((incoming::state.eq(DEAD), incoming::ended_at.eq(now)))
         .execute(conn)?;
     Ok(())

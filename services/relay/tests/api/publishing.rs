@@ -103,6 +103,43 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
+    async fn a_queue_that_was_removed_is_made_again_for_the_next_message(test: TestDb) {
+        let (app, vhost) = with_broker(&test, &[]).await;
+        let client = app.client(&json!({})).await;
+        wait_until("the broker", || async { metric(&app, "broker_connected").await == 1 }).await;
+        let gone = reqwest::Client::new().delete(vhost.api(&format!("queues/{}/{QUEUE}", vhost.name())));
+        assert!(gone.send().await.unwrap().status().is_success());
+
+        client.forward(&mail("kept")).await.assert_status(200);
+
+        wait_until("the message", || async { ready(&vhost, QUEUE).await == 1 }).await;
+        assert_eq!(metric(&app, "publishes_total{outcome=\"refused\"").await, 0);
+        app.host.stop().await;
+    }
+
+    async fn what_the_publisher_has_is_not_handed_over_again_while_it_cannot_be_marked(test: TestDb) {
+        let others = Others::start();
+        let app = TestApp::start_with(&test, &[("relay.publisher", &*others.publisher())]).await;
+        let client = app.client(&json!({})).await;
+        others.refuse(true);
+        client.forward(&mail("once")).await.assert_status(200);
+        wait_until("a refusal", || async { metric(&app, "publishes_total{outcome=\"refused\"").await > 0 }).await;
+        // Rows can be read as before, and none can be marked: a full disk would do the same.
+        rename(&app, "ended_at", "ended_at_gone").await;
+        others.refuse(false);
+        others.has(1).await;
+        // Several looks at what is due, if there were any.
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+
+        rename(&app, "ended_at_gone", "ended_at").await;
+        client.forward(&mail("after")).await.assert_status(200);
+
+        let bodies = others.has(2).await;
+        let texts: Vec<&Value> = bodies.iter().map(|body| &body["message"]).collect();
+        assert_eq!(texts, ["g:a@b.c:::Hi:once", "g:a@b.c:::Hi:after"]);
+        app.host.stop().await;
+    }
+
     async fn the_connection_is_made_again_after_the_broker_closed_it(test: TestDb) {
         let (app, vhost) = with_broker(&test, &[]).await;
         let client = app.client(&json!({})).await;
@@ -204,6 +241,14 @@ async fn a_queue_that_somebody_else_has_declared_is_taken_as_it_is() {
 
     assert!(String::from_utf8_lossy(&reader.take(QUEUE).await.data).contains("classic"));
     app.host.stop().await;
+}
+
+/// Renames a column of the table of SMS.
+async fn rename(app: &TestApp, from: &str, to: &str) {
+    use diesel::prelude::*;
+    let sql = format!("ALTER TABLE incoming RENAME COLUMN {from} TO {to}");
+    let rows = app.host.database("relay");
+    rows.write(move |conn| Ok::<_, db::DbError>(diesel::sql_query(sql).execute(conn)?)).await.unwrap();
 }
 
 /// Messages that wait in a queue; 0 while there is none.
