@@ -8,7 +8,10 @@
 use common::models::GatewayClientId;
 use common::models::gateway::{MODEM_EXCHANGE, OperatorKey, modem_key, modem_queue};
 use db::Db;
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{Channel, ExchangeKind};
 
@@ -17,7 +20,7 @@ use super::link::Link;
 use crate::settings::RelaySettings;
 use crate::store::clients;
 
-/// Where SMS go that no modem could send; the queue is called the same.
+/// Where SMS go that no modem could send, or whose client was revoked; the queue is called the same.
 const MODEM_DEAD: &str = "DEKU_CLUSTER_SMS_DEAD";
 
 /// Clients that are read at once.
@@ -116,8 +119,8 @@ impl<'a> Declaring<'a> {
     }
 }
 
-/// Takes down the queues of revoked clients. One that still holds SMS, or has a consumer, stays for now: nothing new gets
-/// into it, and what is in it is an operator's to decide about.
+/// Takes down the queues of revoked clients. What waits in one goes to the dead letters: the client may still be connected,
+/// and is to read no more. A queue with a consumer stays until that is gone: it may give back what it has not acknowledged.
 pub(super) async fn retire_revoked(link: &Link, db: &Db) -> Result<(), BrokerError> {
     let revoked = db
         .read(|conn| {
@@ -133,7 +136,7 @@ pub(super) async fn retire_revoked(link: &Link, db: &Db) -> Result<(), BrokerErr
             left += u32::from(!retire(link, client, operator).await?);
         }
         if left > 0 {
-            tracing::warn!(client.id = %client, queues = left, "queues of a revoked gateway client are not empty, or in use");
+            tracing::warn!(client.id = %client, queues = left, "a revoked gateway client is still connected to its queues");
         } else {
             db.write(move |conn| clients::forget(conn, client)).await?;
         }
@@ -143,27 +146,29 @@ pub(super) async fn retire_revoked(link: &Link, db: &Db) -> Result<(), BrokerErr
 
 /// Takes one queue down; tells whether it is gone.
 async fn retire(link: &Link, client: GatewayClientId, operator: &OperatorKey) -> Result<bool, BrokerError> {
-    let queue = modem_queue(client, operator);
+    let (queue, key) = (modem_queue(client, operator), modem_key(client, operator));
     let channel = link.channel().await?;
     let passive = QueueDeclareOptions { passive: true, ..durable() };
-    let Ok(there) = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await else {
+    if channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await.is_err() {
         // A queue that is not there ends the channel; a connection that is not there shows at the next one.
         return Ok(link.is_open());
-    };
-    channel
-        .queue_unbind(
-            queue.as_str().into(),
-            MODEM_EXCHANGE.into(),
-            modem_key(client, operator).into(),
-            FieldTable::default(),
-        )
-        .await?;
-    let empty = there.message_count() == 0 && there.consumer_count() == 0;
-    if empty {
+    }
+    let (exchange, arguments) = (MODEM_EXCHANGE.into(), FieldTable::default());
+    channel.queue_unbind(queue.as_str().into(), exchange, key.as_str().into(), arguments).await?;
+    let get = BasicGetOptions { no_ack: false };
+    while let Some(message) = channel.basic_get(queue.as_str().into(), get).await? {
+        // Not rejected: a queue that is deleted before its dead letters are confirmed takes them with it.
+        link.publish(MODEM_DEAD, &key, message.properties.clone(), &message.data).await?;
+        message.ack(BasicAckOptions::default()).await?;
+    }
+    // Counted behind the binding's end, so that nothing can have come since.
+    let there = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await?;
+    let unused = there.message_count() == 0 && there.consumer_count() == 0;
+    if unused {
         channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
     }
     close(&channel).await;
-    Ok(empty)
+    Ok(unused)
 }
 
 /// An exchange for dead letters, and the queue that keeps them.

@@ -18,7 +18,8 @@ pub(crate) struct Outgoing {
 /// Delivery mode of a message that the broker writes to disk.
 const PERSISTENT: u8 = 2;
 
-/// Queues SMS, in their order; each has its own result.
+/// Queues SMS, in their order; each has its own result. Once the broker has given no answer, it is not asked about the rest:
+/// the caller would wait for each of them.
 ///
 /// # Errors
 /// [`RelayError::Db`] when it cannot be told which operators the client serves: then none was queued.
@@ -31,17 +32,15 @@ pub(crate) async fn send(
     let id = client.client_id;
     let operators = state.db.read(move |conn| clients::operators(conn, &[id])).await?;
     let mut results = Vec::with_capacity(all.len());
+    let mut answers = true;
     for outgoing in all {
-        let mut result = queue(broker, client, &outgoing).await;
         let served = operators.iter().any(|(_, operator)| *operator == outgoing.operator);
-        if matches!(result, Err(BrokerError::Unroutable)) && served {
-            // Its queue should be there: whoever registered the client was killed before declaring it, or somebody has
-            // removed it since.
-            result = match broker.declare(id, std::slice::from_ref(&outgoing.operator)).await {
-                Ok(()) => queue(broker, client, &outgoing).await,
-                Err(error) => Err(error),
-            };
-        }
+        let result = if answers {
+            queue_or_declare(broker, client, &outgoing, served).await
+        } else {
+            Err(BrokerError::Away)
+        };
+        answers = matches!(result, Ok(()) | Err(BrokerError::Unroutable | BrokerError::Refused));
         let outcome = match &result {
             Ok(()) => "queued",
             Err(BrokerError::Unroutable) => "unroutable",
@@ -51,6 +50,23 @@ pub(crate) async fn send(
         results.push(result);
     }
     Ok(results)
+}
+
+/// Queues one. A queue that should be there and is not is declared: whoever registered the client was killed before it was,
+/// or somebody has removed it since.
+async fn queue_or_declare(
+    broker: &Broker,
+    client: &ClientRow,
+    outgoing: &Outgoing,
+    served: bool,
+) -> Result<(), BrokerError> {
+    match queue(broker, client, outgoing).await {
+        Err(BrokerError::Unroutable) if served => {
+            broker.declare(client.client_id, std::slice::from_ref(&outgoing.operator)).await?;
+            queue(broker, client, outgoing).await
+        }
+        result => result,
+    }
 }
 
 async fn queue(broker: &Broker, client: &ClientRow, outgoing: &Outgoing) -> Result<(), BrokerError> {

@@ -1,11 +1,24 @@
 //! SMS for modems (`POST /sms`, §7.3 of the interface).
 
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use lapin::options::BasicNackOptions;
+use lapin::{Connection, ConnectionProperties};
 use serde_json::{Value, json};
 use testkit::rabbitmq::vhost;
 use testkit::wait::wait_until;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use url::Url;
 
 use crate::harness::{Gateway, TestApp};
 use crate::publishing::{Reader, metric, ready};
+
+/// Where SMS are kept that no modem takes.
+const DEAD: &str = "DEKU_CLUSTER_SMS_DEAD";
 
 fn sms(client: &Gateway, data: &Value) -> Value {
     json!({"auth_id": client.id, "data": data})
@@ -92,28 +105,73 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
-    async fn queues_of_a_revoked_client_go_once_they_are_empty(test: TestDb) {
+    async fn what_waits_for_a_revoked_client_goes_to_the_dead_letters_and_its_queues_go(test: TestDb) {
         let vhost = vhost().await;
         let app = TestApp::start_with(&test, &[("relay.amqp_url", vhost.url())]).await;
         wait_until("the broker", || async { metric(&app, "broker_connected").await == 1 }).await;
         let client = app.client(&json!({"operators": ["mtn", "orange"]})).await;
         client.post("/sms", &sms(&client, &json!([one("mtn", "last words")]))).await.assert_status(200);
-        let queue = |operator: &str| format!("{}_OUTGOING_SMS_{operator}", client.id);
 
         app.operator.delete(&format!("/v1/gateway-clients/{}", client.id)).await.assert_status(204);
 
         let bound = vhost.bindings("DEKU_CLUSTER_SMS").await.unwrap();
         assert_eq!(bound, Vec::<String>::new());
-        assert_eq!(ready(&vhost, &queue("mtn")).await, 1, "what waits is not thrown away");
+        let kept = Reader::connect(vhost.url()).await.take(DEAD).await;
+        assert!(String::from_utf8_lossy(&kept.data).contains("last words"));
+        assert_eq!(*kept.properties.delivery_mode(), Some(2));
+        assert_eq!(kept.routing_key.as_str(), format!("{}_OUTGOING_SMS.mtn", client.id));
+        forgotten(&app).await;
+        let queues = reqwest::get(vhost.api(&format!("queues/{}", vhost.name()))).await.unwrap();
+        assert!(!queues.text().await.unwrap().contains(&client.id));
+        app.host.stop().await;
+    }
+
+    async fn a_revoked_client_that_is_still_connected_reads_no_more(test: TestDb) {
+        let vhost = vhost().await;
+        let app = TestApp::start_with(&test, &[("relay.amqp_url", vhost.url())]).await;
+        wait_until("the broker", || async { metric(&app, "broker_connected").await == 1 }).await;
+        let client = app.client(&json!({"operators": ["mtn"]})).await;
+        let data = json!([one("mtn", "one"), one("mtn", "two"), one("mtn", "three")]);
+        client.post("/sms", &sms(&client, &data)).await.assert_status(200);
+        let connection = Connection::connect(vhost.url(), ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        channel.basic_qos(1, Default::default()).await.unwrap();
+        let queue = format!("{}_OUTGOING_SMS_mtn", client.id);
+        let mut modem =
+            channel.basic_consume(queue.as_str().into(), "".into(), Default::default(), Default::default()).await.unwrap();
+        let first = modem.next().await.unwrap().unwrap();
+
+        app.operator.delete(&format!("/v1/gateway-clients/{}", client.id)).await.assert_status(204);
+
         let reader = Reader::connect(vhost.url()).await;
-        reader.take(&queue("mtn")).await.ack(Default::default()).await.unwrap();
-        let rows = app.host.database("relay");
-        wait_until("the last of it to be gone", || async {
-            use diesel::prelude::*;
-            let left = rows.read(|conn| Ok::<_, db::DbError>(diesel::sql_query("SELECT client_id FROM gateway_clients").execute(conn)?));
-            left.await.unwrap() == 0
-        })
-        .await;
+        for text in ["two", "three"] {
+            let kept = reader.take(DEAD).await;
+            assert!(String::from_utf8_lossy(&kept.data).contains(text));
+            kept.ack(Default::default()).await.unwrap();
+        }
+        // What it has and does not acknowledge comes back, and is kept as well; then nothing holds the queue.
+        first.nack(BasicNackOptions { requeue: true, ..Default::default() }).await.unwrap();
+        connection.close(200, "gone".into()).await.unwrap();
+        assert!(String::from_utf8_lossy(&reader.take(DEAD).await.data).contains("one"));
+        forgotten(&app).await;
+        app.host.stop().await;
+    }
+
+    async fn a_broker_that_does_not_answer_costs_a_request_its_patience_once(test: TestDb) {
+        let vhost = vhost().await;
+        let between = Between::start(vhost.url()).await;
+        let more = [("relay.amqp_url", &*between.url), ("relay.confirm_timeout", "2s")];
+        let app = TestApp::start_with(&test, &more).await;
+        wait_until("the broker", || async { metric(&app, "broker_connected").await == 1 }).await;
+        let client = app.client(&json!({"operators": ["mtn"]})).await;
+        let data: Vec<Value> = (0..10).map(|number| one("mtn", &number.to_string())).collect();
+        between.freeze();
+        let began = Instant::now();
+
+        let problem = client.post("/sms", &sms(&client, &json!(data))).await.expect(503).problem();
+
+        assert_eq!(problem.errors.len(), 10);
+        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
         app.host.stop().await;
     }
 
@@ -154,6 +212,59 @@ testkit::on_both! {
             let problem = answer.problem();
             assert_eq!((problem.slug(), problem.detail.as_deref()), ("unavailable", Some(detail)));
             app.host.stop().await;
+        }
+    }
+}
+
+/// Waits until nothing of any client is left in the tables.
+async fn forgotten(app: &TestApp) {
+    use diesel::prelude::*;
+    let rows = app.host.database("relay");
+    let left = || async {
+        let count = |conn: &mut db::DbConn| {
+            Ok::<_, db::DbError>(diesel::sql_query("SELECT client_id FROM gateway_clients").execute(conn)?)
+        };
+        rows.read(count).await.unwrap() == 0
+    };
+    wait_until("the last of it to be gone", left).await;
+}
+
+/// A way to the broker on which, from some moment on, nothing gets through, and nobody is told.
+struct Between {
+    url: String,
+    frozen: watch::Sender<bool>,
+}
+
+impl Between {
+    async fn start(broker: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut url: Url = broker.parse().unwrap();
+        let target = ("127.0.0.1", url.port().unwrap());
+        url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        let (frozen, state) = watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(target).await.unwrap();
+                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+                tokio::spawn(carry(near_in, far_out, state.clone()));
+                tokio::spawn(carry(far_in, near_out, state.clone()));
+            }
+        });
+        Self { url: url.into(), frozen }
+    }
+
+    fn freeze(&self) {
+        self.frozen.send_replace(true);
+    }
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut frozen: watch::Receiver<bool>) {
+    let mut octets = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut octets).await {
+        // Until the test ends.
+        let _ = frozen.wait_for(|frozen| !frozen).await;
+        if to.write_all(&octets[..count]).await.is_err() {
+            return;
         }
     }
 }
