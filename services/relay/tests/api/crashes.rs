@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use testkit::database::TestDb;
 use testkit::host::ADMIN_TOKEN;
-use testkit::rabbitmq::RabbitMq;
+use testkit::program::Program;
+use testkit::rabbitmq::{RabbitMq, vhost};
 use testkit::wait::wait_until;
 
 use crate::harness::{Gateway, KEYS, Others, SENDER, mail, program};
@@ -67,5 +69,34 @@ testkit::on_both! {
         for secret in [SENDER, "67712345", "a@b.c", &client.secret, &mail("0-0")[..40], KEYS[0]] {
             assert!(!log.contains(secret), "{secret} is in the log");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_processes_the_one_that_publishes_is_killed_and_the_other_goes_on() {
+    let (test, vhost, others) = (TestDb::postgres().await, vhost().await, Others::start());
+    let mut processes = [(); 2].map(|()| program(&test, &others, &[("relay.amqp_url", vhost.url())]));
+    // One after the other, so that the first has the tables made, and is the one that publishes.
+    for process in &mut processes {
+        process.restart().await.unwrap();
+    }
+    let client =
+        Gateway::register(&processes[0].http.with_token(ADMIN_TOKEN), &processes[0].http, &json!({})).await;
+    let at = |process: &Program| Gateway { http: process.http.clone(), ..client.clone() };
+    let reader = Reader::connect(vhost.url()).await;
+    let mut all = Vec::new();
+    for round in 0..3 {
+        for number in 0..10 {
+            let text = format!("{round}-{number}");
+            at(&processes[number % 2]).forward(&mail(&text)).await.assert_status(200);
+            all.push(text);
+        }
+        // What it was answered for is on its way at best.
+        processes[round % 2].kill();
+        let text = format!("{round}-after");
+        at(&processes[1 - round % 2]).forward(&mail(&text)).await.assert_status(200);
+        all.push(text);
+        sees(&reader, &all[round * 11..]).await;
+        processes[round % 2].restart().await.unwrap();
     }
 }
