@@ -7,6 +7,8 @@
 //!
 //! [`Bus`] opens either the embedded log (SQLite, one process) or Kafka (feature `kafka`).
 
+#[cfg(feature = "amqp")]
+mod amqp;
 mod embedded;
 mod error;
 mod handle;
@@ -22,11 +24,15 @@ pub mod topics;
 mod traits;
 pub mod worker;
 
+#[cfg(feature = "amqp")]
+pub use amqp::{AmqpServer, InvalidAmqp};
 pub use error::BusError;
 pub use handle::Bus;
 #[cfg(feature = "kafka")]
 pub use kafka::{ReadFrom, TopicReader};
 pub use recent::Fingerprint;
 pub use record::{Delivered, Headers, Position, Record, TopicPartition};
-pub use settings::{BusKind, BusSettings, RetentionSettings, SecurityProtocol, SecuritySettings};
+pub use settings::{
+    AmqpTlsSettings, BusKind, BusSettings, RetentionSettings, SecurityProtocol, SecuritySettings,
+};
 pub use traits::{Backend, Consumer, Event, PartitionLag, Producer};

@@ -113,6 +113,21 @@ pub struct SecuritySettings {
     pub ca_file: Option<PathBuf>,
 }
 
+/// How a RabbitMQ at an `amqps://` address is known, and how this side identifies itself beside its password.
+///
+/// The broker's certificate must be signed by a trusted authority and have the name or address that the URL calls it;
+/// there is no setting that turns this off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AmqpTlsSettings {
+    /// PEM file with authorities to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with the certificate of this side and its chain, where the broker wants one.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file with the key of that certificate.
+    pub key_file: Option<PathBuf>,
+}
+
 /// Kafka's `security.protocol`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -202,5 +202,5 @@ fn live(settings: &CommonSettings) -> Result<Live, StartError> {
     if settings.live.url.is_empty() {
         return Ok(Live::in_process());
     }
-    Ok(Live::amqp(settings.live.url.expose())?)
+    Ok(Live::amqp(settings.live.url.expose(), &settings.live.tls)?)
 }

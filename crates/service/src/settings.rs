@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use bus::BusSettings;
+use bus::{AmqpTlsSettings, BusSettings};
 use common::crypto::Secret;
 use config::{Config, ConfigError, Fault};
 use db::{DbSettings, Synchronous};
@@ -283,6 +283,8 @@ impl DatabaseSection {
 pub struct LiveSection {
     /// `amqp://…` or `amqps://…`, shared by all pods; empty: within this process.
     pub url: Secret<String>,
+    /// `[live.tls]`: the certificates of `amqps://`.
+    pub tls: AmqpTlsSettings,
 }
 
 /// The URL under which this process reaches its own listener.

@@ -3,6 +3,8 @@
 //! [`vhost`] makes an empty virtual host on the node that the whole run shares (`SEALPOST_TEST_AMQP`), so that tests
 //! may use the same exchange and queue names. A test that kills its node starts a private [`RabbitMq`].
 
+mod secured;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::process::{self, Daemon, InfraError, ports};
+
+pub use self::secured::SecuredRabbitMq;
 
 /// Variable with the URL of the node that all tests of a run share: `amqp://guest:guest@127.0.0.1:PORT/%2f`.
 pub const SHARED: &str = "SEALPOST_TEST_AMQP";

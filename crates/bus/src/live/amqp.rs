@@ -16,7 +16,6 @@ use std::{
     time::Duration,
 };
 
-use lapin::uri::AMQPUri;
 use tokio::{
     runtime::Handle,
     sync::{Notify, mpsc},
@@ -25,31 +24,32 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{frame::Frame, session::Session};
 use super::{Hub, Live, LiveEvent, LiveTransport, Route};
-use crate::BusError;
+use crate::{AmqpServer, AmqpTlsSettings, BusError};
 
 /// Events that wait for the connection; more are dropped, and the drop is made known.
 const QUEUE: usize = 4096;
 /// Bytes of payload that wait for the connection; most events have none, some carry a message.
 const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// Seconds; a peer that is gone without a word is noticed within twice this.
+const HEARTBEAT: u16 = 10;
+const CONNECTION_TIMEOUT_MS: u64 = 5000;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LAST_BACKOFF: Duration = Duration::from_secs(5);
 
 impl Live {
-    /// Makes a fan-out over the RabbitMQ at `url` (`amqp://` or `amqps://`, with user, password and virtual host). It
-    /// need not be reachable yet. Called within a tokio runtime, where its connection lives.
+    /// Makes a fan-out over the RabbitMQ at `url` (`amqp://` or `amqps://`, with user, password and virtual host), with
+    /// the certificates of `tls`. It need not be reachable yet. Called within a tokio runtime, where its connection lives.
     ///
     /// # Errors
-    /// [`BusError::Settings`] when `url` is not one, or there is no runtime.
-    pub fn amqp(url: &str) -> Result<Self, BusError> {
-        let mut uri: AMQPUri =
-            url.parse().map_err(|_| BusError::Settings("[live] url is not an AMQP URL".into()))?;
-        // A peer that is gone without a word is noticed within twice this.
-        uri.query.heartbeat.get_or_insert(10);
-        uri.query.connection_timeout.get_or_insert(5000);
+    /// [`BusError::Settings`] when `url` is not one, a file cannot be read, or there is no runtime.
+    pub fn amqp(url: &str, tls: &AmqpTlsSettings) -> Result<Self, BusError> {
+        let server = AmqpServer::new(url, tls, HEARTBEAT)
+            .map_err(|error| BusError::Settings(format!("[live] {error}")))?
+            .with_connection_timeout(CONNECTION_TIMEOUT_MS);
         let runtime = Handle::try_current()
             .map_err(|_| BusError::Settings("live events over AMQP need a tokio runtime".into()))?;
         let hub = Hub::new();
-        let transport = AmqpTransport::start(uri, hub.clone(), &runtime);
+        let transport = AmqpTransport::start(server, hub.clone(), &runtime);
         Ok(Self::over(hub, Arc::new(transport)))
     }
 }
@@ -103,11 +103,11 @@ impl Shared {
 }
 
 impl AmqpTransport {
-    fn start(uri: AMQPUri, hub: Arc<Hub>, runtime: &Handle) -> Self {
+    fn start(server: AmqpServer, hub: Arc<Hub>, runtime: &Handle) -> Self {
         let (outgoing, frames) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared::new(hub));
         let stop = CancellationToken::new();
-        let connecting = keep_connected(uri, shared.clone(), frames);
+        let connecting = keep_connected(server, shared.clone(), frames);
         let stopped = stop.clone();
         runtime.spawn(async move {
             tokio::select! {
@@ -142,10 +142,10 @@ impl LiveTransport for AmqpTransport {
     }
 }
 
-async fn keep_connected(uri: AMQPUri, shared: Arc<Shared>, mut frames: mpsc::Receiver<Frame>) {
+async fn keep_connected(server: AmqpServer, shared: Arc<Shared>, mut frames: mpsc::Receiver<Frame>) {
     let mut backoff = FIRST_BACKOFF;
     loop {
-        match Session::open(&uri, &shared).await {
+        match Session::open(&server, &shared).await {
             Ok(mut session) => {
                 tracing::info!("live events: connected to the broker");
                 backoff = FIRST_BACKOFF;

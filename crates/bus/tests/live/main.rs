@@ -2,8 +2,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
+mod tls;
+
 use std::time::Duration;
 
+use bus::AmqpTlsSettings;
 use bus::live::{Live, LiveEvent, LiveNotice, LiveSubscription, shard_of};
 use testkit::{
     rabbitmq::{RabbitMq, Vhost, vhost},
@@ -15,7 +18,7 @@ fn event(key: &str, kind: &str) -> LiveEvent {
 }
 
 async fn pod(url: &str) -> Live {
-    let live = Live::amqp(url).expect("an AMQP URL");
+    let live = Live::amqp(url, &AmqpTlsSettings::default()).expect("an AMQP URL");
     wait_until("a connection", || async { live.is_connected() }).await;
     live
 }
@@ -162,7 +165,8 @@ async fn pods_are_told_when_a_publisher_had_to_drop_events() {
 
 #[tokio::test]
 async fn url_that_is_none_is_refused_without_being_shown() {
-    let error = Live::amqp("http://user:hunter2@host").map(drop).expect_err("not AMQP");
+    let error =
+        Live::amqp("http://user:hunter2@host", &AmqpTlsSettings::default()).map(drop).expect_err("not AMQP");
 
     assert!(!error.to_string().contains("hunter2"));
 }

@@ -1,12 +1,12 @@
 //! The listener of a broker that wants TLS and a password, and everything that a client needs for it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use bus::{SecurityProtocol, SecuritySettings};
 use common::crypto::Secret;
 
-use crate::process::{self, InfraError};
+use crate::certificates::openssl;
+use crate::process::InfraError;
 
 /// Who may come in.
 const USER: &str = "sealpost";
@@ -121,25 +121,4 @@ sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN
             keystore.display()
         )
     }
-}
-
-/// Makes `name.pem` and `name.key`: a certificate for a day and its key.
-fn openssl(folder: &Path, name: &str, more: &[&str]) -> Result<(), InfraError> {
-    let mut openssl = Command::new("openssl");
-    openssl
-        .current_dir(folder)
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "1",
-        ])
-        .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")])
-        .args(more);
-    process::complete("openssl req", &mut openssl)
 }

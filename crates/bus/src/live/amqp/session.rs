@@ -8,18 +8,17 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, ErrorKind,
-    ExchangeKind, PublisherConfirm,
+    BasicProperties, Channel, Confirmation, Connection, Consumer, ErrorKind, ExchangeKind, PublisherConfirm,
     options::{
         BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
         ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
     },
     types::{FieldTable, ShortString},
-    uri::AMQPUri,
 };
 use tokio::sync::mpsc;
 
 use super::{Shared, frame::Frame};
+use crate::AmqpServer;
 use crate::live::Route;
 
 const EXCHANGE: &str = "sealpost.live";
@@ -43,9 +42,8 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects, declares and binds; subscribers are told that they may have missed something.
-    pub(super) async fn open(uri: &AMQPUri, shared: &Arc<Shared>) -> lapin::Result<Self> {
-        let properties = ConnectionProperties::default().with_connection_name("sealpost live events".into());
-        let connection = Connection::connect_uri(uri.clone(), properties).await?;
+    pub(super) async fn open(server: &AmqpServer, shared: &Arc<Shared>) -> lapin::Result<Self> {
+        let connection = server.connect("sealpost live events").await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
