@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::web::Data;
+use bus::AmqpServer;
 use clients::{SyncClient, Timeouts, http_client};
 use common::crypto::Secret;
 use common::models::SharedClock;
@@ -62,7 +63,7 @@ impl service::App for App {
     }
 
     fn build(settings: RelaySettings, platform: &Platform) -> Result<Service, StartError> {
-        let settings = Arc::new(settings.with_broker(&platform.settings.live.url));
+        let settings = Arc::new(settings.with_broker(&platform.settings.live));
         settings.validate()?;
         let mut service = Service::new(Self::NAME);
         let db = platform.database(&Self::section())?;
@@ -119,6 +120,9 @@ impl service::App for App {
     }
 }
 
+/// Seconds, as the known publisher has it; a broker that is gone without a word is noticed within twice this.
+const HEARTBEAT: u16 = 30;
+
 /// The connection to RabbitMQ, where one is configured.
 fn broker(
     settings: &Arc<RelaySettings>,
@@ -136,8 +140,9 @@ fn broker(
         metrics: metrics.clone(),
         wake: Arc::clone(wake),
     };
-    let unusable = || config::ConfigError::invalid("relay.amqp_url", "is not an AMQP URL");
-    Ok(Some(Broker::new(settings.amqp_url.expose(), means).ok_or_else(unusable)?))
+    let server = AmqpServer::new(settings.amqp_url.expose(), &settings.amqp_tls, HEARTBEAT)
+        .map_err(|error| config::ConfigError::invalid("relay.amqp_url", error.to_string()))?;
+    Ok(Some(Broker::new(server, means)))
 }
 
 /// Relay's own user, and those of the settings.

@@ -10,6 +10,7 @@ mod topology;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bus::AmqpServer;
 use common::models::GatewayClientId;
 use common::models::gateway::OperatorKey;
 use db::{Db, DbError};
@@ -65,7 +66,7 @@ pub(crate) struct Identity {
 pub(crate) struct Broker(Arc<Inner>);
 
 struct Inner {
-    uri: AMQPUri,
+    server: AmqpServer,
     link: watch::Sender<Option<Arc<Link>>>,
     db: Db,
     settings: Arc<RelaySettings>,
@@ -83,18 +84,15 @@ pub(crate) struct Means {
 }
 
 impl Broker {
-    /// Makes the handle; [`Broker::run`] connects. `None` for a URL that is none.
-    pub(crate) fn new(url: &str, means: Means) -> Option<Self> {
-        let mut uri: AMQPUri = url.parse().ok()?;
-        // A peer that is gone without a word is noticed within twice this.
-        uri.query.heartbeat.get_or_insert(30);
+    /// Makes the handle; [`Broker::run`] connects.
+    pub(crate) fn new(server: AmqpServer, means: Means) -> Self {
         let Means { db, settings, metrics, wake } = means;
-        Some(Self(Arc::new(Inner { uri, link: watch::Sender::new(None), db, settings, metrics, wake })))
+        Self(Arc::new(Inner { server, link: watch::Sender::new(None), db, settings, metrics, wake }))
     }
 
     /// Whose connection it is.
     pub(crate) fn identity(&self) -> Identity {
-        let AMQPUri { authority, vhost, .. } = &self.0.uri;
+        let AMQPUri { authority, vhost, .. } = self.0.server.uri();
         Identity {
             username: authority.userinfo.username.clone(),
             password: authority.userinfo.password.clone().into(),
@@ -129,7 +127,7 @@ impl Broker {
     /// Makes a connection, declares what should be there, and offers it until it is lost.
     async fn connect(&self) -> Result<(), BrokerError> {
         let inner = &*self.0;
-        let link = Arc::new(Link::open(&inner.uri, inner.settings.confirm_timeout).await?);
+        let link = Arc::new(Link::open(&inner.server, inner.settings.confirm_timeout).await?);
         topology::declare_shared(&link, &inner.settings).await?;
         tracing::info!("connected to RabbitMQ");
         inner.metrics.broker_connected.set(1);

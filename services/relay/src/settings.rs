@@ -5,9 +5,11 @@ mod publisher;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bus::AmqpTlsSettings;
 use common::crypto::{DataKey, Secret};
 use config::{ConfigError, Fault};
 use serde::Deserialize;
+use service::LiveSection;
 use web::Cidr;
 
 pub use crate::domain::platforms::{Platform, Platforms};
@@ -23,6 +25,8 @@ pub struct RelaySettings {
     /// The RabbitMQ of modems and publisher: `amqp://…` or `amqps://…`, with user, password and virtual host. Empty: that of
     /// `live.url`; with neither, there are no queues.
     pub amqp_url: Secret<String>,
+    /// `[relay.amqp_tls]`: the certificates of `amqps://`. With an empty `amqp_url` they are those of `[live.tls]`.
+    pub amqp_tls: AmqpTlsSettings,
     /// Who gets SMS: `amqp`, or the `http://…` address to which they are posted. Empty: `amqp` with a RabbitMQ, else nobody:
     /// they wait.
     pub publisher: Publisher,
@@ -102,6 +106,7 @@ impl Default for RelaySettings {
         Self {
             data_key: Secret::default(),
             amqp_url: Secret::default(),
+            amqp_tls: AmqpTlsSettings::default(),
             publisher: Publisher::default(),
             publisher_key: Secret::default(),
             publisher_exchange: "default-smswithoutborders-exchange".to_owned(),
@@ -138,9 +143,10 @@ impl Default for RelaySettings {
 
 impl RelaySettings {
     /// Fills in what follows from the RabbitMQ of the live fan-out.
-    pub(crate) fn with_broker(mut self, live: &Secret<String>) -> Self {
+    pub(crate) fn with_broker(mut self, live: &LiveSection) -> Self {
         if self.amqp_url.is_empty() {
-            self.amqp_url = live.clone();
+            self.amqp_url = live.url.clone();
+            self.amqp_tls = live.tls.clone();
         }
         if self.publisher == Publisher::Unset && !self.amqp_url.is_empty() {
             self.publisher = Publisher::Amqp;
@@ -255,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_broker_of_the_live_fan_out_is_taken_unless_there_is_another() {
-        let live = Secret::from("amqp://live");
+        let live = LiveSection { url: "amqp://live".into(), ..LiveSection::default() };
         let own = RelaySettings { amqp_url: "amqp://own".into(), ..RelaySettings::default() };
         let http = RelaySettings {
             publisher: Publisher::try_from("http://publisher/publish".to_owned()).unwrap(),
@@ -265,7 +271,7 @@ mod tests {
         assert_eq!(own.with_broker(&live).amqp_url.expose(), "amqp://own");
         assert_eq!(RelaySettings::default().with_broker(&live).amqp_url.expose(), "amqp://live");
         assert_eq!(RelaySettings::default().with_broker(&live).publisher, Publisher::Amqp);
-        assert_eq!(RelaySettings::default().with_broker(&"".into()).publisher, Publisher::Unset);
+        assert_eq!(RelaySettings::default().with_broker(&LiveSection::default()).publisher, Publisher::Unset);
         assert!(matches!(http.with_broker(&live).publisher, Publisher::Http(_)));
     }
 }

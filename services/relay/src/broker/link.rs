@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use bus::AmqpServer;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::uri::AMQPUri;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::time::timeout;
 
 use super::BrokerError;
@@ -19,10 +19,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) async fn open(uri: &AMQPUri, patience: Duration) -> Result<Self, BrokerError> {
+    pub(super) async fn open(server: &AmqpServer, patience: Duration) -> Result<Self, BrokerError> {
         let connect = async {
-            let properties = ConnectionProperties::default().with_connection_name(NAME.into());
-            let connection = Connection::connect_uri(uri.clone(), properties).await?;
+            let connection = server.connect(NAME).await?;
             let publishing = connection.create_channel().await?;
             publishing.confirm_select(ConfirmSelectOptions::default()).await?;
             Ok(Self { connection, publishing, patience })

@@ -12,4 +12,5 @@ mod listing;
 mod outgoing;
 mod publishing;
 mod seeds;
+mod tls;
 mod twilio;
