@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use actix_web::web::Data;
 use bus::AmqpServer;
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub(crate) broker: Option<Broker>,
     /// Users of RabbitMQ who may do everything, with their passwords.
     pub(crate) broker_users: Arc<BTreeMap<String, Secret<String>>>,
+    /// SMS that waited for the publisher at the last sweep.
+    pub(crate) waiting: Arc<AtomicI64>,
     /// Told when there is something for the publisher.
     pub(crate) wake: Arc<Notify>,
     pub(crate) clock: SharedClock,
@@ -76,6 +79,7 @@ impl service::App for App {
             sync: platform.sync.clone(),
             broker_users: Arc::new(broker_users(&settings, broker.as_ref())),
             broker: broker.clone(),
+            waiting: Arc::default(),
             wake,
             clock: platform.clock.clone(),
             limits: platform.limits.clone(),

@@ -33,6 +33,7 @@ pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
     config
         .app_data(broker_access::InternalListener)
         .service(internal::seeds)
+        .service(internal::revive)
         .service(gateway_clients::register)
         .service(gateway_clients::list)
         .service(gateway_clients::rotate)

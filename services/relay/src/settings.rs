@@ -85,6 +85,15 @@ pub struct RelaySettings {
     pub rotation_grace: Duration,
     /// SMS of one `POST /sms` at most.
     pub max_outgoing: usize,
+    /// Longest text of an SMS for a modem, in characters: ten parts of 153 unless set.
+    pub max_outgoing_chars: usize,
+    /// Longest text of an SMS that comes in, in bytes.
+    pub max_text_bytes: usize,
+    /// SMS that may wait for the publisher, as counted with each sweep; with so many, more are answered 503.
+    pub max_waiting: u32,
+    /// How long an SMS that was given up is kept for an operator, who may have it tried again.
+    #[serde(with = "humantime_serde")]
+    pub dead_retention: Duration,
     /// Users of RabbitMQ beside relay's own who may do everything in its virtual host, with their passwords: the publisher.
     pub rabbitmq_users: BTreeMap<String, Secret<String>>,
     /// From where RabbitMQ may ask on the public listener, as addresses or CIDR blocks. Empty: on the internal one alone.
@@ -131,6 +140,10 @@ impl Default for RelaySettings {
             max_clients: 10_000,
             rotation_grace: Duration::ZERO,
             max_outgoing: 100,
+            max_outgoing_chars: 1530,
+            max_text_bytes: 16 * 1024,
+            max_waiting: 1_000_000,
+            dead_retention: 90 * DAY,
             rabbitmq_users: BTreeMap::new(),
             rabbitmq_public_from: Vec::new(),
             batch: 256,
@@ -204,6 +217,9 @@ impl RelaySettings {
             (u64::from(self.client_seeds), "client_seeds"),
             (u64::from(self.max_clients), "max_clients"),
             (self.max_outgoing as u64, "max_outgoing"),
+            (self.max_outgoing_chars as u64, "max_outgoing_chars"),
+            (self.max_text_bytes as u64, "max_text_bytes"),
+            (u64::from(self.max_waiting), "max_waiting"),
             (self.batch as u64, "batch"),
             (self.queue as u64, "queue"),
             (u64::from(self.sweep_batch), "sweep_batch"),
@@ -218,6 +234,7 @@ impl RelaySettings {
             (self.publish_longest_pause, "publish_longest_pause"),
             (self.publish_max_age, "publish_max_age"),
             (self.dedupe_window, "dedupe_window"),
+            (self.dead_retention, "dead_retention"),
             (self.seed_ttl, "seed_ttl"),
             (self.seed_retention, "seed_retention"),
             (self.sweep_every, "sweep_every"),

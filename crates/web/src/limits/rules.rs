@@ -149,6 +149,10 @@ rules! {
     OperatorAddress = operator_address { size: 20, refill: secs(10) }
     /// Registrations of where a device is pushed to, by its token.
     NotifyPushDevice = notify_push_device { size: 20, refill: secs(30) }
+    /// Calls of a gateway client: SMS that it hands in, SMS for modems, pings of up to some hundred modems.
+    GatewayClient = gateway_client { size: 5000, refill: Duration::from_millis(5) }
+    /// Lists of gateway clients and modems, by the address of whoever asks.
+    GatewayListAddress = gateway_list_address { size: 300, refill: Duration::from_millis(200) }
 }
 
 #[cfg(test)]

@@ -40,6 +40,15 @@ pub(crate) enum RelayError {
         /// What the settings allow.
         limit: u32,
     },
+    /// The text is longer than any SMS.
+    #[error("the text of an SMS has {limit} bytes at most")]
+    TooLong {
+        /// What the settings allow.
+        limit: usize,
+    },
+    /// As many SMS wait for the publisher as may.
+    #[error("too many SMS wait for the publisher")]
+    Full,
     /// The text is no encrypted message.
     #[error("the text is not an encrypted message")]
     Undecodable,
@@ -73,10 +82,11 @@ impl AsProblem for RelayError {
             Self::TooManySeeds { .. } => ProblemKind::Unprocessable("too-many-seeds"),
             Self::NoClient => ProblemKind::NotFound("gateway-client-not-found"),
             Self::TooManyClients { .. } => ProblemKind::Unprocessable("too-many-gateway-clients"),
+            Self::TooLong { .. } => ProblemKind::TooLarge,
             Self::Undecodable => ProblemKind::Invalid,
             Self::NotTheSenders => ProblemKind::Forbidden("not-the-senders"),
             // Whatever it is about, the SMS was not stored and can be handed in again.
-            Self::Keys(_) | Self::Broker(_) => ProblemKind::Unavailable,
+            Self::Full | Self::Keys(_) | Self::Broker(_) => ProblemKind::Unavailable,
             Self::Random(_) => ProblemKind::Internal,
             Self::Limited(error) => error.kind(),
             Self::Db(error) => error.kind(),
@@ -87,6 +97,7 @@ impl AsProblem for RelayError {
         match self {
             Self::Limited(error) => error.retry_after(),
             Self::Db(error) => error.retry_after(),
+            Self::Full => Some(Duration::from_secs(60)),
             Self::Keys(_) | Self::Broker(_) => Some(Duration::from_secs(2)),
             _ => None,
         }

@@ -1,4 +1,6 @@
-//! What time alone changes: modems that are gone, SMS that cannot come again, queues of revoked clients, gauges.
+//! What time alone changes: modems that are gone, SMS that cannot come again or were given up long ago, queues of revoked clients, gauges.
+
+use std::sync::atomic::Ordering;
 
 use super::RelayError;
 use crate::app::State;
@@ -12,7 +14,10 @@ pub(crate) async fn sweep(state: State) -> Result<(), RelayError> {
     while db.write(move |conn| seeds::prune(conn, gone, limit)).await? >= full {}
     let passed = now - settings.dedupe_window;
     while db.write(move |conn| incoming::prune(conn, passed, limit)).await? >= full {}
+    let kept = now - settings.dead_retention;
+    while db.write(move |conn| incoming::prune_dead(conn, kept, limit)).await? >= full {}
     let counts = db.read(incoming::counts).await?;
+    state.waiting.store(counts.waiting, Ordering::Relaxed);
     state.metrics.incoming_waiting.set(counts.waiting);
     state.metrics.incoming_dead.set(counts.dead);
     if let Some(broker) = &state.broker {

@@ -3,6 +3,8 @@
 //! What must hold: an answer that says yes means that the SMS is on disk; the same text of the same sender within the
 //! window is one SMS, and is looked at once.
 
+use std::sync::atomic::Ordering;
+
 use common::crypto::Secret;
 use common::models::{E164, GatewayClientId};
 
@@ -25,14 +27,14 @@ pub(crate) struct Sms {
 /// Takes an SMS in.
 ///
 /// # Errors
-/// [`RelayError::Undecodable`], [`RelayError::NotTheSenders`]; [`RelayError::Keys`] and [`RelayError::Db`] when it is to be
-/// handed in again.
+/// [`RelayError::TooLong`], [`RelayError::Undecodable`], [`RelayError::NotTheSenders`]; [`RelayError::Full`],
+/// [`RelayError::Keys`] and [`RelayError::Db`] when it is to be handed in again.
 pub(crate) async fn take(state: &State, sms: Sms) -> Result<Stored, RelayError> {
     let taken = admit(state, sms).await;
     let outcome = match &taken {
         Ok(Stored::New) => "stored",
         Ok(Stored::Duplicate) => "duplicate",
-        Err(RelayError::Undecodable) => "undecodable",
+        Err(RelayError::TooLong { .. } | RelayError::Undecodable) => "undecodable",
         Err(RelayError::NotTheSenders) => "not_the_senders",
         Err(_) => "failed",
     };
@@ -43,13 +45,38 @@ pub(crate) async fn take(state: &State, sms: Sms) -> Result<Stored, RelayError> 
     taken
 }
 
+/// Has all SMS that were given up tried again, as if they had come now; tells how many there were.
+///
+/// # Errors
+/// [`RelayError::Db`]; what was changed by then stays so.
+pub(crate) async fn revive(state: &State) -> Result<u64, RelayError> {
+    let batch = state.settings.sweep_batch;
+    let mut revived = 0;
+    loop {
+        let now = state.clock.now();
+        let some = state.db.write(move |conn| incoming::revive(conn, i64::from(batch), now)).await?;
+        revived += some as u64;
+        if some < batch as usize {
+            break;
+        }
+    }
+    state.wake.notify_one();
+    Ok(revived)
+}
+
 async fn admit(state: &State, sms: Sms) -> Result<Stored, RelayError> {
     let Sms { sender, text, client } = sms;
-    let text = text.trim();
+    let (text, limit) = (text.trim(), state.settings.max_text_bytes);
+    if text.len() > limit {
+        return Err(RelayError::TooLong { limit });
+    }
     let encrypted = sms_text::split(text).ok_or(RelayError::Undecodable)?;
     let id = state.seal.id(&sender, text);
     if is_known(state, id.clone()).await? {
         return Ok(Stored::Duplicate);
+    }
+    if state.waiting.load(Ordering::Relaxed) >= i64::from(state.settings.max_waiting) {
+        return Err(RelayError::Full);
     }
     let keys = keys_of(state, &sender).await?;
     let read = encrypted.read(&keys, &state.settings.platforms).ok_or(RelayError::NotTheSenders)?;

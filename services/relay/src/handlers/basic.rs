@@ -4,20 +4,23 @@ use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use web::Rule;
 use zeroize::Zeroizing;
 
 use crate::app::State;
 use crate::domain::{RelayError, clients};
 use crate::store::clients::ClientRow;
 
-/// Finds the client that calls.
+/// Finds the client that calls, and counts the call.
 ///
 /// # Errors
-/// [`RelayError::BadCredentials`] without credentials, or with wrong ones.
+/// [`RelayError::BadCredentials`] without credentials, or with wrong ones; [`RelayError::Limited`].
 pub(super) async fn caller(state: &State, request: &HttpRequest) -> Result<ClientRow, RelayError> {
     let given = credentials(request).ok_or(RelayError::BadCredentials)?;
     let (id, secret) = given.split_once(':').ok_or(RelayError::BadCredentials)?;
-    clients::authenticate(state, id, secret).await
+    let client = clients::authenticate(state, id, secret).await?;
+    state.limits.take(Rule::GatewayClient, client.client_id)?;
+    Ok(client)
 }
 
 fn credentials(request: &HttpRequest) -> Option<Zeroizing<String>> {

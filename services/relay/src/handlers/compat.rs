@@ -3,6 +3,7 @@
 
 mod fields;
 pub(crate) mod intake;
+mod lists;
 mod refusal;
 pub(crate) mod seeds;
 pub(crate) mod sms;

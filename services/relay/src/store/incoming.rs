@@ -152,12 +152,32 @@ pub(crate) fn counts(conn: &mut DbConn) -> Result<Counts, DbError> {
     Ok(Counts { waiting: of(WAITING)?, dead: of(DEAD)? })
 }
 
+/// Has up to `limit` SMS that were given up tried again, as if they had come now; returns how many.
+pub(crate) fn revive(conn: &mut DbConn, limit: i64, now: UnixMillis) -> Result<usize, DbError> {
+    let revive = diesel::sql_query(
+        "UPDATE incoming SET state = 'waiting', received_at = $1, attempts = 0, next_attempt_at = $1, ended_at = NULL \
+         WHERE state = 'dead' AND message_id IN (SELECT message_id FROM incoming WHERE state = 'dead' \
+         ORDER BY ended_at LIMIT $2)",
+    );
+    let revive = revive.bind::<BigInt, _>(now).bind::<BigInt, _>(limit);
+    Ok(on_backend!(conn, |c| revive.execute(c))?)
+}
+
 /// Removes up to `limit` rows that only kept repetitions out of a window that has passed; returns how many.
 pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis, limit: i64) -> Result<usize, DbError> {
+    prune_ended(conn, PUBLISHED, before, limit)
+}
+
+/// Removes up to `limit` SMS that were given up before `before`; returns how many.
+pub(crate) fn prune_dead(conn: &mut DbConn, before: UnixMillis, limit: i64) -> Result<usize, DbError> {
+    prune_ended(conn, DEAD, before, limit)
+}
+
+fn prune_ended(conn: &mut DbConn, state: &str, before: UnixMillis, limit: i64) -> Result<usize, DbError> {
     let prune = diesel::sql_query(
-        "DELETE FROM incoming WHERE message_id IN (SELECT message_id FROM incoming WHERE state = 'published' \
-         AND ended_at < $1 ORDER BY ended_at LIMIT $2) AND state = 'published'",
+        "DELETE FROM incoming WHERE message_id IN (SELECT message_id FROM incoming WHERE state = $1 \
+         AND ended_at < $2 ORDER BY ended_at LIMIT $3) AND state = $1",
     );
-    let prune = prune.bind::<BigInt, _>(before).bind::<BigInt, _>(limit);
+    let prune = prune.bind::<Text, _>(state).bind::<BigInt, _>(before).bind::<BigInt, _>(limit);
     Ok(on_backend!(conn, |c| prune.execute(c))?)
 }

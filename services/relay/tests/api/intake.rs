@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::clock::FakeClock;
+use testkit::wait::wait_until;
 
 use crate::harness::{KEYS, SENDER, TestApp, encrypted, mail};
+use crate::publishing::metric;
 
 const PATH: &str = "/sms/platform/gateway-client";
 
@@ -102,6 +104,50 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
+    async fn texts_and_the_table_of_those_that_wait_have_their_bounds(test: TestDb) {
+        let app = TestApp::start_with(&test, &[("relay.max_text_bytes", "200"), ("relay.max_waiting", "1")]).await;
+        let client = app.client(&json!({})).await;
+        client.forward(&mail("first")).await.assert_status(200);
+        wait_until("it to be counted", || async { metric(&app, "incoming_waiting").await == 1 }).await;
+
+        let second = client.forward(&mail("second")).await.expect(503);
+        let again = client.forward(&mail("first")).await;
+        let long = client.forward(&mail(&"x".repeat(200))).await.expect(413);
+
+        assert!(second.header("retry-after").is_some());
+        again.assert_status(200);
+        assert_eq!(long.text(), "the text of an SMS has 200 bytes at most");
+        app.host.stop().await;
+    }
+
+    async fn calls_of_a_client_and_looks_at_lists_are_limited(test: TestDb) {
+        let hour = "1h";
+        let limits = [
+            ("limits.enabled", "true"),
+            ("limits.gateway_client.size", "2"),
+            ("limits.gateway_client.refill", hour),
+            ("limits.gateway_list_address.size", "6"),
+            ("limits.gateway_list_address.refill", hour),
+        ];
+        let app = TestApp::start_with(&test, &limits).await;
+        let (one, two) = (app.client(&json!({})).await, app.client(&json!({})).await);
+
+        one.forward(&mail("one")).await.assert_status(200);
+        one.ping("624011234567890", SENDER, "seed").await.assert_status(200);
+        let third = one.forward(&mail("two")).await.expect(429);
+        two.forward(&mail("two")).await.assert_status(200);
+        let lists = ["/seeds", "/seeders", "/seeds/1", "/v3/clients", "/v3/clients/countries", "/v3/clients/x/operators"];
+        for list in lists {
+            app.host.http.get(list).await.assert_status(200);
+        }
+
+        assert!(third.header("retry-after").is_some());
+        for list in lists.into_iter().chain(["/v3/clients/+237677123456/tests"]) {
+            app.host.http.get(list).await.assert_status(429);
+        }
+        app.host.stop().await;
+    }
+
     async fn without_a_publisher_sms_wait_and_lie_sealed(test: TestDb) {
         let app = TestApp::start(&test).await;
         let client = app.client(&json!({})).await;
@@ -118,7 +164,7 @@ testkit::on_both! {
         }
         let published = publisher.has(1).await;
         assert_eq!(published, [json!({"MSISDN": SENDER, "message": "g:a@b.c:::Hi:waits for long"})]);
-        testkit::wait::wait_until("the text to be gone", || async { sealed(&app).await == [Vec::<u8>::new()] }).await;
+        wait_until("the text to be gone", || async { sealed(&app).await == [Vec::<u8>::new()] }).await;
         app.host.stop().await;
     }
 }

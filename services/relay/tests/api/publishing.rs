@@ -9,6 +9,7 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use openssl::symm::{Cipher, decrypt};
 use serde_json::{Value, json};
 use testkit::clock::FakeClock;
+use testkit::host::ADMIN_TOKEN;
 use testkit::rabbitmq::{Vhost, vhost};
 use testkit::wait::{wait_for, wait_until};
 
@@ -187,6 +188,38 @@ testkit::on_both! {
         client.forward(&mail("old")).await.assert_status(200);
         others.has(1).await;
         wait_until("its life", || async { metric(&app, "incoming_dead").await == 0 }).await;
+        app.host.stop().await;
+    }
+
+    async fn what_was_given_up_is_tried_again_by_an_operator_or_goes_in_the_end(test: TestDb) {
+        let others = Others::start();
+        let clock = FakeClock::default();
+        let more = [("relay.publisher", &*others.publisher()), ("relay.publish_max_age", "1h"), ("relay.dead_retention", "1d")];
+        let app = TestApp::start_at(&test, &more, clock.shared()).await;
+        let client = app.client(&json!({})).await;
+        let dead = async |count| wait_until("its end", || async { metric(&app, "incoming_dead").await == count }).await;
+        others.refuse(true);
+        client.forward(&mail("old")).await.assert_status(200);
+        clock.advance(Duration::from_secs(3600));
+        dead(1).await;
+        let path = "/internal/relay/v1/incoming/revive";
+        app.host.internal.with_token("no operator").post(path, &json!({})).await.assert_status(401);
+
+        others.refuse(false);
+        let operator = app.host.internal.with_token(ADMIN_TOKEN);
+        let revived = operator.post(path, &json!({})).await.expect(200).value();
+
+        assert_eq!(revived, json!({"revived": 1}));
+        assert_eq!(others.has(1).await[0]["message"], "g:a@b.c:::Hi:old");
+        dead(0).await;
+        others.refuse(true);
+        client.forward(&mail("older")).await.assert_status(200);
+        clock.advance(Duration::from_secs(3600));
+        dead(1).await;
+        clock.advance(Duration::from_secs(24 * 3600 + 1));
+        dead(0).await;
+        others.refuse(false);
+        assert_eq!(operator.post(path, &json!({})).await.expect(200).value(), json!({"revived": 0}));
         app.host.stop().await;
     }
 

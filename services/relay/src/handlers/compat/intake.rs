@@ -30,7 +30,8 @@ pub(super) const PUBLISHED: &str = "message published successfully";
     responses(
         (status = 200, body = String, description = "`message published successfully`; empty TwiML for Twilio", content_type = "text/plain"),
         (status = 400, description = "`missing key - text`, `missing key - MSISDN`, `invalid data type, json expected`, or no encrypted message"),
-        (status = 401), (status = 403, description = "not a message of this sender, or a wrong signature"), (status = 503),
+        (status = 401), (status = 403, description = "not a message of this sender, or a wrong signature"),
+        (status = 413), (status = 429), (status = 503),
     ), security(("gatewayClient" = [])))]
 #[post("/sms/platform/{platform}")]
 pub(crate) async fn take(

@@ -3,9 +3,11 @@
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{Error, HttpRequest, HttpResponse, get, post};
 use common::models::gateway::{Seed, SeedKind};
+use web::ClientAddr;
 
 use super::super::basic;
 use super::fields::Fields;
+use super::lists;
 use super::refusal::Refusal;
 use crate::app::State;
 use crate::domain::pings::{self, Ping};
@@ -18,7 +20,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
     description = "`IMSI`, `MSISDN`, `seed_type` (`seed` or `seeder`)"),
     responses(
         (status = 200, body = String, description = "the time of the ping: seconds since 1970", content_type = "text/plain"),
-        (status = 400), (status = 401), (status = 403, description = "another client's IMSI"), (status = 422), (status = 503),
+        (status = 400), (status = 401), (status = 403, description = "another client's IMSI"), (status = 422), (status = 429), (status = 503),
     ), security(("gatewayClient" = [])))]
 #[post("/seeds/ping")]
 pub(crate) async fn ping(
@@ -36,7 +38,7 @@ pub(crate) async fn ping(
 #[utoipa::path(tag = "seeds", request_body(content = String, content_type = "application/json",
     description = "`IMSI`, `MSISDN`"),
     responses(
-        (status = 200), (status = 400), (status = 401), (status = 403), (status = 422), (status = 503),
+        (status = 200), (status = 400), (status = 401), (status = 403), (status = 422), (status = 429), (status = 503),
     ), security(("gatewayClient" = [])))]
 #[post("/seeds")]
 pub(crate) async fn introduce(
@@ -67,20 +69,28 @@ async fn pinged(
 }
 
 /// Lists the modems that are there.
-#[utoipa::path(tag = "seeds", responses((status = 200, body = Vec<Seed>), (status = 503)))]
+#[utoipa::path(tag = "seeds", responses((status = 200, body = Vec<Seed>), (status = 429), (status = 503)))]
 #[get("/seeds")]
-pub(crate) async fn list(state: Data<State>, request: HttpRequest) -> HttpResponse {
-    listed(&state, &request, None).await
+pub(crate) async fn list(state: Data<State>, request: HttpRequest, asks: ClientAddr) -> HttpResponse {
+    listed(&state, &request, asks, None).await
 }
 
 /// Lists the modems that are there and tell others their numbers.
-#[utoipa::path(tag = "seeds", responses((status = 200, body = Vec<Seed>), (status = 503)))]
+#[utoipa::path(tag = "seeds", responses((status = 200, body = Vec<Seed>), (status = 429), (status = 503)))]
 #[get("/seeders")]
-pub(crate) async fn list_seeders(state: Data<State>, request: HttpRequest) -> HttpResponse {
-    listed(&state, &request, Some(SeedKind::Seeder)).await
+pub(crate) async fn list_seeders(state: Data<State>, request: HttpRequest, asks: ClientAddr) -> HttpResponse {
+    listed(&state, &request, asks, Some(SeedKind::Seeder)).await
 }
 
-async fn listed(state: &State, request: &HttpRequest, kind: Option<SeedKind>) -> HttpResponse {
+async fn listed(
+    state: &State,
+    request: &HttpRequest,
+    asks: ClientAddr,
+    kind: Option<SeedKind>,
+) -> HttpResponse {
+    if let Err(refusal) = lists::limit(state, asks) {
+        return refusal.into_text();
+    }
     let rows = match pings::active(state, kind).await {
         Ok(rows) => rows,
         Err(error) => return Refusal::from(error).into_text(),
@@ -92,9 +102,17 @@ async fn listed(state: &State, request: &HttpRequest, kind: Option<SeedKind>) ->
 
 /// Gives the number of a modem that is there; an empty text when it is not.
 #[utoipa::path(tag = "seeds", params(("imsi" = String, Path, description = "the IMSI, or what stands for it in the list")),
-    responses((status = 200, body = String, content_type = "text/plain"), (status = 503)))]
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 429), (status = 503)))]
 #[get("/seeds/{imsi}")]
-pub(crate) async fn number(state: Data<State>, request: HttpRequest, imsi: Path<String>) -> HttpResponse {
+pub(crate) async fn number(
+    state: Data<State>,
+    request: HttpRequest,
+    asks: ClientAddr,
+    imsi: Path<String>,
+) -> HttpResponse {
+    if let Err(refusal) = lists::limit(&state, asks) {
+        return refusal.into_text();
+    }
     let name = if shows_imsi(&state, &request).await {
         SeedName::Imsi(imsi.into_inner())
     } else {

@@ -15,9 +15,6 @@ use crate::broker::BrokerError;
 use crate::domain::RelayError;
 use crate::domain::outgoing::{self, Outgoing};
 
-/// Characters of an SMS at most: 10 parts of 153.
-const MAX_TEXT: usize = 1530;
-
 /// Digits of a number at most; modems dial short codes and national numbers as well.
 const MAX_NUMBER: usize = 15;
 
@@ -30,6 +27,7 @@ const MAX_NUMBER: usize = 15;
         (status = 400, description = "`invalid json`, `auth ID missing`, `data missing`"),
         (status = 401), (status = 403, description = "another client's id"),
         (status = 422, body = Problem, description = "`not-all-queued`"),
+        (status = 429),
         (status = 503, body = Problem, description = "without RabbitMQ, or while it is away"),
     ), security(("gatewayClient" = [])))]
 #[post("/sms")]
@@ -70,7 +68,7 @@ async fn sent(
     let mut errors = Vec::new();
     let mut wanted = Vec::new();
     for (number, element) in data.iter().enumerate() {
-        match read(element) {
+        match read(element, state.settings.max_outgoing_chars) {
             Ok(outgoing) => wanted.push((number, outgoing)),
             Err(detail) => errors.push(fault(number, detail)),
         }
@@ -99,7 +97,7 @@ async fn sent(
     Ok(Some(Failure::problem(problem).with_errors(errors.into_iter().map(|(_, error)| error))))
 }
 
-fn read(element: &Value) -> Result<Outgoing, String> {
+fn read(element: &Value, limit: usize) -> Result<Outgoing, String> {
     let text = |name: &str| element.get(name).and_then(Value::as_str);
     let operator = text("isp").or_else(|| text("operator_name")).ok_or("isp missing")?;
     let number = text("number").ok_or("number missing")?.trim();
@@ -108,8 +106,8 @@ fn read(element: &Value) -> Result<Outgoing, String> {
     if !(3..=MAX_NUMBER).contains(&digits.len()) || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
         return Err("number: 3 to 15 digits, perhaps behind a +".to_owned());
     }
-    if !(1..=MAX_TEXT).contains(&message.chars().count()) {
-        return Err(format!("text: 1 to {MAX_TEXT} characters"));
+    if !(1..=limit).contains(&message.chars().count()) {
+        return Err(format!("text: 1 to {limit} characters"));
     }
     let operator = operator.trim().parse().map_err(|error| format!("isp: {error}"))?;
     Ok(Outgoing { operator, sms: ModemSms { text: message.to_owned(), number: number.to_owned() } })

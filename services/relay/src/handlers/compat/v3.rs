@@ -8,10 +8,11 @@ use common::models::E164;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
+use web::ClientAddr;
 
 use self::paging::Page;
-use super::intake;
 use super::refusal::Refusal;
+use super::{intake, lists};
 use crate::app::State;
 use crate::domain::RelayError;
 use crate::store::clients::ClientRow;
@@ -67,21 +68,28 @@ impl From<ClientRow> for Listed {
 /// Lists gateway clients with a number.
 #[utoipa::path(tag = "v3", params(ListQuery), responses(
     (status = 200, body = Vec<Listed>, description = "headers `X-Total-Count`, `X-Page`, `X-Per-Page`, `Link`"),
-    (status = 400, description = "`{\"error\"}`"), (status = 503, description = "`{\"error\"}`"),
+    (status = 400, description = "`{\"error\"}`"), (status = 429), (status = 503, description = "`{\"error\"}`"),
 ))]
 #[get("/v3/clients")]
 pub(crate) async fn clients(
     state: Data<State>,
     request: HttpRequest,
+    asks: ClientAddr,
     query: Query<ListQuery>,
 ) -> HttpResponse {
-    match listed(&state, &request, &query).await {
+    match listed(&state, &request, asks, &query).await {
         Ok(answer) => answer,
         Err(refusal) => refusal.into_json(),
     }
 }
 
-async fn listed(state: &State, request: &HttpRequest, query: &ListQuery) -> Result<HttpResponse, Refusal> {
+async fn listed(
+    state: &State,
+    request: &HttpRequest,
+    asks: ClientAddr,
+    query: &ListQuery,
+) -> Result<HttpResponse, Refusal> {
+    lists::limit(state, asks)?;
     let page = Page::read(query.page.as_deref(), query.per_page.as_deref())?;
     let since = query.last_published_date.as_deref().map(paging::day).transpose()?;
     let filter = Filter {
@@ -106,15 +114,20 @@ async fn listed(state: &State, request: &HttpRequest, query: &ListQuery) -> Resu
     ("msisdn" = String, Path, description = "the number of the client"),
     ("page" = Option<String>, Query, description = "from 1"),
     ("per_page" = Option<String>, Query, description = "10 unless given"),
-), responses((status = 200), (status = 400), (status = 404, description = "`{\"error\"}`"), (status = 503)))]
+), responses((status = 200), (status = 400), (status = 404, description = "`{\"error\"}`"), (status = 429), (status = 503)))]
 #[get("/v3/clients/{msisdn}/tests")]
 pub(crate) async fn tests(
     state: Data<State>,
     request: HttpRequest,
     msisdn: Path<String>,
+    asks: ClientAddr,
     query: Query<ListQuery>,
 ) -> HttpResponse {
-    match tested(&state, &request, &msisdn, &query).await {
+    let tested = async {
+        lists::limit(&state, asks)?;
+        tested(&state, &request, &msisdn, &query).await
+    };
+    match tested.await {
         Ok(answer) => answer,
         Err(refusal) => refusal.into_json(),
     }
@@ -135,17 +148,23 @@ async fn tested(
 }
 
 /// Lists the countries of gateway clients.
-#[utoipa::path(tag = "v3", responses((status = 200, body = Vec<String>), (status = 503)))]
+#[utoipa::path(tag = "v3", responses((status = 200, body = Vec<String>), (status = 429), (status = 503)))]
 #[get("/v3/clients/countries")]
-pub(crate) async fn countries(state: Data<State>) -> HttpResponse {
+pub(crate) async fn countries(state: Data<State>, asks: ClientAddr) -> HttpResponse {
+    if let Err(refusal) = lists::limit(&state, asks) {
+        return refusal.into_json();
+    }
     names(state.db.read(|conn| Ok::<_, RelayError>(listing::countries(conn)?)).await)
 }
 
 /// Lists the operators of gateway clients in a country.
 #[utoipa::path(tag = "v3", params(("country" = String, Path, description = "its English name, in whatever case")),
-    responses((status = 200, body = Vec<String>), (status = 503)))]
+    responses((status = 200, body = Vec<String>), (status = 429), (status = 503)))]
 #[get("/v3/clients/{country}/operators")]
-pub(crate) async fn operators(state: Data<State>, country: Path<String>) -> HttpResponse {
+pub(crate) async fn operators(state: Data<State>, asks: ClientAddr, country: Path<String>) -> HttpResponse {
+    if let Err(refusal) = lists::limit(&state, asks) {
+        return refusal.into_json();
+    }
     names(state.db.read(move |conn| Ok::<_, RelayError>(listing::operators(conn, &country)?)).await)
 }
 
@@ -161,7 +180,7 @@ fn names(found: Result<Vec<String>, RelayError>) -> HttpResponse {
     description = "`text` (encrypted), `MSISDN` or `address`"),
     responses(
         (status = 200, description = "`{\"publisher_response\"}`"),
-        (status = 400, description = "`{\"error\"}`"), (status = 401), (status = 403), (status = 503),
+        (status = 400, description = "`{\"error\"}`"), (status = 401), (status = 403), (status = 413), (status = 429), (status = 503),
     ), security(("gatewayClient" = [])))]
 #[post("/v3/publish")]
 pub(crate) async fn publish(
