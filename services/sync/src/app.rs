@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     /// Places for websockets of new devices.
     pub(crate) seats: Seats,
+    /// Places for websockets that show a session.
+    pub(crate) places: Seats,
 }
 
 /// A deleted account takes its devices with it.
@@ -100,6 +102,7 @@ impl service::App for App {
             clock: platform.clock.clone(),
             limits: platform.limits.clone(),
             seats: Seats::new(settings.provisioning.max_sockets),
+            places: Seats::new(settings.max_sockets),
             key: private,
             data_key: data,
             settings: Arc::new(settings),

@@ -50,6 +50,11 @@ pub struct SyncSettings {
     pub platforms: Vec<PlatformSettings>,
     /// Synchronized devices of one user; over it, the one that synchronized first is forgotten.
     pub max_devices: u16,
+    /// Websockets of this process that show a session; more are answered 503.
+    pub max_sockets: usize,
+    /// How long relay may take to list the gateway clients for a device that synchronizes.
+    #[serde(with = "humantime_serde")]
+    pub seeds_timeout: Duration,
     /// Largest body of a handshake or a verification, in bytes.
     pub max_body_bytes: usize,
     /// How often a websocket looks at its session without being told that something has changed.
@@ -88,6 +93,8 @@ impl Default for SyncSettings {
             user_api: None,
             platforms: Vec::new(),
             max_devices: 32,
+            max_sockets: 10_000,
+            seeds_timeout: Duration::from_secs(1),
             max_body_bytes: 64 * 1024,
             recheck: Duration::from_secs(2),
             process_check: Duration::from_secs(5),
@@ -150,6 +157,7 @@ impl SyncSettings {
         let counts = [
             (usize::from(self.session_change_limit), "session_change_limit"),
             (usize::from(self.max_devices), "max_devices"),
+            (self.max_sockets, "max_sockets"),
             (self.max_body_bytes, "max_body_bytes"),
             (self.sweep_batch as usize, "sweep_batch"),
         ];
@@ -159,6 +167,7 @@ impl SyncSettings {
         let times = [
             (self.session_sleep_timeout, "session_sleep_timeout"),
             (self.session_paused_timeout, "session_paused_timeout"),
+            (self.seeds_timeout, "seeds_timeout"),
             (self.recheck, "recheck"),
             (self.process_check, "process_check"),
             (self.sweep_every, "sweep_every"),

@@ -47,6 +47,9 @@ pub(crate) enum SyncError {
     /// The one who keeps the accounts cannot be asked.
     #[error("the accounts cannot be asked")]
     Accounts(#[source] UserApiError),
+    /// This process shows as many sessions as it may.
+    #[error("too many sessions are shown at the moment")]
+    Busy,
     /// A key in the table that does not open.
     #[error("a shared key in the table: {0}")]
     Sealed(#[from] NotOurs),
@@ -78,7 +81,7 @@ impl AsProblem for SyncError {
             Self::TooManyGuesses { .. } => ProblemKind::RateLimited,
             Self::NoUser => ProblemKind::NotFound("user-not-found"),
             Self::NoDevice => ProblemKind::NotFound("device-not-found"),
-            Self::Accounts(_) => ProblemKind::Unavailable,
+            Self::Accounts(_) | Self::Busy => ProblemKind::Unavailable,
             Self::Sealed(_) | Self::Random(_) => ProblemKind::Internal,
             Self::Limited(error) => error.kind(),
             Self::Db(error) => error.kind(),
@@ -88,6 +91,7 @@ impl AsProblem for SyncError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooManyGuesses { retry_after } => Some(*retry_after),
+            Self::Busy => Some(Duration::from_secs(5)),
             Self::Limited(error) => error.retry_after(),
             Self::Db(error) => error.retry_after(),
             _ => None,

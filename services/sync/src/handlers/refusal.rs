@@ -43,7 +43,11 @@ impl Refusal {
             SyncError::TooManyGuesses { .. } | SyncError::Limited(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too many requests")
             }
-            SyncError::Accounts(_) | SyncError::Sealed(_) | SyncError::Random(_) | SyncError::Db(_) => {
+            SyncError::Accounts(_)
+            | SyncError::Busy
+            | SyncError::Sealed(_)
+            | SyncError::Random(_)
+            | SyncError::Db(_) => {
                 // Documented: 500 and nothing. What is ours and may pass soon is told apart from that.
                 let ours =
                     !matches!(error, SyncError::Accounts(api) if !matches!(api, UserApiError::Auth(_)));

@@ -1,7 +1,5 @@
 //! `/v2/sync/users/...`: how an app synchronizes. What differs is in `docs/compat/sync-gateway.md`.
 
-use std::time::Duration;
-
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, get, post};
@@ -24,9 +22,6 @@ use crate::delivery::{Base, verification_path};
 use crate::domain::verify::{Proof, Synchronized};
 use crate::domain::{SyncError, SyncId, UserId, handshake, sessions, verify};
 use crate::settings::Start;
-
-/// How long relay may take to list modems.
-const SEEDS_PATIENCE: Duration = Duration::from_secs(1);
 
 const NO_SESSION: &str = "invalid session requested";
 const NO_HANDSHAKE: &str = "failed to update user's public key";
@@ -156,7 +151,7 @@ pub(crate) async fn synchronize(
 
 /// The modems that are there. A device that has its key does not wait for them: it finds them at `seeds_url`, too.
 async fn gateway_clients(state: &State) -> Vec<Seed> {
-    match timeout(SEEDS_PATIENCE, state.relay.seeds()).await {
+    match timeout(state.settings.seeds_timeout, state.relay.seeds()).await {
         Ok(Ok(seeds)) => seeds,
         Ok(Err(error)) => {
             tracing::warn!(%error, "a device gets no list of gateway clients: relay has not told it");

@@ -34,7 +34,7 @@ pub(crate) struct InitQuery {
     (status = 101, description = "frames and close codes: `docs/compat/sync-gateway.md`"),
     (status = 400, body = Problem, description = "not a websocket handshake"),
     (status = 404, body = Problem, description = "`session-not-found`"),
-    (status = 503, body = Problem),
+    (status = 503, body = Problem, description = "also with `sync.max_sockets` of them"),
 ))]
 #[get("/v2/sync/init/{user}/{session}")]
 pub(crate) async fn init(
@@ -50,6 +50,7 @@ pub(crate) async fn init(
     if !sessions::exists(&state, user.clone(), id.clone()).await? {
         return Err(SyncError::NoSession.into());
     }
+    let place = state.places.take().map_err(|_| SyncError::Busy)?;
     let settings = &state.settings;
     let limits = SocketLimits {
         message_bytes: MESSAGE_BYTES,
@@ -65,5 +66,8 @@ pub(crate) async fn init(
         format: query.format.unwrap_or(settings.format),
     };
     let state = Data::clone(&state).into_inner();
-    upgrade(&request, limits, move |socket| serve(state, subscription, socket))
+    upgrade(&request, limits, move |socket| async move {
+        serve(state, subscription, socket).await;
+        drop(place);
+    })
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use common::models::AccountId;
 use serde_json::Value;
 use testkit::on_both;
+use testkit::wait::wait_until;
 
 use crate::harness::{FAST, PASSWORD, Phone, Seen, Socket, TestApp, happy_end, last, over, path, shown};
 
@@ -169,6 +170,19 @@ on_both! {
         }
         assert_eq!(Socket::try_open(&format!("{url}?format=xml")).await.err(), Some(400));
         app.host.http.get(path(&url)).await.assert_status(400);
+    }
+
+    async fn a_process_shows_so_many_sessions(db: TestDb) {
+        let app = TestApp::start_with(&db, &[("sync.max_sockets", "1")]).await;
+        let (first, second) = (app.begin().await, app.begin().await);
+        let mut socket = Socket::open(&first).await;
+        socket.text().await;
+
+        let refused = Socket::try_open(&second).await.err();
+        drop(socket);
+
+        assert_eq!(refused, Some(503));
+        wait_until("the place of the first", || async { Socket::try_open(&second).await.is_ok() }).await;
     }
 
     async fn frames_come_bare_or_as_json(db: TestDb) {

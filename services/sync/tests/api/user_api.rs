@@ -54,7 +54,8 @@ impl Users {
             ("sync.user_api.phone_url", &phone),
             ("sync.user_api.timeout", "500ms"),
         ];
-        TestApp::start_with(db, &[&settings[..], &FAST, more].concat()).await
+        // All but the first, by which the URL would be another one before a busy machine has made the app's key.
+        TestApp::start_with(db, &[&settings[..], &FAST[1..], more].concat()).await
     }
 }
 
