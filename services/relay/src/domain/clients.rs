@@ -60,6 +60,7 @@ pub(crate) async fn register(
             Ok(clients::insert(conn, &row, &operators)?)
         })
         .await?;
+    tracing::info!(client.id = %id, "a gateway client was registered");
     declare(state, id, &queues).await;
     Ok(GatewayCredentials { client_id: id, secret: secret.expose().to_owned(), previous_until: None })
 }
@@ -84,6 +85,7 @@ pub(crate) async fn rotate(state: &State, id: GatewayClientId) -> Result<Gateway
     if !state.db.write(move |conn| clients::rotate(conn, id, hash, until)).await? {
         return Err(RelayError::NoClient);
     }
+    tracing::info!(client.id = %id, "a gateway client has another secret");
     let previous_until = (!grace.is_zero()).then_some(until);
     Ok(GatewayCredentials { client_id: id, secret: secret.expose().to_owned(), previous_until })
 }
@@ -97,6 +99,7 @@ pub(crate) async fn revoke(state: &State, id: GatewayClientId) -> Result<(), Rel
     if !state.db.write(move |conn| clients::revoke(conn, id, now)).await? {
         return Err(RelayError::NoClient);
     }
+    tracing::info!(client.id = %id, "a gateway client was revoked");
     if let Some(broker) = &state.broker
         && let Err(error) = broker.retire().await
     {
