@@ -140,13 +140,11 @@ impl Vault {
     /// Makes what opens a client's envelopes, for one thread. `None` when the client has no key, or none but those of
     /// [`Vault::exposed`].
     pub fn opener(&self, client: &str) -> Option<Opener> {
-        let published = self.exposures();
-        let sound = |entry: &&Entry| published.of(entry).is_none();
-        let keys: Vec<_> = self.of_client(client).into_iter().filter(sound).filter_map(Entry::key).collect();
+        let keys: Vec<_> = self.sound(client).into_iter().filter_map(Entry::key).collect();
         if keys.is_empty() { None } else { Opener::new(&keys).ok() }
     }
 
-    /// Gives a client's newest public key, of whatever kind.
+    /// Gives a client's newest public key, of whatever kind, that is none of [`Vault::exposed`].
     ///
     /// # Errors
     /// [`VaultError::NoSuchKey`].
@@ -154,7 +152,7 @@ impl Vault {
         self.newest(client, |_| true)
     }
 
-    /// Gives a client's newest public key of one kind.
+    /// Does as [`Vault::sealing_key`] with the keys of one kind.
     ///
     /// # Errors
     /// [`VaultError::NoSuchKey`].
@@ -162,9 +160,21 @@ impl Vault {
         self.newest(client, |key| key.kind() == kind)
     }
 
-    fn newest(&self, client: &str, wanted: impl Fn(&OpeningKey) -> bool) -> Result<SealingKey, VaultError> {
-        let key = self.of_client(client).into_iter().filter_map(Entry::key).find(|key| wanted(key));
+    fn newest(
+        &self,
+        client: &str,
+        wanted: impl FnMut(&OpeningKey) -> bool,
+    ) -> Result<SealingKey, VaultError> {
+        let key = self.sound(client).into_iter().filter_map(Entry::key).find(wanted);
         key.and_then(|key| key.sealing_key().ok()).ok_or(VaultError::NoSuchKey)
+    }
+
+    /// Gives a client's keys but for those that others are known to have, newest first.
+    fn sound(&self, client: &str) -> Vec<&Entry> {
+        let exposures = self.exposures();
+        let mut entries = self.of_client(client);
+        entries.retain(|entry| exposures.of(entry).is_none());
+        entries
     }
 
     fn of_client(&self, client: &str) -> Vec<&Entry> {

@@ -221,8 +221,9 @@ fn no_client_shares_a_key_with_the_loop_back_client() {
 }
 
 #[test]
-fn exposed_keys_of_a_file_are_named_and_open_nothing() {
+fn exposed_keys_of_a_file_are_named_open_nothing_and_seal_nothing() {
     let mut file = made(VaultFormat::Pkcs12, &["acme"]);
+    let own = file.sealing_key("acme").unwrap().to_line().unwrap();
     for (client, pkcs8) in [("test", published()), ("clinic", published()), ("acme", published())] {
         // As another program would have written it.
         let created = UnixMillis(1_800_000_000_000 + file.entries.len() as i64);
@@ -239,4 +240,9 @@ fn exposed_keys_of_a_file_are_named_and_open_nothing() {
     let opener = vault.opener("acme").unwrap();
     assert_eq!(format!("{opener:?}"), "Opener(1 RSA keys, 0 X25519 keys)");
     assert!(vault.opener("test").is_some());
+    for given in [vault.sealing_key("acme"), vault.sealing_key_of("acme", KeyKind::Rsa)] {
+        assert_eq!(given.unwrap().to_line().unwrap(), own, "the newest is exposed");
+    }
+    assert_eq!(vault.sealing_key("clinic").map(|_| ()), Err(VaultError::NoSuchKey));
+    assert!(vault.sealing_key("test").is_ok());
 }
