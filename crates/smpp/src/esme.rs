@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::codec::{CommandStatus, DeliverSm, EncodeError, FrameError, QuerySm, QuerySmResp, SubmitSm};
 use crate::session::DeliveryId;
 pub use crate::session::{BindKind, CloseReason, InFlight, QueryError, Response};
-use crate::tls::TlsFailure;
+use crate::tls::{ClientTls, TlsFailure};
 pub use probe::{Answered, Brought, Probe, ProbeError};
 pub use settings::{EsmeSettings, InterfaceVersion, Password, UnknownInterfaceVersion};
 use stats::Counters;
@@ -50,7 +50,7 @@ pub enum Event {
         /// The SMSC's name for itself.
         system_id: String,
     },
-    /// The bind is gone; a new one is on its way unless the ESME was shut down.
+    /// The bind is gone; a new one is on its way unless the ESME is held or was shut down.
     Unbound {
         /// Why.
         reason: LinkError,
@@ -165,6 +165,8 @@ pub enum EsmeState {
         /// What the SMSC said.
         status: CommandStatus,
     },
+    /// Unbound, as its owner wants it: see [`Esme::hold`].
+    Held,
     /// Shut down.
     Closed,
 }
@@ -188,6 +190,8 @@ pub struct Esme {
     queries: mpsc::Sender<Query>,
     state: watch::Receiver<EsmeState>,
     counters: Arc<Counters>,
+    held: watch::Sender<bool>,
+    tls: Arc<Mutex<Option<ClientTls>>>,
     stop: CancellationToken,
 }
 
@@ -201,15 +205,30 @@ impl Esme {
         let (state_in, state) = watch::channel(EsmeState::Connecting);
         let counters = Arc::new(Counters::default());
         let stop = CancellationToken::new();
+        let held = watch::Sender::new(settings.held);
+        let tls = Arc::new(Mutex::new(settings.tls.clone()));
         let inputs = driver::Inputs {
             submissions: submissions_in,
             queries: queries_in,
             answers: Arc::default(),
+            held: held.subscribe(),
+            tls: Arc::clone(&tls),
             stop: stop.clone(),
         };
         let outputs = driver::Outputs::new(events, state_in, Arc::clone(&counters));
         tokio::spawn(driver::run(settings, inputs, outputs));
-        (Self { submissions, queries, state, counters, stop }, events_out)
+        (Self { submissions, queries, state, counters, held, tls, stop }, events_out)
+    }
+
+    /// Holds it, or lets it go. Held, it takes no more submissions (they come back as `NotSent`), waits for responses
+    /// for [`EsmeSettings::drain`] at most, unbinds and stays so; let go, it binds again at once.
+    pub fn hold(&self, held: bool) {
+        self.held.send_if_modified(|now| std::mem::replace(now, held) != held);
+    }
+
+    /// Gives other certificates for the connections to come; the one that stands keeps its own.
+    pub fn renew_tls(&self, tls: ClientTls) {
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(tls);
     }
 
     /// Hands over submissions, in their order; waits while the queue is full. Without a bind each comes back as

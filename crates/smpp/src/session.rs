@@ -191,21 +191,21 @@ impl Session {
                 self.bind_answered(sequence, status, resp, out);
             }
             Body::SubmitSmResp(resp) => match self.window.answer_submit(sequence) {
-                Some(answered) => respond(answered, status, resp.message_id, out),
+                Some(answered) => respond(answered, (status, resp.message_id), now, out),
                 None => out.push(Output::Unexpected { what: "submit_sm_resp" }),
             },
             Body::QuerySmResp(resp) => match self.window.answer_query(sequence) {
-                Some(Answered { token, late: false }) if status.is_ok() => {
+                Some(Answered { token, late: false, .. }) if status.is_ok() => {
                     out.push(Output::Queried { token, result: Ok(resp) });
                 }
-                Some(Answered { token, late: false }) => {
+                Some(Answered { token, late: false, .. }) => {
                     out.push(Output::Queried { token, result: Err(QueryError::Refused(status)) });
                 }
                 Some(Answered { late: true, .. }) | None => {
                     out.push(Output::Unexpected { what: "query_sm_resp" })
                 }
             },
-            Body::GenericNack => self.nacked(sequence, status, out),
+            Body::GenericNack => self.nacked(sequence, status, now, out),
             Body::DeliverSm(message) => {
                 out.push(Output::Deliver { id: DeliveryId { sequence, data_sm: false }, message });
             }
@@ -256,13 +256,13 @@ impl Session {
     }
 
     /// A generic_nack with the number of a request is its answer (SMPP 3.4 §3.3).
-    fn nacked(&mut self, sequence: u32, status: CommandStatus, out: &mut Vec<Output>) {
+    fn nacked(&mut self, sequence: u32, status: CommandStatus, now: Instant, out: &mut Vec<Output>) {
         // A nack is a refusal whatever its status says.
         let status = if status.is_ok() { CommandStatus::RUNKNOWNERR } else { status };
         if matches!(self.phase, Phase::Binding { sequence: own, .. } if own == sequence) {
             self.close(CloseReason::Refused(status), out);
         } else if let Some(answered) = self.window.answer_submit(sequence) {
-            respond(answered, status, String::new(), out);
+            respond(answered, (status, String::new()), now, out);
         } else if let Some(answered) = self.window.answer_query(sequence) {
             if !answered.late {
                 let result = Err(QueryError::Refused(status));
@@ -294,7 +294,7 @@ impl Session {
     fn unsendable(&mut self, sequence: u32, error: EncodeError, out: &mut Vec<Output>) {
         if let Some(Answered { token, .. }) = self.window.answer_submit(sequence) {
             out.push(Output::Invalid { token, error });
-        } else if let Some(Answered { token, late: false }) = self.window.answer_query(sequence) {
+        } else if let Some(Answered { token, late: false, .. }) = self.window.answer_query(sequence) {
             out.push(Output::Queried { token, result: Err(QueryError::Invalid(error)) });
         }
     }
@@ -373,8 +373,14 @@ impl Session {
     }
 }
 
-fn respond(answered: Answered, status: CommandStatus, message_id: String, out: &mut Vec<Output>) {
-    let response = Response { token: answered.token, status, message_id };
+fn respond(
+    answered: Answered,
+    (status, message_id): (CommandStatus, String),
+    now: Instant,
+    out: &mut Vec<Output>,
+) {
+    let took = now.saturating_duration_since(answered.since);
+    let response = Response { token: answered.token, status, message_id, took };
     out.push(if answered.late { Output::LateResponse(response) } else { Output::Responded(response) });
 }
 

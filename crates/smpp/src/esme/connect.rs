@@ -14,11 +14,11 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Connects within [`EsmeSettings::connect_timeout`], the handshake included.
-pub(super) async fn connect(settings: &EsmeSettings) -> Result<Stream, LinkError> {
+/// Connects within [`EsmeSettings::connect_timeout`], the handshake included; with `tls` in place of the settings'.
+pub(super) async fn connect(settings: &EsmeSettings, tls: Option<ClientTls>) -> Result<Stream, LinkError> {
     let connecting = async {
         let stream = tcp(settings).await.map_err(|error| LinkError::Connect(error.kind()))?;
-        match &settings.tls {
+        match &tls {
             None => Ok(Stream::Plain(stream)),
             Some(tls) => secure(tls, stream).await,
         }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,13 +15,28 @@ use super::pace::Pace;
 use super::{
     Answers, CloseReason, Counters, EsmeSettings, EsmeState, Event, LinkError, Query, QueryError, Submission,
 };
+use crate::tls::ClientTls;
 
 /// What comes from the owner.
 pub(super) struct Inputs {
     pub(super) submissions: mpsc::Receiver<Submission>,
     pub(super) queries: mpsc::Receiver<Query>,
     pub(super) answers: Arc<Answers>,
+    /// Whether the owner wants no bind.
+    pub(super) held: watch::Receiver<bool>,
+    /// For the next connection.
+    pub(super) tls: Arc<Mutex<Option<ClientTls>>>,
     pub(super) stop: CancellationToken,
+}
+
+impl Inputs {
+    fn is_held(&self) -> bool {
+        *self.held.borrow()
+    }
+
+    fn tls(&self) -> Option<ClientTls> {
+        self.tls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// What goes to the owner. Events wait in a backlog while the channel is full; whoever fills it must stop taking
@@ -89,8 +104,21 @@ pub(super) async fn run(settings: EsmeSettings, mut inputs: Inputs, mut outputs:
     let mut link_number = 0;
     loop {
         outputs.counters.show(&pace, now());
+        if inputs.is_held() {
+            outputs.set_state(EsmeState::Held);
+            let let_go = until_held_is(inputs.held.clone(), false);
+            if meanwhile(let_go, &mut inputs, &mut outputs).await.is_none() {
+                break;
+            }
+            backoff.reset();
+        }
         outputs.set_state(EsmeState::Connecting);
-        let Some(connected) = meanwhile(connect(&settings), &mut inputs, &mut outputs).await else { break };
+        let connecting = unless_held(connect(&settings, inputs.tls()), inputs.held.clone());
+        let connected = match meanwhile(connecting, &mut inputs, &mut outputs).await {
+            Some(Some(connected)) => connected,
+            Some(None) => continue,
+            None => break,
+        };
         let error = match connected {
             Ok(stream) => {
                 link_number += 1;
@@ -117,6 +145,10 @@ pub(super) async fn run(settings: EsmeSettings, mut inputs: Inputs, mut outputs:
         if inputs.stop.is_cancelled() || outputs.owner_is_gone() {
             break;
         }
+        let let_go = error == LinkError::Closed(CloseReason::Requested) && !inputs.submissions.is_closed();
+        if inputs.is_held() || let_go {
+            continue;
+        }
         let wait = match error {
             LinkError::Closed(CloseReason::Refused(status)) if status.is_refused_bind() => {
                 tracing::error!(smsc = %smsc, status = %status, "SMSC refuses the credentials");
@@ -129,11 +161,27 @@ pub(super) async fn run(settings: EsmeSettings, mut inputs: Inputs, mut outputs:
                 backoff.wait()
             }
         };
-        if meanwhile(tokio::time::sleep(wait), &mut inputs, &mut outputs).await.is_none() {
+        let waiting = unless_held(tokio::time::sleep(wait), inputs.held.clone());
+        if meanwhile(waiting, &mut inputs, &mut outputs).await.is_none() {
             break;
         }
     }
     end(inputs, outputs).await;
+}
+
+/// Waits until the owner wants it so; for ever once there is no handle left, which is noticed otherwise.
+pub(super) async fn until_held_is(mut held: watch::Receiver<bool>, wanted: bool) {
+    if held.wait_for(|held| *held == wanted).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Runs `work` until it is done or the ESME is held.
+async fn unless_held<T>(work: impl Future<Output = T>, held: watch::Receiver<bool>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = until_held_is(held, true) => None,
+    }
 }
 
 /// The time as sessions want it; follows tokio's paused clock in tests.

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::oneshot;
 
-use super::driver::{Inputs, Outputs, now};
+use super::driver::{Inputs, Outputs, now, until_held_is};
 use super::pace::Pace;
 use super::{
     CloseReason, Delivery, EsmeSettings, EsmeState, Event, LinkError, Query, QueryError, Submission,
@@ -93,8 +93,12 @@ impl<'a> Link<'a> {
     /// Takes turns until the link has ended. Every branch may be dropped unfinished without losing anything.
     async fn turns(&mut self, reader: &mut (impl AsyncRead + Unpin), writer: &mut (impl AsyncWrite + Unpin)) {
         let mut taken = Vec::new();
+        // Of no use any more: the owner has no handle left, or holds it.
+        let (mut closed, mut held) = (false, false);
         let mut stopping = false;
         let owner = self.outputs.owner();
+        let hold = until_held_is(self.inputs.held.clone(), true);
+        tokio::pin!(hold);
         while self.end.is_none() {
             let time = now();
             let clear = self.outputs.is_clear();
@@ -102,7 +106,7 @@ impl<'a> Link<'a> {
             let wanted = if clear && relieved { self.session.room() } else { 0 };
             let room = self.pace.allowance(time, wanted);
             self.outputs.counters.show(self.pace, time);
-            let giving_back = self.gives_back && clear && self.pace.is_paused(time);
+            let giving_back = clear && !closed && (held || self.gives_back && self.pace.is_paused(time));
             let count = if giving_back { GIVEN_BACK } else { room };
             let paced = if wanted > room { self.pace.next_due(time) } else { None };
             let deadlines = [self.session.next_deadline(), paced, self.pace.next_rise()];
@@ -117,8 +121,8 @@ impl<'a> Link<'a> {
                 _ = self.outputs.flush(), if !clear => {}
                 () = owner.closed() => self.end = Some(LinkError::Closed(CloseReason::Requested)),
                 count = self.inputs.submissions.recv_many(&mut taken, count), if count > 0 => {
-                    // No handle is left to submit by.
-                    stopping |= count == 0;
+                    closed |= count == 0;
+                    stopping |= closed;
                     if giving_back {
                         taken.drain(..).for_each(|Submission { token, .. }| self.outputs.tell(Event::NotSent { token }));
                     }
@@ -135,6 +139,10 @@ impl<'a> Link<'a> {
                 Some(query) = self.inputs.queries.recv() => self.query(query),
                 () = self.inputs.answers.wake.notified() => self.answer(),
                 () = sleep_until(deadline), if clear => self.tick(reader).await,
+                () = &mut hold, if !stopping => {
+                    (held, stopping) = (true, true);
+                    self.step(Input::Unbind { patience: self.drain });
+                }
                 () = self.inputs.stop.cancelled(), if !stopping => {
                     stopping = true;
                     self.step(Input::Unbind { patience: self.drain });

@@ -76,7 +76,7 @@ impl Probe {
     /// # Errors
     /// [`LinkError::Connect`], [`LinkError::Tls`].
     pub async fn connect(settings: EsmeSettings) -> Result<Self, LinkError> {
-        let stream: Box<dyn Connection> = match connect(&settings).await? {
+        let stream: Box<dyn Connection> = match connect(&settings, settings.tls.clone()).await? {
             Stream::Plain(stream) => Box::new(stream),
             Stream::Tls(stream) => stream,
         };

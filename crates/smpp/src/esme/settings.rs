@@ -82,7 +82,7 @@ pub struct EsmeSettings {
     pub host: String,
     /// Its TCP port.
     pub port: u16,
-    /// TLS, if the connection is to use it.
+    /// TLS, if connections are to use it; [`super::Esme::renew_tls`] changes it.
     pub tls: Option<ClientTls>,
     /// Who binds, at most 15 characters.
     pub system_id: String,
@@ -128,8 +128,10 @@ pub struct EsmeSettings {
     pub reconnect_max: Duration,
     /// Wait before a new try after refused credentials.
     pub alarm_retry: Duration,
-    /// How long responses are waited for at [`super::Esme::shutdown`].
+    /// How long responses are waited for at [`super::Esme::shutdown`], and when it begins to be held.
     pub drain: Duration,
+    /// Whether it begins [held](super::Esme::hold).
+    pub held: bool,
 }
 
 impl Default for EsmeSettings {
@@ -161,6 +163,7 @@ impl Default for EsmeSettings {
             reconnect_max: Duration::from_secs(60),
             alarm_retry: Duration::from_secs(60),
             drain: Duration::from_secs(10),
+            held: false,
         }
     }
 }

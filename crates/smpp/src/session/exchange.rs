@@ -129,6 +129,8 @@ pub struct Response {
     pub status: CommandStatus,
     /// The SMSC's id; empty when the status is an error, and from some SMSCs.
     pub message_id: String,
+    /// How long it took since the submission was given out to be written.
+    pub took: Duration,
 }
 
 /// A submission that had no response when its session ended: its outcome is unknown.

@@ -76,7 +76,7 @@ fn submitted(sequence: u32) -> Output {
 }
 
 fn response(token: u64, status: u32, message_id: &str) -> Response {
-    Response { token, status: CommandStatus(status), message_id: message_id.into() }
+    Response { token, status: CommandStatus(status), message_id: message_id.into(), took: Duration::ZERO }
 }
 
 #[test]
@@ -160,7 +160,8 @@ fn timed_out_slot_stays_taken_until_its_late_response() {
 
     assert_eq!(bench.after(5 * SECOND), [Output::Unknown { token: 10 }]);
     assert_eq!(bench.session.room(), 0);
-    assert_eq!(bench.submit_resp(2, 0), [Output::LateResponse(response(10, 0, "m"))]);
+    let late = Response { took: 10 * SECOND, ..response(10, 0, "m") };
+    assert_eq!(bench.submit_resp(2, 0), [Output::LateResponse(late)]);
     assert_eq!(bench.session.room(), 1);
     assert_eq!(bench.submit_resp(2, 0), [Output::Unexpected { what: "submit_sm_resp" }]);
 }

@@ -19,11 +19,14 @@ pub(super) struct Answered {
     pub(super) token: u64,
     /// It had been given up before.
     pub(super) late: bool,
+    /// When it was sent.
+    pub(super) since: Instant,
 }
 
 #[derive(Debug)]
 struct Slot {
     request: Request,
+    since: Instant,
     /// `None` once it has passed.
     deadline: Option<Instant>,
 }
@@ -74,14 +77,14 @@ impl Window {
             return None;
         }
         let sequence = self.next_sequence();
-        self.slots.insert(sequence, Slot { request, deadline: Some(now + self.timeout) });
+        self.slots.insert(sequence, Slot { request, since: now, deadline: Some(now + self.timeout) });
         Some(sequence)
     }
 
     /// Frees the slot of a submission; `None` when that number is no open submission's.
     pub(super) fn answer_submit(&mut self, sequence: u32) -> Option<Answered> {
         match self.slots.get(&sequence)?.request {
-            Request::Submit { token } => Some(self.free(sequence, token)),
+            Request::Submit { token } => self.free(sequence, token),
             Request::Query { .. } => None,
         }
     }
@@ -89,18 +92,19 @@ impl Window {
     /// Frees the slot of a query; `None` when that number is no open query's.
     pub(super) fn answer_query(&mut self, sequence: u32) -> Option<Answered> {
         match self.slots.get(&sequence)?.request {
-            Request::Query { token } => Some(self.free(sequence, token)),
+            Request::Query { token } => self.free(sequence, token),
             Request::Submit { .. } => None,
         }
     }
 
-    fn free(&mut self, sequence: u32, token: u64) -> Answered {
-        let late = self.slots.remove(&sequence).is_some_and(|slot| slot.deadline.is_none());
+    fn free(&mut self, sequence: u32, token: u64) -> Option<Answered> {
+        let Slot { since, deadline, .. } = self.slots.remove(&sequence)?;
+        let late = deadline.is_none();
         if late {
             self.overdue -= 1;
         }
         self.stuck_at = None;
-        Answered { token, late }
+        Some(Answered { token, late, since })
     }
 
     /// Tells `report` of every request whose deadline has just passed, in the order of deadlines. Its slot stays taken.

@@ -4,6 +4,7 @@
 mod certificates;
 mod deliveries;
 mod harness;
+mod holding;
 mod outcomes;
 mod pacing;
 mod peer;

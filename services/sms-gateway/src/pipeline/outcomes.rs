@@ -120,7 +120,7 @@ impl Backoff {
 
     /// Translates a response.
     pub(crate) fn response(self, response: Response, flight: &Flight, now: UnixMillis) -> PartEvent {
-        let Response { token, status, message_id } = response;
+        let Response { token, status, message_id, .. } = response;
         if status.is_ok() {
             return PartEvent::Accepted { message_id: Some(message_id).filter(|id| !id.is_empty()) };
         }
@@ -198,7 +198,8 @@ mod tests {
     fn throttling_backs_off_up_to_a_limit() {
         let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(10) };
         let retry = |tries, token| {
-            let response = Response { token, status: CommandStatus::RTHROTTLED, message_id: String::new() };
+            let status = CommandStatus::RTHROTTLED;
+            let response = Response { token, status, message_id: String::new(), took: Duration::ZERO };
             match backoff.response(response, &flight(tries), UnixMillis(0)) {
                 PartEvent::Throttled { retry_at } => retry_at.as_i64(),
                 other => panic!("{other:?}"),

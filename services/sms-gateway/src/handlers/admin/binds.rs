@@ -61,6 +61,7 @@ impl BindView {
             Some(EsmeState::Bound) => ("bound", None),
             Some(EsmeState::Waiting { error }) => ("waiting", Some(error.to_string())),
             Some(EsmeState::Alarm { status }) => ("alarm", Some(status.to_string())),
+            Some(EsmeState::Held) => ("unbound", None),
             Some(EsmeState::Closed) => ("closed", None),
         };
         Self {
