@@ -1,6 +1,8 @@
 //! What the gateway counts, stage by stage.
 
-use telemetry::prometheus::{GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use telemetry::prometheus::{
+    GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+};
 
 telemetry::metrics! {
     /// Series of the gateway.
@@ -19,6 +21,8 @@ telemetry::metrics! {
         statuses_total: IntCounterVec = &["status"],
         /// Jobs that wait to be submitted.
         queued: IntGauge,
+        /// How many seconds ago the oldest of them was taken in; 0 when none waits.
+        queued_oldest_seconds: IntGauge,
         /// Segments handed to an SMSC's session.
         submitted_total: IntCounterVec = &["smsc"],
         /// The same by the route that they take.
@@ -39,8 +43,20 @@ telemetry::metrics! {
         opt_outs_total: IntCounterVec = &["word"],
         /// Binds that stand; of a provider over HTTP, 1 while it answers.
         bound: IntGaugeVec = &["smsc"],
+        /// 1 while the SMSC refuses our credentials.
+        alarm: IntGaugeVec = &["smsc"],
+        /// 1 while an operator has paused or drained it.
+        stopped_by_operator: IntGaugeVec = &["smsc"],
         /// Submissions that wait for their response.
         window_used: IntGaugeVec = &["smsc"],
+        /// Submissions that may wait for their response.
+        window: IntGaugeVec = &["smsc"],
+        /// Time from a submission to its response, also if that came too late to count in time.
+        response_seconds: HistogramVec =
+            (&["smsc"], &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
+        /// Time from when the SMSC was known to have a segment to the first receipt for it.
+        receipt_seconds: HistogramVec =
+            (&["smsc"], &[0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0]),
         /// Submissions a second that the SMSC takes at present, as throttling has shown; 0: no limit is known.
         rate: GaugeVec = &["smsc"],
         /// Whether submissions pause, as the SMSC throttled.

@@ -2,7 +2,7 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::admin::{attempts, audit, binds, vault};
+use crate::handlers::admin::{attempts, audit, binds, reload};
 use crate::handlers::{inbound, receipts, sms, statuses};
 
 /// Routes of the public listener.
@@ -20,5 +20,5 @@ pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
         .service(attempts::find)
         .service(attempts::unknown)
         .service(audit::read)
-        .service(vault::reload);
+        .service(reload::reload);
 }

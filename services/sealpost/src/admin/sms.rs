@@ -1,5 +1,7 @@
 //! `sealpost admin sms`: the SMS gateway as its operators see it, over the internal listener.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use common::models::UnixMillis;
 use reqwest::Method;
@@ -19,13 +21,15 @@ pub(crate) enum Command {
     Binds(Plain),
     /// Submit nothing more through an SMSC, until `resume`; its bind stays, for responses and receipts
     Pause(Bind),
+    /// Submit nothing more through an SMSC, wait for its responses, and end its bind, until `resume`
+    Drain(Bind),
     /// Submit through an SMSC again
     Resume(Bind),
     /// List messages of which nobody knows whether they were sent
     Unknown(Unknown),
     /// Show what became of a message, by the client's id
     Find(Find),
-    /// Read the vault anew
+    /// Read the vault and the certificates anew, and say what needs a restart
     Reload(Plain),
     /// Show what operators did, and whether the log is as it was written
     Audit(Plain),
@@ -106,6 +110,14 @@ struct Entry {
     intact: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reloaded {
+    vault: String,
+    certificates: BTreeMap<String, String>,
+    needs_restart: String,
+}
+
 impl Command {
     /// Runs the command.
     ///
@@ -118,6 +130,7 @@ impl Command {
                 binds.iter().try_for_each(show)
             }
             Self::Pause(bind) => bind.order("paused").await,
+            Self::Drain(bind) => bind.order("drained").await,
             Self::Resume(bind) => bind.order("open").await,
             Self::Unknown(command) => command.run().await,
             Self::Find(Find { client, correl_id, operator }) => {
@@ -126,9 +139,14 @@ impl Command {
                 console::print_line(&serde_json::to_string_pretty(&found)?)
             }
             Self::Reload(Plain { operator }) => {
-                let read: Value =
+                let Reloaded { vault, certificates, needs_restart } =
                     operator.call(Method::POST, &path(&["reload"]), &[], |request| request).await?;
-                console::print_line(&format!("vault\t{}", read["vault"].as_str().unwrap_or_default()))
+                console::print_line(&format!("vault\t{vault}"))?;
+                for (smsc, read) in certificates {
+                    console::print_line(&format!("certificates\t{smsc}\t{read}"))?;
+                }
+                console::say(&format!("not read before a restart: {needs_restart}"));
+                Ok(())
             }
             Self::Audit(Plain { operator }) => audit(&operator).await,
         }

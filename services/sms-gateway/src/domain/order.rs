@@ -14,6 +14,9 @@ pub(crate) enum Order {
     Open,
     /// Nothing new is submitted; the bind stays, for responses and receipts.
     Paused,
+    /// Nothing new is submitted; once what is under way has been answered, the bind ends and stays away. A provider over
+    /// HTTP has none: it is only paused.
+    Drained,
 }
 
 impl Order {
@@ -22,6 +25,7 @@ impl Order {
         match self {
             Self::Open => "open",
             Self::Paused => "paused",
+            Self::Drained => "drained",
         }
     }
 }
@@ -35,7 +39,7 @@ impl FromStr for Order {
     type Err = UnknownOrder;
 
     fn from_str(word: &str) -> Result<Self, UnknownOrder> {
-        [Self::Open, Self::Paused]
+        [Self::Open, Self::Paused, Self::Drained]
             .into_iter()
             .find(|order| order.as_str() == word)
             .ok_or_else(|| UnknownOrder(word.to_owned()))

@@ -117,6 +117,17 @@ pub(crate) struct Share {
     pub(crate) part: f64,
 }
 
+/// Messages for which there is no way, as the SMSCs that they could leave by refuse us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hopeless {
+    /// All.
+    All,
+    /// Those of a route that are not bound to one SMSC.
+    Route(RouteName),
+    /// Those of which this SMSC has a part, or may have all.
+    Pinned(SmscName),
+}
+
 /// All routes, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Routes(Vec<Route>);

@@ -142,6 +142,10 @@ async fn take(
     match gateway.outcomes.submit(Outcome::Receipt(receipt)).await {
         Ok(settled) => {
             count(if settled.parked { "parked" } else { "matched" });
+            if let Some(waited) = settled.waited {
+                let waits = gateway.metrics.receipt_seconds.with_label_values(&[http.name.as_str()]);
+                waits.observe(waited.as_secs_f64());
+            }
             gateway.announcer.announce(&settled.statuses);
             Ok(HttpResponse::NoContent().finish())
         }

@@ -8,14 +8,15 @@ mod session;
 mod submitter;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use common::models::SharedClock;
 use common::models::sms::{SmsState, SmscName};
 use smpp::codec::{CommandStatus, QuerySm, QuerySmResp};
 use smpp::esme::{BindKind, Esme, EsmeSettings, EsmeState, EsmeStats, Password, QueryError};
-use smpp::tls::{TlsError, TlsSettings};
+use smpp::tls::{ClientTls, TlsError, TlsSettings};
+use telemetry::prometheus::Histogram;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,7 @@ use crate::domain::attempt::PartEvent;
 use crate::domain::message::Form;
 use crate::domain::order::Order;
 use crate::domain::route::health::Outcomes;
+use crate::domain::route::{Hopeless, Route, Routes};
 use crate::settings::{Bind, HealthSettings, Settings, SmscSettings};
 use events::Events;
 use http::ClientError;
@@ -59,6 +61,14 @@ pub(crate) struct Link {
     order: Mutex<Option<Order>>,
     /// What submits.
     submitter: Option<Submitter>,
+    /// Its binds, whichever way they go; none of a provider over HTTP.
+    binds: Vec<Esme>,
+    /// The files of its binds for TLS, and the host they are for.
+    tls: Option<(TlsSettings, String)>,
+    /// Since when the bind that submits is refused, and with what.
+    alarm: Mutex<Option<(CommandStatus, Instant)>>,
+    /// Takes down how long responses took; made at the first one.
+    pub(super) responses: OnceLock<Histogram>,
     flights: Flights,
     /// Most submissions without a response.
     pub(crate) window: usize,
@@ -78,7 +88,8 @@ impl Link {
             Bind::Receiver => (None, Some(BindKind::Receiver)),
             Bind::Pair => (Some(BindKind::Transmitter), Some(BindKind::Receiver)),
         };
-        let tls = settings.tls.as_ref().map(|tls| TlsSettings::from(tls).load(&settings.host)).transpose()?;
+        let files = settings.tls.as_ref().map(|tls| (TlsSettings::from(tls), settings.host.clone()));
+        let tls = files.as_ref().map(|(files, host)| files.load(host)).transpose()?;
         let agreed = Some(settings.tps).filter(|tps| *tps > 0.0);
         let spawn = |kind| {
             Esme::spawn(EsmeSettings {
@@ -100,10 +111,14 @@ impl Link {
                 enquire_link: settings.enquire_link,
                 reconnect_min: settings.reconnect,
                 reconnect_max: settings.reconnect_max,
+                drain: settings.drain,
+                // Until it is known that no operator has drained it.
+                held: true,
                 ..EsmeSettings::default()
             })
         };
-        let (submitter, receiver) = (submits.map(spawn), receives.map(spawn));
+        let (submitter, receiver) = (submits.map(&spawn), receives.map(&spawn));
+        let binds = submitter.iter().chain(&receiver).map(|(esme, _)| esme.clone()).collect();
         let link = Arc::new(Self {
             name: settings.name.clone(),
             form: Form::of(settings),
@@ -111,6 +126,10 @@ impl Link {
             query_after: settings.query_after,
             order: Mutex::default(),
             submitter: submitter.as_ref().map(|(esme, _)| Submitter::Esme(esme.clone())),
+            binds,
+            tls: files,
+            alarm: Mutex::default(),
+            responses: OnceLock::new(),
             flights: Flights::default(),
             window: settings.window,
             // Enough to keep the window full while the next batch is claimed.
@@ -154,8 +173,34 @@ impl Link {
 
     /// Takes an order over; tells whether it is another one.
     pub(crate) fn obey(&self, order: Order) -> bool {
+        self.binds.iter().for_each(|bind| bind.hold(order == Order::Drained));
         let mut held = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         held.replace(order) != Some(order)
+    }
+
+    /// While the SMSC refuses our credentials for submissions: with what, and since when. To be asked again and again.
+    pub(crate) fn alarm(&self) -> Option<(CommandStatus, Instant)> {
+        let mut alarm = self.alarm.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.state() {
+            Some(EsmeState::Alarm { status }) => {
+                let since = alarm.map_or_else(Instant::now, |(_, since)| since);
+                *alarm = Some((status, since));
+            }
+            // The next try, which may well be refused again.
+            Some(EsmeState::Connecting) => {}
+            _ => *alarm = None,
+        }
+        *alarm
+    }
+
+    /// Reads its files for TLS anew, for the connections to come; none where there are no files. Blocks.
+    pub(crate) fn reload(&self) -> Option<Result<(), LinkError>> {
+        if let Some(Submitter::Http(backend)) = &self.submitter {
+            return Some(backend.reload()?.map_err(LinkError::from));
+        }
+        let (files, host) = self.tls.as_ref()?;
+        let renew = |tls: ClientTls| self.binds.iter().for_each(|bind| bind.renew_tls(tls.clone()));
+        Some(files.load(host).map(renew).map_err(LinkError::from))
     }
 
     /// Counts the segments that are worth a round and may be handed over now; `None` when it can take none at all.
@@ -245,7 +290,6 @@ impl Link {
 /// All back ends, in order of preference: SMSCs, then providers over HTTP.
 pub(crate) struct Links {
     links: Vec<Arc<Link>>,
-    alarm_since: Mutex<Option<Instant>>,
     /// Held while orders of operators are read and taken over.
     pub(crate) orders: tokio::sync::Mutex<()>,
     /// Nothing more will be handed over.
@@ -253,7 +297,8 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// Starts the sessions of all configured SMSCs, which bind at once and stay bound, and the tasks of all providers.
+    /// Starts the sessions of all configured SMSCs, which bind and stay bound once it is known that no operator has
+    /// drained them, and the tasks of all providers.
     ///
     /// # Errors
     /// [`LinkError`] for files that cannot be used.
@@ -275,15 +320,7 @@ impl Links {
             links.extend(session.iter().map(|session| session.link().clone()));
             spawned.extend(session);
         }
-        Ok((
-            Self {
-                links,
-                alarm_since: Mutex::default(),
-                orders: Default::default(),
-                quiet: CancellationToken::new(),
-            },
-            spawned,
-        ))
+        Ok((Self { links, orders: Default::default(), quiet: CancellationToken::new() }, spawned))
     }
 
     /// Gives all of them.
@@ -301,22 +338,30 @@ impl Links {
         self.links.iter().filter_map(|link| Some((link.name.clone(), link.worthwhile()?))).collect()
     }
 
-    /// While every SMSC refuses our credentials: what one said, and since when. To be asked again and again.
-    pub(crate) fn alarm(&self) -> Option<(CommandStatus, Instant)> {
-        let mut since = self.alarm_since.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut refusal = None;
-        for submitter in self.links.iter().filter_map(|link| link.submitter.as_ref()) {
-            match submitter.state() {
-                Some(EsmeState::Alarm { status }) => refusal = Some(status),
-                // The next try, which may well be refused again.
-                Some(EsmeState::Connecting) if since.is_some() => {}
-                _ => {
-                    *since = None;
-                    return None;
-                }
+    /// Says what cannot be sent while these SMSCs refuse our credentials for longer than `patience`.
+    pub(crate) fn hopeless(&self, routes: &Routes, patience: Duration) -> Vec<(Hopeless, CommandStatus)> {
+        let refusal = |link: &Arc<Link>| {
+            let (status, since) = link.alarm()?;
+            (since.elapsed() >= patience).then(|| (link.name.clone(), status))
+        };
+        let refusals: HashMap<SmscName, CommandStatus> = self.links.iter().filter_map(refusal).collect();
+        let mut submitting = self.links.iter().filter(|link| link.submitter.is_some());
+        let first = refusals.values().next().copied();
+        match first {
+            None => Vec::new(),
+            Some(status) if submitting.all(|link| refusals.contains_key(&link.name)) => {
+                vec![(Hopeless::All, status)]
+            }
+            Some(_) => {
+                let of_route = |route: &Route| {
+                    let status = refusals.get(route.smscs().next()?)?;
+                    let all = route.smscs().all(|smsc| refusals.contains_key(smsc));
+                    all.then(|| (Hopeless::Route(route.name.clone()), *status))
+                };
+                let lost = routes.all().iter().filter_map(of_route);
+                let pinned = refusals.iter().map(|(smsc, status)| (Hopeless::Pinned(smsc.clone()), *status));
+                lost.chain(pinned).collect()
             }
         }
-        let status = refusal?;
-        Some((status, *since.get_or_insert_with(Instant::now)))
     }
 }

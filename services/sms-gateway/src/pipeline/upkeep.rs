@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use super::links::Links;
+use crate::domain::order::Order;
 use crate::store::receipts::Outcome;
 use crate::store::rows::StatusRow;
 use crate::store::{StoreError, upkeep};
@@ -60,8 +61,7 @@ async fn round(gateway: &Gateway, links: &Links, giving_up: bool) -> Result<(), 
     let now = gateway.now();
     let rules = gateway.rules.clone();
     let patience = gateway.settings.bind_patience;
-    let refused = links.alarm().filter(|(_, since)| since.elapsed() >= patience);
-    let refused = refused.map(|(status, _)| format!("the SMSC refuses the bind: {status}"));
+    let hopeless = links.hopeless(&rules.routes, patience);
     let published: Vec<StatusRow> = gateway
         .db
         .write(move |conn| {
@@ -69,8 +69,10 @@ async fn round(gateway: &Gateway, links: &Links, giving_up: bool) -> Result<(), 
             if giving_up {
                 published.extend(upkeep::give_up(conn, &rules, now)?);
             }
-            if let Some(reason) = &refused {
-                published.extend(upkeep::refuse(conn, &rules, (now - patience, now), reason)?);
+            for (which, status) in &hopeless {
+                let reason = format!("the SMSC refuses the bind: {status}");
+                let times = (now - patience, now);
+                published.extend(upkeep::refuse(conn, &rules, times, (which, &reason))?);
             }
             Ok::<_, StoreError>(published)
         })
@@ -90,6 +92,10 @@ fn show(gateway: &Gateway, links: &Links) {
         }
         let used = i64::try_from(stats.in_flight).unwrap_or(i64::MAX);
         metrics.window_used.with_label_values(&label).set(used);
+        metrics.window.with_label_values(&label).set(i64::try_from(link.window).unwrap_or(i64::MAX));
+        metrics.alarm.with_label_values(&label).set(link.alarm().is_some().into());
+        let wanted = link.order().unwrap_or_default() == Order::Open;
+        metrics.stopped_by_operator.with_label_values(&label).set((!wanted).into());
         metrics.rate.with_label_values(&label).set(stats.rate.unwrap_or_default());
         metrics.health.with_label_values(&label).set(link.health());
         metrics.paused.with_label_values(&label).set(stats.paused.into());
@@ -120,7 +126,9 @@ async fn prune(gateway: &Gateway) {
 async fn count(gateway: &Gateway) {
     match gateway.db.read(upkeep::counts).await {
         Ok(counts) => {
+            let age = counts.oldest.map_or(Duration::ZERO, |oldest| gateway.now() - oldest);
             gateway.metrics.queued.set(counts.queued);
+            gateway.metrics.queued_oldest_seconds.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
             gateway.metrics.unknown.set(counts.unknown);
             gateway.metrics.receipts_unmatched.set(counts.unmatched);
         }

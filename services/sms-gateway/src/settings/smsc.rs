@@ -87,6 +87,9 @@ pub struct SmscSettings {
     /// How long a response is waited for.
     #[serde(with = "humantime_serde")]
     pub response_timeout: Duration,
+    /// How long responses are waited for before we unbind: when an operator drains the bind, and at the gateway's end.
+    #[serde(with = "humantime_serde")]
+    pub drain: Duration,
     /// How long the SMSC may be silent before it is asked whether it lives.
     #[serde(with = "humantime_serde")]
     pub enquire_link: Duration,
@@ -134,6 +137,7 @@ impl Default for SmscSettings {
             window: 10,
             tps: 0.0,
             response_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(10),
             enquire_link: Duration::from_secs(30),
             reconnect: Duration::from_secs(1),
             reconnect_max: Duration::from_secs(60),

@@ -6,6 +6,7 @@ mod unanswered;
 pub(in crate::store) use unanswered::UNANSWERED;
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use common::models::UnixMillis;
 use common::models::sms::SmscName;
@@ -17,7 +18,7 @@ use sms::message_id::{receipt_keys, response_key};
 use super::rows::{ReceiptColumns, ReceiptRow, StatusRow};
 use super::schema::sms_receipts;
 use super::{Rules, StoreError, attempts, statuses};
-use crate::domain::attempt::{JobKey, PartEvent};
+use crate::domain::attempt::{JobKey, Part, PartEvent};
 use crate::domain::receipt::Fate;
 use crate::domain::state::JobState;
 use unanswered::Meant;
@@ -69,6 +70,8 @@ pub(crate) struct Settled {
     pub(crate) statuses: Vec<StatusRow>,
     /// A receipt that nothing matches yet.
     pub(crate) parked: bool,
+    /// Of the first receipt of a segment: how long after the SMSC was known to have it.
+    pub(crate) waited: Option<Duration>,
 }
 
 /// Which segment, and what happened to it.
@@ -139,6 +142,10 @@ fn apply(
         // Told once more, of a segment that another SMSC was given since.
         if event.from.is_some_and(|smsc| !one.attempt.is_with(event.part, &smsc)) {
             continue;
+        }
+        if let (PartEvent::Receipt(_), Some(settled)) = (&event.event, settled.get_mut(event.index)) {
+            let part = one.attempt.parts.iter().find(|part| part.number == event.part);
+            settled.waited = part.and_then(Part::awaits_receipt_since).map(|since| now - since);
         }
         let before = one.attempt.state;
         one.attempt.apply(event.part, event.copy, rules.weigh(&one.attempt, event.event));

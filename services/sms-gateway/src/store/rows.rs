@@ -166,6 +166,7 @@ impl PartRow {
                 .and_then(|code| u32::try_from(code).ok())
                 .map(|code| Refusal::Status(CommandStatus(code))),
             fate: self.receipt.map(|state| Fate::from_columns(&state, self.receipt_error)),
+            stored_at: Some(self.updated_at),
         };
         Ok((JobKey { client_id: self.client_id, id: self.job_id }, part))
     }

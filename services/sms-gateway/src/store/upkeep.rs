@@ -2,8 +2,8 @@
 
 use common::models::UnixMillis;
 use common::models::sms::{ClientId, JobId, SmsState};
-use db::DbConn;
-use diesel::dsl::sql;
+use db::{DbConn, MultiBackend};
+use diesel::dsl::{count_star, min, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
@@ -12,6 +12,7 @@ use super::rows::{ReceiptRow, StatusRow};
 use super::schema::{sms_jobs, sms_parts, sms_receipts, sms_references, sms_seals, sms_statuses};
 use super::{Rules, StoreError, attempts, statuses};
 use crate::domain::attempt::{Attempt, Emission, JobKey};
+use crate::domain::route::Hopeless;
 use crate::domain::state::JobState;
 
 /// Rows of one round at most, so that none holds the tables for long.
@@ -69,22 +70,25 @@ pub(crate) fn expire(
     })
 }
 
-/// Fails jobs that have waited since `before`, with `reason`: no bind will be had soon.
+/// Fails jobs that have waited since `before`, with `reason`: no bind will be had soon that they could leave by.
 pub(crate) fn refuse(
     conn: &mut DbConn,
     rules: &Rules,
     (before, now): (UnixMillis, UnixMillis),
-    reason: &str,
+    (which, reason): (&Hopeless, &str),
 ) -> Result<Vec<StatusRow>, StoreError> {
-    use sms_jobs::{client_id, created_at, deadline, due_at, id, table};
-    let keys = table
+    use sms_jobs::{client_id, created_at, deadline, due_at, id, pinned, route, smsc, table};
+    let mut queued = table
         // The condition of the index by deadline, word for word.
         .filter(sql::<Bool>("state = 'queued'"))
         .filter(due_at.le(now).and(created_at.le(before)))
-        .order(deadline)
-        .limit(ROUND)
-        .select((client_id, id))
-        .load(conn)?;
+        .into_boxed::<MultiBackend>();
+    queued = match which {
+        Hopeless::All => queued,
+        Hopeless::Route(name) => queued.filter(pinned.eq(false).and(route.eq(name))),
+        Hopeless::Pinned(name) => queued.filter(pinned.eq(true).and(smsc.eq(name))),
+    };
+    let keys = queued.order(deadline).limit(ROUND).select((client_id, id)).load(conn)?;
     change(conn, rules, keys, now, |attempt| match attempt.state {
         JobState::Queued => {
             attempt.drop_waiting(SmsState::Failed, Some(reason.into()), rules.resubmit_unknown)
@@ -156,6 +160,8 @@ pub(crate) fn parked(conn: &mut DbConn, wide: UnixMillis) -> Result<Vec<Receipt>
 pub(crate) struct Counts {
     /// Jobs that are to be submitted.
     pub(crate) queued: i64,
+    /// When the oldest of them was taken in.
+    pub(crate) oldest: Option<UnixMillis>,
     /// Attempts whose outcome is unknown.
     pub(crate) unknown: i64,
     /// Receipts that belong to no attempt.
@@ -164,10 +170,14 @@ pub(crate) struct Counts {
 
 /// Counts what waits, for gauges.
 pub(crate) fn counts(conn: &mut DbConn) -> Result<Counts, StoreError> {
-    let of = |state: JobState| sms_jobs::table.filter(sms_jobs::state.eq(state.as_str())).count();
+    // The condition of its index, word for word.
+    let queued = sms_jobs::table.filter(sql::<Bool>("state = 'queued'"));
+    let (queued, oldest) = queued.select((count_star(), min(sms_jobs::created_at))).first(conn)?;
+    let unknown = sms_jobs::table.filter(sms_jobs::state.eq(JobState::Unknown.as_str()));
     Ok(Counts {
-        queued: of(JobState::Queued).get_result(conn)?,
-        unknown: of(JobState::Unknown).get_result(conn)?,
+        queued,
+        oldest,
+        unknown: unknown.count().get_result(conn)?,
         unmatched: sms_receipts::table.count().get_result(conn)?,
     })
 }

@@ -5,6 +5,7 @@ mod binds;
 mod cases;
 mod contract;
 mod delivery;
+mod draining;
 mod fail_over;
 mod fleet;
 mod harness;

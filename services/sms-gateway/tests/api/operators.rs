@@ -11,20 +11,20 @@ use testkit::wait::wait_until;
 use crate::cases::{ACME, message};
 use crate::harness::{Gateway, KEY, World, count};
 
-const BINDS: &str = "/internal/sms-gateway/v1/binds";
+pub(crate) const BINDS: &str = "/internal/sms-gateway/v1/binds";
 const MAIN: &str = "/internal/sms-gateway/v1/binds/main";
-const AUDIT: &str = "/internal/sms-gateway/v1/audit";
+pub(crate) const AUDIT: &str = "/internal/sms-gateway/v1/audit";
 const TEXT: &str = "hello watermelon";
 
-async fn ask(gateway: &Gateway, path: &str) -> Value {
+pub(crate) async fn ask(gateway: &Gateway, path: &str) -> Value {
     gateway.operator.get(path).await.expect(200).value()
 }
 
-async fn order(gateway: &Gateway, order: &str) -> Value {
+pub(crate) async fn order(gateway: &Gateway, order: &str) -> Value {
     gateway.operator.put(MAIN, &json!({"order": order})).await.expect(200).value()
 }
 
-async fn bound(gateway: &Gateway) {
+pub(crate) async fn bound(gateway: &Gateway) {
     wait_until("the bind", async || ask(gateway, BINDS).await[0]["state"] == "bound").await;
 }
 
@@ -34,7 +34,7 @@ async fn send(gateway: &Gateway, world: &World, correls: impl IntoIterator<Item 
     }
 }
 
-async fn actions(gateway: &Gateway) -> Vec<String> {
+pub(crate) async fn actions(gateway: &Gateway) -> Vec<String> {
     let entries = ask(gateway, AUDIT).await;
     entries.as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect()
 }
@@ -173,8 +173,8 @@ on_both! {
         let reloaded = gateway.operator.post("/internal/sms-gateway/v1/reload", &json!({})).await.expect(200);
 
         assert_eq!(unknown.expect(404).problem().detail.as_deref(), Some("there are: main"));
-        assert_eq!(reloaded.value(), json!({"vault": "ok"}));
-        assert_eq!(actions(&gateway).await, ["vault.reload"]);
+        assert_eq!(reloaded.value()["vault"], "ok");
+        assert_eq!(actions(&gateway).await, ["reload"]);
         gateway.stop().await;
     }
 }

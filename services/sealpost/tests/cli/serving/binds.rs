@@ -31,11 +31,23 @@ async fn an_operator_pauses_a_bind_looks_a_message_up_and_reads_the_log() {
     assert!(found.contains("\"correlId\": \"one\"") && !found.contains("hello"), "{found}");
     assert_eq!(run("unknown").ok(), "");
     assert_eq!(run("reload").ok(), "vault\tok\n");
+    assert!(run("drain op").ok().starts_with("op\tdrained\t"));
+    wait_until("the bind to end", async || run("binds").ok().starts_with("op\tdrained\tunbound\t")).await;
+    run("resume op").ok();
     let log = run("audit").ok();
     let actions: Vec<&str> = log.lines().map(|line| line.split('\t').nth(3).unwrap()).collect();
     assert_eq!(
         actions,
-        ["vault.reload", "bind.pause", "bind.resume", "attempts.find", "unknown.list", "vault.reload"]
+        [
+            "reload",
+            "bind.pause",
+            "bind.resume",
+            "attempts.find",
+            "unknown.list",
+            "reload",
+            "bind.drain",
+            "bind.resume",
+        ]
     );
     let unknown = run("pause other").refusal();
     assert_eq!(unknown, "the server answered 404: there are: op");

@@ -37,6 +37,8 @@ pub(crate) struct Part {
     pub(crate) refusal: Option<Refusal>,
     /// What its receipt said.
     pub(crate) fate: Option<Fate>,
+    /// When it was stored as it is; none before.
+    pub(crate) stored_at: Option<UnixMillis>,
 }
 
 impl Part {
@@ -49,7 +51,14 @@ impl Part {
             message_id: None,
             refusal: None,
             fate: None,
+            stored_at: None,
         }
+    }
+
+    /// Tells since when it has waited for its first receipt, if it does.
+    pub(crate) fn awaits_receipt_since(&self) -> Option<UnixMillis> {
+        let waits = self.state == PartState::Accepted && self.fate.is_none();
+        self.stored_at.filter(|_| waits)
     }
 
     /// Notes that the SMSC does not want it.

@@ -18,6 +18,7 @@ fn attempt(segments: i32) -> Attempt {
         message_id: None,
         refusal: None,
         fate: None,
+        stored_at: None,
     };
     Attempt {
         key: JobKey { client_id: "acme".into(), id: "1".into() },

@@ -25,7 +25,7 @@ pub(crate) struct BindView {
     /// What operators want of it.
     order: Order,
     /// Of a bind: `bound`, `connecting`, `waiting` before it connects again, `alarm` when the credentials are refused,
-    /// `closed`, or `receiving` where this instance only takes receipts. Of a provider over HTTP: `reachable` or
+    /// `unbound` once it is drained, `closed`, or `receiving` where this instance only takes receipts. Of a provider over HTTP: `reachable` or
     /// `unreachable`.
     state: &'static str,
     /// Why it is not bound.
@@ -84,7 +84,8 @@ impl BindView {
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
-    /// `open`, or `paused`: nothing new is submitted, and the bind stays for responses and receipts.
+    /// `open`; `paused`: nothing new is submitted, and the bind stays for responses and receipts; or `drained`: nothing
+    /// new is submitted, what is under way is waited for as long as `drain` of the SMSC says, and the bind ends.
     order: Order,
 }
 
@@ -98,7 +99,7 @@ pub(crate) async fn list(_: Operator, links: Data<Links>) -> Json<Vec<BindView>>
     Json(links.all().iter().map(|link| BindView::of(link)).collect())
 }
 
-/// Pauses a bind, or opens it again: at once in this instance, within a second in the others, and also after a restart.
+/// Pauses or drains a bind, or opens it again: at once in this instance, within a second in the others, and also after a restart.
 #[utoipa::path(tag = "operators", params(("smsc" = String, Path)), request_body = Wanted, responses(
     (status = 200, body = BindView),
     (status = 400, body = Problem),
@@ -123,6 +124,7 @@ pub(crate) async fn order(
     let action = match order {
         Order::Open => "bind.resume",
         Order::Paused => "bind.pause",
+        Order::Drained => "bind.drain",
     };
     let act = operator.act(action, format!("smsc={}", link.name));
     let (name, now) = (link.name.clone(), gateway.now());

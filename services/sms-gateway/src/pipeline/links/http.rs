@@ -40,6 +40,8 @@ pub(crate) struct Event {
     pub(crate) token: u64,
     /// What became of it.
     pub(crate) landing: Landing,
+    /// How long that took since it was begun, over all URLs.
+    pub(crate) took: Duration,
 }
 
 /// See [`Event`].
@@ -72,7 +74,8 @@ pub(crate) struct HttpBackend {
 struct Core {
     name: SmscName,
     provider: Provider,
-    client: Client,
+    client: Mutex<Client>,
+    connection: Connection,
     clock: SharedClock,
     window: usize,
     tps: f64,
@@ -107,7 +110,8 @@ impl HttpBackend {
         let BackendSettings { name, provider, window, tps, unreachable, connection } = settings;
         let urls = u32::try_from(provider.urls()).unwrap_or(u32::MAX);
         let core = Arc::new(Core {
-            client: client::client(connection, provider.needs_tls())?,
+            client: Mutex::new(client::client(connection, provider.needs_tls())?),
+            connection: connection.clone(),
             clock: clock.clone(),
             window,
             tps,
@@ -156,6 +160,14 @@ impl HttpBackend {
         }
     }
 
+    /// Reads the file with the authorities anew, for the connections to come; none where there is no such file. Blocks.
+    pub(crate) fn reload(&self) -> Option<Result<(), ClientError>> {
+        let core = &self.core;
+        core.connection.ca_file.as_ref()?;
+        let renewed = client::client(&core.connection, core.provider.needs_tls());
+        Some(renewed.map(|client| *core.client.lock().unwrap_or_else(PoisonError::into_inner) = client))
+    }
+
     /// Tells the longest time from the beginning of a request until its outcome is told.
     pub(crate) fn longest(&self) -> Duration {
         self.core.longest
@@ -175,6 +187,10 @@ impl Core {
 
     fn troubles(&self) -> std::sync::MutexGuard<'_, Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn client(&self) -> Client {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn last_good(&self) -> usize {

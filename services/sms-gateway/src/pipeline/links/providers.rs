@@ -1,6 +1,6 @@
 //! Providers over HTTP, as links.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use common::models::SharedClock;
 use sms::{DefaultAlphabet, LongText};
@@ -35,6 +35,10 @@ impl Link {
             query_after: None,
             order: Mutex::default(),
             submitter: Some(submitter.clone()),
+            binds: Vec::new(),
+            tls: None,
+            alarm: Mutex::default(),
+            responses: OnceLock::new(),
             flights: Flights::default(),
             window,
             most: window,

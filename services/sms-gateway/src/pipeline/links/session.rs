@@ -120,6 +120,10 @@ impl Link {
         for ((delivery, _), settled) in deliveries.into_iter().zip(receipts) {
             let (status, outcome) = match settled {
                 Ok(settled) => {
+                    if let Some(waited) = settled.waited {
+                        let waits = gateway.metrics.receipt_seconds.with_label_values(&[self.name.as_str()]);
+                        waits.observe(waited.as_secs_f64());
+                    }
                     published.extend(settled.statuses);
                     (CommandStatus::ROK, if settled.parked { "parked" } else { "matched" })
                 }
@@ -142,7 +146,7 @@ impl Link {
     fn translate(&self, gateway: &Gateway, event: Event, outcomes: &mut Vec<Outcome>) {
         let now = gateway.now();
         let backoff = Backoff::new(&gateway.settings);
-        let bound = gateway.metrics.bound.with_label_values(&[self.name.as_str()]);
+        let bound = || gateway.metrics.bound.with_label_values(&[self.name.as_str()]);
         let mut add = |flight: Option<Flight>, event: &dyn Fn(&Flight) -> PartEvent| {
             let Some(flight) = flight else { return };
             let event = event(&flight);
@@ -150,6 +154,7 @@ impl Link {
         };
         match event {
             Event::Responded(response) | Event::LateResponse(response) => {
+                self.took(gateway, response.took);
                 let flight = self.flights.land(response.token);
                 add(flight, &|flight| backoff.response(response.clone(), flight, now));
             }
@@ -161,12 +166,12 @@ impl Link {
             }
             Event::Bound { system_id } => {
                 tracing::info!(smsc = %self.name, smsc.system_id = %system_id, "bound");
-                bound.inc();
+                bound().inc();
                 gateway.work.notify_one();
             }
             Event::Unbound { reason, in_flight } => {
                 tracing::warn!(smsc = %self.name, %reason, in_flight = in_flight.len(), "unbound");
-                bound.dec();
+                bound().dec();
                 for lost in in_flight {
                     let flight = self.flights.land(lost.token);
                     if !lost.reported {
@@ -180,7 +185,11 @@ impl Link {
 
     /// Says what an event of a provider means.
     fn landed(&self, gateway: &Gateway, event: http::Event) -> Option<Outcome> {
-        let http::Event { token, landing } = event;
+        let http::Event { token, landing, took } = event;
+        if matches!(&landing, http::Landing::Answered(verdict) if !matches!(verdict, Verdict::Unknown { .. }))
+        {
+            self.took(gateway, took);
+        }
         let flight = self.flights.land(token)?;
         let (now, backoff) = (gateway.now(), Backoff::new(&gateway.settings));
         let event = match landing {
@@ -193,6 +202,12 @@ impl Link {
             http::Landing::Answered(Verdict::Unknown { .. }) => PartEvent::Unknown,
         };
         Some(self.counted(gateway, &flight, event))
+    }
+
+    /// Takes down how long an answer took.
+    fn took(&self, gateway: &Gateway, took: Duration) {
+        let of_smsc = || gateway.metrics.response_seconds.with_label_values(&[self.name.as_str()]);
+        self.responses.get_or_init(of_smsc).observe(took.as_secs_f64());
     }
 
     fn counted(&self, gateway: &Gateway, flight: &Flight, event: PartEvent) -> Outcome {

@@ -24,6 +24,7 @@ pub(super) async fn run(
     let mut exchanges =
         Exchanges { core: core.clone(), events, tasks: JoinSet::new(), tokens: HashMap::new() };
     let mut free_at = Instant::now();
+    let not_sent = |token| Event { token, landing: Landing::NotSent, took: Duration::ZERO };
     loop {
         let submission = tokio::select! {
             () = core.stop.cancelled() => break,
@@ -40,7 +41,7 @@ pub(super) async fn run(
         }
         // In trouble since it was handed over: it had better go another way, or later.
         if core.stop.is_cancelled() || core.trouble().is_some() {
-            tell(&exchanges.events, submission.token, Landing::NotSent).await;
+            tell(&exchanges.events, not_sent(submission.token)).await;
             continue;
         }
         free_at = free_at.max(Instant::now()) + core.gap;
@@ -48,7 +49,7 @@ pub(super) async fn run(
     }
     submissions.close();
     while let Some(submission) = submissions.recv().await {
-        tell(&exchanges.events, submission.token, Landing::NotSent).await;
+        tell(&exchanges.events, not_sent(submission.token)).await;
     }
     while let Some(ended) = exchanges.tasks.join_next_with_id().await {
         exchanges.end(ended).await;
@@ -69,8 +70,9 @@ impl Exchanges {
         core.in_flight.fetch_add(1, Ordering::Relaxed);
         let Submission { token, message } = submission;
         let task = self.tasks.spawn(async move {
-            let end = core.send(&message).await;
-            tell(&events, token, core.conclude(end)).await;
+            let began = Instant::now();
+            let landing = core.conclude(core.send(&message).await);
+            tell(&events, Event { token, landing, took: began.elapsed() }).await;
         });
         self.tokens.insert(task.id(), token);
     }
@@ -84,8 +86,8 @@ impl Exchanges {
             }
             Err(error) => {
                 if let Some(token) = self.tokens.remove(&error.id()) {
-                    let verdict = Verdict::Unknown { why: "the task broke down" };
-                    tell(&self.events, token, Landing::Answered(verdict)).await;
+                    let landing = Landing::Answered(Verdict::Unknown { why: "the task broke down" });
+                    tell(&self.events, Event { token, landing, took: Duration::ZERO }).await;
                 }
             }
         }
@@ -100,9 +102,9 @@ pub(super) fn gap(tps: f64) -> Duration {
     }
 }
 
-async fn tell(events: &mpsc::Sender<Event>, token: u64, landing: Landing) {
+async fn tell(events: &mpsc::Sender<Event>, event: Event) {
     // Nobody reads any more: the rows say that it may have left.
-    let _ = events.send(Event { token, landing }).await;
+    let _ = events.send(event).await;
 }
 
 #[cfg(test)]

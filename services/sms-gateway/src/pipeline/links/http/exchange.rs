@@ -59,7 +59,7 @@ impl Core {
 
     async fn exchange(&self, request: Request) -> Result<Answer, Failure> {
         let Request { method, url, headers, body } = request;
-        let mut request = self.client.request(method, url).headers(headers);
+        let mut request = self.client().request(method, url).headers(headers);
         if !body.is_empty() {
             request = request.body(body);
         }
