@@ -25,6 +25,7 @@ mod settings;
 mod store;
 
 pub use app::App;
+pub use routes::internal as internal_routes;
 pub use settings::{
     Bind, ClientOptOut, Connection, Encodings, Encryption, HealthSettings, HttpHeader, HttpKeys, HttpMethod,
     HttpReceipts, HttpSettings, IdPlace, Inbound, InboundSender, JsonTemplate, NumberPattern, NumberPrefix,

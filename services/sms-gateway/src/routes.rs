@@ -2,7 +2,7 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::admin::{attempts, audit, binds, reload};
+use crate::handlers::admin::{attempts, audit, binds, opt_outs, reload};
 use crate::handlers::{inbound, receipts, sms, statuses};
 
 /// Routes of the public listener.
@@ -13,12 +13,16 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
 }
 
 /// Routes of the internal listener, for operators.
-pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
+pub fn internal(config: &mut ServiceConfig<'_>) {
     config
         .service(binds::list)
         .service(binds::order)
         .service(attempts::find)
         .service(attempts::unknown)
         .service(audit::read)
+        .service(opt_outs::count)
+        .service(opt_outs::find)
+        .service(opt_outs::add)
+        .service(opt_outs::remove)
         .service(reload::reload);
 }

@@ -1,5 +1,7 @@
 //! `sealpost admin sms`: the SMS gateway as its operators see it, over the internal listener.
 
+mod opt_outs;
+
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
@@ -29,6 +31,9 @@ pub(crate) enum Command {
     Unknown(Unknown),
     /// Show what became of a message, by the client's id
     Find(Find),
+    /// Count, find, add or remove recipients who want no more messages of a client
+    #[command(subcommand)]
+    OptOuts(opt_outs::Command),
     /// Read the vault and the certificates anew, and say what needs a restart
     Reload(Plain),
     /// Show what operators did, and whether the log is as it was written
@@ -138,6 +143,7 @@ impl Command {
                 let found: Value = operator.get("attempts", &query).await?;
                 console::print_line(&serde_json::to_string_pretty(&found)?)
             }
+            Self::OptOuts(command) => command.run().await,
             Self::Reload(Plain { operator }) => {
                 let Reloaded { vault, certificates, needs_restart } =
                     operator.call(Method::POST, &path(&["reload"]), &[], |request| request).await?;

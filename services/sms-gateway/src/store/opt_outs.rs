@@ -36,7 +36,6 @@ pub(crate) fn remove(conn: &mut DbConn, client: &ClientId, recipient: &str) -> R
 }
 
 /// Tells whether a recipient has opted out, and since when.
-#[cfg_attr(not(test), expect(dead_code, reason = "for operators: the admin interface will call it"))]
 pub(crate) fn is_out(
     conn: &mut DbConn,
     client: &ClientId,
@@ -47,7 +46,6 @@ pub(crate) fn is_out(
 }
 
 /// Counts a client's recipients who have opted out.
-#[cfg_attr(not(test), expect(dead_code, reason = "for operators: the admin interface will call it"))]
 pub(crate) fn count(conn: &mut DbConn, client: &ClientId) -> Result<i64, StoreError> {
     Ok(sms_opt_outs::table.filter(sms_opt_outs::client_id.eq(client)).count().get_result(conn)?)
 }

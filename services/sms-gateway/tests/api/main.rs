@@ -1,6 +1,7 @@
 //! The gateway as a whole: real app, real database of both kinds, embedded bus, SMSC simulator.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod audited;
 mod binds;
 mod cases;
 mod contract;

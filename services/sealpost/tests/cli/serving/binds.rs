@@ -34,6 +34,17 @@ async fn an_operator_pauses_a_bind_looks_a_message_up_and_reads_the_log() {
     assert!(run("drain op").ok().starts_with("op\tdrained\t"));
     wait_until("the bind to end", async || run("binds").ok().starts_with("op\tdrained\tunbound\t")).await;
     run("resume op").ok();
+    let added = run("opt-outs add demo +255712345678").ok();
+    let found = run("opt-outs find demo +255712345678").ok();
+    assert!(
+        added.starts_with("demo\t+255*****78\tout since 20") && added.ends_with("Z\tchanged\n"),
+        "{added}"
+    );
+    assert_eq!(format!("{}\tchanged\n", found.trim_end()), added);
+    assert_eq!(run("opt-outs count demo").ok(), "1\n");
+    assert_eq!(run("opt-outs remove demo +255712345678").ok(), "demo\t+255*****78\tin\tchanged\n");
+    let stranger = run("opt-outs count nobody").refusal();
+    assert_eq!(stranger, "the server answered 404: no client of that name is allowed to send");
     let log = run("audit").ok();
     let actions: Vec<&str> = log.lines().map(|line| line.split('\t').nth(3).unwrap()).collect();
     assert_eq!(
@@ -47,8 +58,13 @@ async fn an_operator_pauses_a_bind_looks_a_message_up_and_reads_the_log() {
             "reload",
             "bind.drain",
             "bind.resume",
+            "opt-outs.add",
+            "opt-outs.find",
+            "opt-outs.count",
+            "opt-outs.remove",
         ]
     );
+    assert!(log.contains("client=demo number=+255*****78") && !log.contains("12345678"), "{log}");
     let unknown = run("pause other").refusal();
     assert_eq!(unknown, "the server answered 404: there are: op");
 }
