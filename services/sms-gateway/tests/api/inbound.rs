@@ -1,5 +1,8 @@
 //! Messages from handsets: joined, encrypted, published once, whatever happens between.
 
+mod answers;
+mod wire;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,6 +16,7 @@ use smpp::codec::{Address, DeliverSm, Sar};
 use smpp::smsc::{Behaviour, Span};
 use sms::{DefaultAlphabet, LongText, parts};
 use sms_gateway::{Inbound, Settings, Unowned};
+use testkit::http::TestClient;
 use testkit::on_both;
 use testkit::wait::wait_for;
 
@@ -78,7 +82,12 @@ fn open(record: &SmsInbound) -> (String, String) {
 
 /// Waits for so many messages over HTTP.
 pub(crate) async fn read(gateway: &Gateway, least: usize) -> Vec<SmsInbound> {
-    let client = gateway.http.with_token(KEY);
+    told(&gateway.http, least).await
+}
+
+/// The same of any gateway.
+async fn told(http: &TestClient, least: usize) -> Vec<SmsInbound> {
+    let client = http.with_token(KEY);
     wait_for(&format!("{least} messages"), || async {
         let page = client.get("/v1/sms/inbound?limit=1000").await.expect(200).value();
         let messages: Vec<SmsInbound> = serde_json::from_value(page["messages"].clone()).unwrap();
