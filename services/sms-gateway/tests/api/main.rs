@@ -21,4 +21,5 @@ mod providers;
 mod recovery;
 mod routes;
 mod sealed;
+mod secrecy;
 mod webhooks;
