@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod deps;
+mod metrics;
 mod openapi;
 mod routes;
 
@@ -24,6 +25,12 @@ struct Cli {
 enum Task {
     /// Checks the architecture rules: who may depend on whom, and which crates stay free of I/O
     Deps,
+    /// Writes the reference in `docs/metrics.md` from the code
+    Metrics {
+        /// Compare only; fail when the reference has drifted
+        #[arg(long)]
+        check: bool,
+    },
     /// Checks proto/paths.toml against the paths that the services serve
     Routes,
     /// Measures the services on this machine, built for release; `bench messaging --help`, `bench notify --help` and
@@ -49,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Bench { dev, arguments } => bench::run(&root, dev, &arguments),
         Task::Deps => deps::check(),
+        Task::Metrics { check } => metrics::run(&root, check),
         Task::Routes => routes::check(&root),
         Task::Openapi { check } => openapi::run(&root, check),
     };

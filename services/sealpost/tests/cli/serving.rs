@@ -6,6 +6,7 @@ mod gateway_client;
 mod invites;
 mod mail;
 mod messages;
+mod metrics;
 mod notifications;
 mod readme;
 mod settings;

@@ -1,0 +1,134 @@
+//! `docs/metrics.md`: which series there are, written from the code that makes them, below what people wrote about them.
+//!
+//! In: the invocations of `telemetry::metrics!` in all sources, and the series that `bus` makes by itself. Out: the part
+//! of the file between two marks; or findings, if that part has drifted, if the part above names a series that does not
+//! exist, or if a series is made in a way that is not read here.
+
+mod read;
+mod write;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use read::Series;
+
+const FILE: &str = "docs/metrics.md";
+const BEGIN: &str =
+    "<!-- Written by `cargo xtask metrics`; change the doc comments in the code instead. -->\n";
+const END: &str = "<!-- End of what is written. -->\n";
+
+/// Writes the reference, or compares it when `check` is set.
+///
+/// # Errors
+/// What is wrong, a finding a line, or which file could not be read.
+pub(crate) fn run(root: &Path, check: bool) -> Result<String, String> {
+    let path = root.join(FILE);
+    let kept = text(&path)?;
+    let (above, rest) = kept.split_once(BEGIN).ok_or_else(|| format!("{FILE} has no line {BEGIN}"))?;
+    let (_, below) = rest.split_once(END).ok_or_else(|| format!("{FILE} has no line {END}"))?;
+    let series = series(root)?;
+    let fresh = format!("{above}{BEGIN}{}{END}{below}", write::reference(&series));
+    let all: Vec<&Series> = series.values().flatten().collect();
+    let mut findings: Vec<String> = [above, below].iter().flat_map(|text| strangers(text, &all)).collect();
+    if check && fresh != kept {
+        findings.push(format!("{FILE} has drifted; run `cargo xtask metrics`"));
+    }
+    if !findings.is_empty() {
+        return Err(findings.join("\n"));
+    }
+    if fresh != kept {
+        fs::write(&path, fresh).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(format!("metrics: {} series are as {FILE} has them", all.len()))
+}
+
+/// Reads all series, by the member of the workspace that makes them.
+fn series(root: &Path) -> Result<BTreeMap<String, Vec<Series>>, String> {
+    let mut series: BTreeMap<String, Vec<Series>> = BTreeMap::new();
+    for group in ["services", "crates"] {
+        for member in entries(&root.join(group))? {
+            // `telemetry` makes the macro, and this program has it in its tests.
+            let name = member.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let sources = member.join("src");
+            if name == "telemetry" || name == "xtask" || !sources.is_dir() {
+                continue;
+            }
+            for file in files(&sources)? {
+                let found =
+                    read::file(&text(&file)?).map_err(|error| format!("{}: {error}", file.display()))?;
+                if !found.is_empty() {
+                    series.entry(format!("{group}/{name}")).or_default().extend(found);
+                }
+            }
+        }
+    }
+    Ok(series)
+}
+
+/// Names in hand-written text that look like series and are none.
+fn strangers(text: &str, series: &[&Series]) -> Vec<String> {
+    let word = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let ours = |name: &&str| {
+        ["sealpost_", "bus_worker_", "http_request", "websockets_", "rate_limited_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    };
+    let unknown = |name: &&str| !series.iter().any(|one| one.shows(name));
+    text.split(word)
+        .filter(ours)
+        .filter(unknown)
+        .map(|name| format!("{FILE} speaks of {name}, which no service has"))
+        .collect()
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// All sources below a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in entries(folder)? {
+        if path.is_dir() {
+            files.extend(self::files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hand_written_text_may_name_only_series_that_exist() {
+        let source = "telemetry::metrics! { struct M(\"sealpost_x_\") {\n/// Time.\ntaken_seconds: Histogram = &[1.0],\n} }";
+        let read = read::file(source).unwrap();
+        let series: Vec<&Series> = read.iter().collect();
+
+        let text =
+            "`sealpost_x_taken_seconds_bucket`, sealpost_x_taken_seconds, sealpost_y_total and process_cpu";
+
+        assert_eq!(
+            strangers(text, &series),
+            ["docs/metrics.md speaks of sealpost_y_total, which no service has"]
+        );
+    }
+
+    #[test]
+    fn the_reference_is_that_of_this_workspace() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+
+        assert_eq!(run(&root, true).map(|_| ()), Ok(()));
+    }
+}
