@@ -4,6 +4,7 @@
 mod events;
 mod http;
 mod providers;
+mod refusals;
 mod session;
 mod submitter;
 
@@ -25,7 +26,6 @@ use crate::domain::attempt::PartEvent;
 use crate::domain::message::Form;
 use crate::domain::order::Order;
 use crate::domain::route::health::Outcomes;
-use crate::domain::route::{Hopeless, Route, Routes};
 use crate::settings::{Bind, HealthSettings, Settings, SmscSettings};
 use events::Events;
 use http::ClientError;
@@ -178,21 +178,6 @@ impl Link {
         held.replace(order) != Some(order)
     }
 
-    /// While the SMSC refuses our credentials for submissions: with what, and since when. To be asked again and again.
-    pub(crate) fn alarm(&self) -> Option<(CommandStatus, Instant)> {
-        let mut alarm = self.alarm.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.state() {
-            Some(EsmeState::Alarm { status }) => {
-                let since = alarm.map_or_else(Instant::now, |(_, since)| since);
-                *alarm = Some((status, since));
-            }
-            // The next try, which may well be refused again.
-            Some(EsmeState::Connecting) => {}
-            _ => *alarm = None,
-        }
-        *alarm
-    }
-
     /// Reads its files for TLS anew, for the connections to come; none where there are no files. Blocks.
     pub(crate) fn reload(&self) -> Option<Result<(), LinkError>> {
         if let Some(Submitter::Http(backend)) = &self.submitter {
@@ -336,32 +321,5 @@ impl Links {
     /// Gives those that can take submissions, each with how many are worth a round now.
     pub(crate) fn rooms(&self) -> HashMap<SmscName, usize> {
         self.links.iter().filter_map(|link| Some((link.name.clone(), link.worthwhile()?))).collect()
-    }
-
-    /// Says what cannot be sent while these SMSCs refuse our credentials for longer than `patience`.
-    pub(crate) fn hopeless(&self, routes: &Routes, patience: Duration) -> Vec<(Hopeless, CommandStatus)> {
-        let refusal = |link: &Arc<Link>| {
-            let (status, since) = link.alarm()?;
-            (since.elapsed() >= patience).then(|| (link.name.clone(), status))
-        };
-        let refusals: HashMap<SmscName, CommandStatus> = self.links.iter().filter_map(refusal).collect();
-        let mut submitting = self.links.iter().filter(|link| link.submitter.is_some());
-        let first = refusals.values().next().copied();
-        match first {
-            None => Vec::new(),
-            Some(status) if submitting.all(|link| refusals.contains_key(&link.name)) => {
-                vec![(Hopeless::All, status)]
-            }
-            Some(_) => {
-                let of_route = |route: &Route| {
-                    let status = refusals.get(route.smscs().next()?)?;
-                    let all = route.smscs().all(|smsc| refusals.contains_key(smsc));
-                    all.then(|| (Hopeless::Route(route.name.clone()), *status))
-                };
-                let lost = routes.all().iter().filter_map(of_route);
-                let pinned = refusals.iter().map(|(smsc, status)| (Hopeless::Pinned(smsc.clone()), *status));
-                lost.chain(pinned).collect()
-            }
-        }
     }
 }

@@ -23,8 +23,7 @@ impl Listening {
 
     /// Waits for the gateway's bind and lets it in.
     pub(super) async fn bound(&self) -> Wire {
-        let (stream, _) =
-            tokio::time::timeout(DEADLINE, self.0.accept()).await.expect("a connection").unwrap();
+        let (stream, _) = tokio::time::timeout(DEADLINE, self.0.accept()).await.unwrap().unwrap();
         let mut wire = Wire { stream, inbox: BytesMut::new(), last: 0 };
         let request = wire.read().await;
         assert!(matches!(request.body, Body::BindTransceiver(_)), "{request:?}");
@@ -53,7 +52,7 @@ impl Wire {
                 return Pdu::decode(&frame).unwrap();
             }
             let read = tokio::time::timeout(DEADLINE, self.stream.read_buf(&mut self.inbox)).await;
-            assert!(read.expect("a PDU in time").unwrap() > 0, "closed");
+            assert!(read.unwrap().unwrap() > 0, "closed");
         }
     }
 
