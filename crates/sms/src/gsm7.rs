@@ -18,7 +18,7 @@ const ALPHABET: [char; 128] = [
 ];
 
 /// The extension table: code after the escape, character.
-const EXTENSION: [(u8, char); 10] = [
+pub(crate) const EXTENSION: [(u8, char); 10] = [
     (0x0A, '\u{0C}'),
     (0x14, '^'),
     (0x28, '{'),
@@ -76,13 +76,23 @@ pub fn encode_char(character: char) -> Option<Septets> {
 /// Reads unpacked septets. An unknown code after an escape shows as its place in the default alphabet (§6.2.1.1); a
 /// last escape alone and octets over 127 show as a replacement character.
 pub fn decode(octets: &[u8]) -> String {
+    decode_by(octets, &[], &EXTENSION)
+}
+
+/// The same with other tables: `own` goes before the default alphabet, `extension` holds after an escape.
+pub(crate) fn decode_by(octets: &[u8], own: &[(u8, char)], extension: &[(u8, char)]) -> String {
+    let of = |table: &[(u8, char)], code| {
+        table.iter().find(|(other, _)| *other == code).map(|(_, character)| *character)
+    };
+    let plain = |code| of(own, code).unwrap_or_else(|| basic(code));
+    let extended = |code| of(extension, code).unwrap_or_else(|| plain(code));
     let mut text = String::with_capacity(octets.len());
     let mut octets = octets.iter().copied();
     while let Some(octet) = octets.next() {
         if octet == ESCAPE {
             text.push(octets.next().map_or(char::REPLACEMENT_CHARACTER, extended));
         } else {
-            text.push(basic(octet));
+            text.push(plain(octet));
         }
     }
     text
@@ -90,13 +100,6 @@ pub fn decode(octets: &[u8]) -> String {
 
 fn basic(code: u8) -> char {
     ALPHABET.get(usize::from(code)).copied().unwrap_or(char::REPLACEMENT_CHARACTER)
-}
-
-fn extended(code: u8) -> char {
-    EXTENSION
-        .iter()
-        .find(|(other, _)| *other == code)
-        .map_or_else(|| basic(code), |&(_, character)| character)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::alphabet::DefaultAlphabet;
 use crate::coding::decode_text_in;
+use crate::national::ShiftTables;
 
 /// `data_coding` of GSM 03.38, Latin-1 and UCS-2 as [`plain_coding`] gives them.
 const GSM7: u8 = 0x00;
@@ -17,6 +18,20 @@ pub struct Piece {
     pub coding: u8,
     /// The text in it.
     pub octets: Vec<u8>,
+}
+
+impl Piece {
+    /// Takes a part with its user data header. Septets that the header gives a national meaning become UCS-2: other
+    /// parts of the message may have other tables.
+    pub fn of(coding: u8, header: &[u8], octets: &[u8]) -> Self {
+        match ShiftTables::find(header).filter(|_| coding == GSM7) {
+            Some(tables) => {
+                let units = tables.decode(octets);
+                Self { coding: UCS2, octets: units.encode_utf16().flat_map(u16::to_be_bytes).collect() }
+            }
+            None => Self { coding, octets: octets.to_vec() },
+        }
+    }
 }
 
 impl std::fmt::Debug for Piece {
@@ -134,6 +149,15 @@ mod tests {
         let cut = [piece(8, b"\0a\xD8\x3D"), piece(8, b"\xDE\x00"), piece(0, b"\x1B"), piece(0, b"\x65")];
 
         assert_eq!(join(&cut), Joined::Text("a😀€".into()));
+    }
+
+    #[test]
+    fn a_part_in_national_letters_is_joined_with_others() {
+        let turkish = Piece::of(GSM7, &[3, 0x24, 1, 1], b"\x1Bs");
+        let plain = Piece::of(GSM7, &[5, 0, 3, 7, 2, 1], b"\x1Bs");
+        let latin = Piece::of(LATIN1, &[3, 0x24, 1, 1], b"\xE9");
+
+        assert_eq!(join(&[Some(turkish), Some(plain), Some(latin)]), Joined::Text("şsé".into()));
     }
 
     #[test]

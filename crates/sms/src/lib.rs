@@ -14,6 +14,7 @@ mod coding;
 pub mod gsm7;
 mod joined;
 pub mod message_id;
+mod national;
 mod parts;
 pub mod receipt;
 pub mod sender;

@@ -1,4 +1,5 @@
-//! The user data header that joins the segments of a long message (3GPP TS 23.040 §9.2.3.24.1, §9.2.3.24.8).
+//! The user data header (3GPP TS 23.040 §9.2.3.24), and its element that joins the segments of a long message
+//! (§9.2.3.24.1, §9.2.3.24.8).
 
 /// Identifier of the concatenation element with an 8-bit reference.
 const CONCATENATION_8: u8 = 0x00;
@@ -41,26 +42,29 @@ impl Concatenation {
     /// Finds the concatenation element in a user data header; `None` when there is none, or an impossible one
     /// (number 0 or over the total), which is to be taken as if it were not there.
     pub fn find(header: &[u8]) -> Option<Self> {
-        let mut rest = header.get(1..)?;
-        loop {
-            let (&[identifier, length], after) = rest.split_first_chunk::<2>()?;
-            let (value, after) = after.split_at_checked(usize::from(length))?;
-            let found = match (identifier, value) {
-                (CONCATENATION_8, &[reference, total, number]) => {
-                    Some(Self { reference: Reference::Eight(reference), total, number })
-                }
-                (CONCATENATION_16, &[high, low, total, number]) => {
-                    let reference = Reference::Sixteen(u16::from_be_bytes([high, low]));
-                    Some(Self { reference, total, number })
-                }
-                _ => None,
-            };
-            if let Some(place) = found {
-                return (1..=place.total).contains(&place.number).then_some(place);
+        let place = |(identifier, value): (u8, &[u8])| match (identifier, value) {
+            (CONCATENATION_8, &[reference, total, number]) => {
+                Some(Self { reference: Reference::Eight(reference), total, number })
             }
-            rest = after;
-        }
+            (CONCATENATION_16, &[high, low, total, number]) => {
+                let reference = Reference::Sixteen(u16::from_be_bytes([high, low]));
+                Some(Self { reference, total, number })
+            }
+            _ => None,
+        };
+        elements(header).find_map(place).filter(|place| (1..=place.total).contains(&place.number))
     }
+}
+
+/// Gives the elements of a user data header, identifier and value, as far as they are whole.
+pub(crate) fn elements(header: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = header.get(1..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (&[identifier, length], after) = rest.split_first_chunk::<2>()?;
+        let (value, after) = after.split_at_checked(usize::from(length))?;
+        rest = after;
+        Some((identifier, value))
+    })
 }
 
 /// Cuts a message whose `esm_class` says that it has a header into header (its length octet included) and text. A

@@ -70,7 +70,7 @@ impl Fragment {
             from: number(&message.source),
             to: message.destination.value.clone(),
             place: place.filter(|place| place.total > 1),
-            piece: Piece { coding, octets: text.to_vec() },
+            piece: Piece::of(coding, header, text),
             marks,
         }
     }
