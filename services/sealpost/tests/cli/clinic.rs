@@ -28,7 +28,11 @@ pub(crate) struct Topics {
     pub(crate) brokers: &'static str,
     pub(crate) requests: String,
     pub(crate) statuses: String,
+    pub(crate) inbound: String,
 }
+
+/// The client's number.
+pub(crate) const NUMBER: &str = "15050";
 
 impl Clinic {
     /// Starts all of it, with an operator who delivers everything; `rsa.pub` and `x25519.pub` are the client's keys.
@@ -44,18 +48,20 @@ impl Clinic {
         let mut kafka = None;
         if way == Way::Kafka {
             let brokers = bootstrap().await;
-            let [requests, statuses, dead] = ["send", "status", "dead"].map(unique);
-            for topic in [&requests, &statuses, &dead] {
+            let [requests, statuses, dead, inbound] = ["send", "status", "dead", "inbound"].map(unique);
+            for topic in [&requests, &statuses, &dead, &inbound] {
                 create_topic(brokers, topic, 4).await.expect("a topic");
             }
             settings = format!(
                 "[bus]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ngroup_prefix = \"{requests}-\"\n\
-                 [sms_gateway.topics]\nsend = \"{requests}\"\nstatus = \"{statuses}\"\ndead = \"{dead}\"\n"
+                 [sms_gateway.topics]\nsend = \"{requests}\"\nstatus = \"{statuses}\"\ndead = \"{dead}\"\n\
+                 inbound = \"{inbound}\"\n"
             );
-            kafka = Some(Topics { brokers, requests, statuses });
+            kafka = Some(Topics { brokers, requests, statuses, inbound });
         }
         settings += &format!(
-            "[[sms_gateway.smsc]]\nname = \"op\"\nport = {}\nsystem_id = \"demo\"\npassword = \"any\"\n",
+            "[[sms_gateway.inbound]]\nnumber = \"{NUMBER}\"\nclient = \"demo\"\n\
+             [[sms_gateway.smsc]]\nname = \"op\"\nport = {}\nsystem_id = \"demo\"\npassword = \"any\"\n",
             smsc.address().port()
         );
         let place = Place::new();
@@ -79,10 +85,15 @@ impl Clinic {
         self.place.sealpost(&format!("admin sms {command} --data-dir {data} --server {url}"))
     }
 
+    /// The gateway's vault and the file with its password.
+    pub(crate) fn vault_files(&self) -> (String, String) {
+        let file = |name: &str| self.server.data.join("secrets").join(name).display().to_string();
+        (file("sms-vault.p12"), file("sms-vault-password"))
+    }
+
     fn vault(&self, verb: &str, options: &str) -> String {
-        let secrets = self.server.data.join("secrets");
-        let secrets = secrets.display();
-        let vault = format!("{secrets}/sms-vault.p12 demo --password-file {secrets}/sms-vault-password");
+        let (vault, password) = self.vault_files();
+        let vault = format!("{vault} demo --password-file {password}");
         self.place.sealpost(&format!("sms vault {verb} {vault} {options}")).ok()
     }
 
@@ -108,7 +119,7 @@ impl Clinic {
     /// `sms` options to reach the gateway as the client does.
     pub(crate) fn way(&self) -> String {
         match &self.kafka {
-            Some(Topics { brokers, requests, statuses }) => {
+            Some(Topics { brokers, requests, statuses, .. }) => {
                 format!("--brokers {brokers} --topic {requests} --status-topic {statuses}")
             }
             None => format!("--server {} --api-key-file {}", self.server.url, self.api_key_file()),

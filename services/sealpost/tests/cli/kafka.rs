@@ -3,8 +3,12 @@
 use std::process::Command;
 
 use common::models::sms::SmsRequest;
+use serde_json::Value;
+use smpp::codec::{Address, DeliverSm};
+use sms::{DefaultAlphabet, LongText, parts};
 use testkit::kafka::{bootstrap, create_topic, unique};
 
+use crate::clinic::{Clinic, NUMBER, Way};
 use crate::program::Place;
 use crate::sending::{opened, place};
 
@@ -73,6 +77,40 @@ async fn correlations_are_heard_and_junk_is_passed_over() {
 
     assert!(heard.stderr.contains(&format!("{topic}/0@0: not JSON")), "{heard:?}");
     assert_eq!(heard.ok(), format!("{correlation}\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_from_handsets_are_heard_decrypted() {
+    let clinic = Clinic::start(Way::Kafka).await;
+    let (topics, (vault, password)) = (clinic.kafka(), clinic.vault_files());
+    let mut listening = clinic.place.start(&format!(
+        "sms listen inbound --count 2 -b {} --topic {} --vault {vault} --password-file {password}",
+        topics.brokers, topics.inbound
+    ));
+    listening.says("listening").await;
+    let long = "a long answer ".repeat(20);
+
+    for text in ["yes", &long] {
+        for part in parts(text, DefaultAlphabet::Gsm7, LongText::Udh8, 7).expect("parts").parts {
+            let message = DeliverSm {
+                source: Address { ton: 1, npi: 1, value: "255712345678".into() },
+                destination: Address { ton: 3, npi: 0, value: NUMBER.into() },
+                esm_class: if part.udh.is_empty() { 0 } else { 0x40 },
+                short_message: part.short_message(),
+                ..DeliverSm::default()
+            };
+            clinic.smsc.deliver("demo", message);
+        }
+    }
+
+    assert!(listening.end().await.success());
+    let heard = listening.stdout();
+    let mut lines: Vec<Value> = heard.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    lines.sort_by_key(|line| line["parts"].as_u64());
+    let told = |line: &Value| (line["from"].clone(), line["recipient"].clone(), line["text"].clone());
+    assert_eq!(told(&lines[0]), ("+255712345678".into(), NUMBER.into(), "yes".into()));
+    assert_eq!(told(&lines[1]), ("+255712345678".into(), NUMBER.into(), long.into()));
+    assert!(lines.iter().all(|line| line["client-id"] == "demo" && line["payload"].is_null()), "{lines:?}");
 }
 
 #[tokio::test]
