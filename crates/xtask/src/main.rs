@@ -10,7 +10,9 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod deps;
 mod metrics;
+mod ingress;
 mod openapi;
+mod paths;
 mod routes;
 
 /// Tasks of the Sealpost workspace.
@@ -43,6 +45,12 @@ enum Task {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Writes what proxies and Kubernetes need to know of proto/paths.toml: deploy/nginx, deploy/caddy, k8s/base
+    Ingress {
+        /// Compare only; fail when a file has drifted
+        #[arg(long)]
+        check: bool,
+    },
     /// Writes `proto/openapi/<service>.json` from the code
     Openapi {
         /// Compare only; fail when a description has drifted
@@ -58,6 +66,7 @@ fn main() -> ExitCode {
         Task::Deps => deps::check(),
         Task::Metrics { check } => metrics::run(&root, check),
         Task::Routes => routes::check(&root),
+        Task::Ingress { check } => ingress::run(&root, check),
         Task::Openapi { check } => openapi::run(&root, check),
     };
     match outcome {

@@ -4,58 +4,14 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use serde::Deserialize;
-
-/// `proto/paths.toml`.
-#[derive(Debug, Deserialize)]
-struct Table {
-    path: Vec<Entry>,
-}
-
-/// One line of the table: `exact` or `prefix`, and who answers.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    exact: Option<String>,
-    prefix: Option<String>,
-    service: String,
-    /// Whether the interface description has it; false for a protocol of its own.
-    #[serde(default = "yes")]
-    described: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// The service name of entries that every process answers by itself.
-const ANY: &str = "any";
-
-impl Entry {
-    fn name(&self) -> &str {
-        self.exact.as_deref().or(self.prefix.as_deref()).unwrap_or_default()
-    }
-
-    /// How well this entry fits a path: exact beats prefix, a longer prefix beats a shorter one.
-    fn fits(&self, path: &str) -> Option<usize> {
-        let below = |prefix: &str| {
-            path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'))
-        };
-        match (&self.exact, &self.prefix) {
-            (Some(exact), _) if exact == path => Some(usize::MAX),
-            (None, Some(prefix)) if below(prefix) => Some(prefix.len()),
-            _ => None,
-        }
-    }
-}
+use crate::paths::{ANY, Table};
 
 /// Checks the table against the checked-in interface descriptions.
 ///
 /// # Errors
 /// The findings, one a line, or which file could not be read.
 pub(crate) fn check(root: &Path) -> Result<String, String> {
-    let text = read(&root.join("proto/paths.toml"))?;
-    let table: Table = toml::from_str(&text).map_err(|error| format!("proto/paths.toml: {error}"))?;
+    let table = Table::read(root)?;
     let served = served(&root.join("proto/openapi"))?;
     let findings = findings(&table, &served);
     if findings.is_empty() {
