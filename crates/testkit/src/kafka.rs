@@ -14,6 +14,7 @@ use crate::process::{self, Daemon, InfraError, ports};
 
 mod jars;
 mod secured;
+mod tools;
 mod wire;
 
 pub use jars::fetch;

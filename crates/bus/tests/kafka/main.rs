@@ -5,6 +5,7 @@
 
 mod foreign_clients;
 mod outages;
+mod provisioning;
 mod reading;
 mod security;
 

@@ -35,7 +35,7 @@ impl Certificate {
     }
 }
 
-/// A SASL_SSL listener on 127.0.0.1: SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN, with one user.
+/// A SASL_SSL listener on 127.0.0.1: SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN, with one user, who may do everything.
 #[derive(Debug)]
 pub struct Secured {
     port: u16,
@@ -89,6 +89,16 @@ impl Secured {
         }
     }
 
+    /// What lets another user in, who has to have been made, and may do nothing but what was granted.
+    #[must_use]
+    pub fn security_of(&self, user: &str, password: &str) -> SecuritySettings {
+        SecuritySettings {
+            username: Some(user.to_owned()),
+            password: Some(Secret::new(password.to_owned())),
+            ..self.security()
+        }
+    }
+
     /// The password, to look for where it must not be.
     #[must_use]
     pub fn password(&self) -> &'static str {
@@ -114,6 +124,8 @@ impl Secured {
             "ssl.keystore.type=PEM
 ssl.keystore.location={}
 sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:{USER}
 {listener}.scram-sha-512.{module}.scram.ScramLoginModule required;
 {listener}.scram-sha-256.{module}.scram.ScramLoginModule required;
 {listener}.plain.{module}.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";
