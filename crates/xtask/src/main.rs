@@ -11,6 +11,7 @@ mod bench;
 mod deps;
 mod metrics;
 mod ingress;
+mod manifests;
 mod openapi;
 mod paths;
 mod routes;
@@ -51,6 +52,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Checks k8s/ and deploy/ against each other, the schemas of Kubernetes and the programs; these are built before
+    Manifests,
     /// Writes `proto/openapi/<service>.json` from the code
     Openapi {
         /// Compare only; fail when a description has drifted
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Metrics { check } => metrics::run(&root, check),
         Task::Routes => routes::check(&root),
         Task::Ingress { check } => ingress::run(&root, check),
+        Task::Manifests => manifests::check(&root),
         Task::Openapi { check } => openapi::run(&root, check),
     };
     match outcome {

@@ -63,6 +63,7 @@ async fn run(command: &mut Command) -> Result<ExitCode, Box<dyn std::error::Erro
 fn fetch() -> Result<ExitCode, InfraError> {
     kafka::fetch()?;
     peers::fetch_python()?;
+    peers::fetch_kubernetes()?;
     Ok(ExitCode::SUCCESS)
 }
 
