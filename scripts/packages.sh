@@ -36,6 +36,7 @@ missing_packages() {
                 [ -x /usr/sbin/bearerbox ] || echo kannel
                 has chromium || echo chromium
                 has promtool || echo prometheus
+                has nginx || [ -x /usr/sbin/nginx ] || echo nginx
                 ;;
         esac
     done
