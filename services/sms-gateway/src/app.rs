@@ -14,6 +14,7 @@ use web::{Check, RoutesFn, Service, Task};
 use crate::domain::inbound::InboundKey;
 use crate::domain::inbound::owners::Owners;
 use crate::domain::opt_out::OptOuts;
+use crate::domain::quota::Quotas;
 use crate::domain::recipient::RecipientKey;
 use crate::domain::route::Routes;
 use crate::metrics::Metrics;
@@ -151,9 +152,10 @@ fn gateway(
     Ok(gateway)
 }
 
-fn rules(settings: &Settings, opt_outs: Arc<OptOuts>) -> Rules {
+pub(crate) fn rules(settings: &Settings, opt_outs: Arc<OptOuts>) -> Rules {
     Rules {
         opt_outs,
+        quotas: Arc::new(Quotas::new(&settings.quota)),
         status_topic: settings.topics.status.clone(),
         resubmit_unknown: settings.resubmit_unknown,
         routes: Routes::new(settings),

@@ -11,6 +11,7 @@ pub(crate) mod order;
 pub(crate) mod outcome;
 pub(crate) mod price;
 pub(crate) mod provider;
+pub(crate) mod quota;
 pub(crate) mod receipt;
 pub(crate) mod recipient;
 pub(crate) mod route;

@@ -27,9 +27,9 @@ mod store;
 pub use app::App;
 pub use routes::internal as internal_routes;
 pub use settings::{
-    Bind, ClientOptOut, Connection, Encodings, Encryption, HealthSettings, HttpHeader, HttpKeys, HttpMethod,
-    HttpReceipts, HttpSettings, IdPlace, Inbound, InboundSender, JsonTemplate, NumberPattern, NumberPrefix,
-    OptOut, OwnNumber, Pattern, Pointer, Price, ReceiptWord, RouteSettings, Rule, Settings, SmscSettings,
-    SmscShare, Statuses, Template, Tls, Topics, Unowned, Unreachable, UrlTemplate, WaspSettings,
-    WebhookSettings,
+    Bind, ClientOptOut, ClientQuota, Connection, Encodings, Encryption, HealthSettings, HttpHeader, HttpKeys,
+    HttpMethod, HttpReceipts, HttpSettings, IdPlace, Inbound, InboundSender, JsonTemplate, NumberPattern,
+    NumberPrefix, OptOut, OwnNumber, Pattern, Pointer, Price, QuotaSettings, ReceiptWord, RouteSettings,
+    Rule, Settings, SmscSettings, SmscShare, Statuses, Template, Tls, Topics, Unowned, Unreachable,
+    UrlTemplate, WaspSettings, WebhookSettings,
 };

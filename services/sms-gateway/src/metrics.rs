@@ -41,6 +41,12 @@ telemetry::metrics! {
         inbound_overdue_total: IntCounterVec = &["outcome"],
         /// Words that opted somebody out or in again: stop, start.
         opt_outs_total: IntCounterVec = &["word"],
+        /// Segments that a client has used of its quota in the present day or month.
+        quota_used: IntGaugeVec = &["client", "period"],
+        /// Segments that a client may send in a day or month; clients without a limit are not shown.
+        quota_limit: IntGaugeVec = &["client", "period"],
+        /// Messages that were refused as a quota was used up.
+        quota_refused_total: IntCounterVec = &["client"],
         /// Binds that stand; of a provider over HTTP, 1 while it answers.
         bound: IntGaugeVec = &["smsc"],
         /// 1 while the SMSC refuses our credentials.

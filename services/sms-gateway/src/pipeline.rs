@@ -20,6 +20,7 @@ pub(crate) mod orders;
 pub(crate) mod outcomes;
 pub(crate) mod plaintexts;
 pub(crate) mod queries;
+pub(crate) mod quota;
 pub(crate) mod rates;
 pub(crate) mod upkeep;
 pub(crate) mod vault;

@@ -2,7 +2,7 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::admin::{attempts, audit, binds, opt_outs, reload};
+use crate::handlers::admin::{attempts, audit, binds, opt_outs, quotas, reload};
 use crate::handlers::{inbound, receipts, sms, statuses};
 
 /// Routes of the public listener.
@@ -24,5 +24,6 @@ pub fn internal(config: &mut ServiceConfig<'_>) {
         .service(opt_outs::find)
         .service(opt_outs::add)
         .service(opt_outs::remove)
+        .service(quotas::list)
         .service(reload::reload);
 }

@@ -4,6 +4,7 @@ mod connection;
 mod health;
 mod http;
 mod inbound;
+mod quota;
 mod route;
 mod smsc;
 mod wasp;
@@ -28,6 +29,7 @@ pub use http::{
     ReceiptWord, Rule, Statuses, Template, UrlTemplate,
 };
 pub use inbound::{ClientOptOut, Encryption, Inbound, InboundSender, OptOut, Unowned};
+pub use quota::{ClientQuota, QuotaSettings};
 pub use route::{RouteSettings, SmscShare};
 pub use smsc::{Bind, SmscSettings, Tls};
 pub use wasp::WaspSettings;
@@ -126,6 +128,11 @@ pub struct Settings {
     pub inbound_repeats: Duration,
     /// How recipients opt out.
     pub opt_out: OptOut,
+    /// How much each client may send.
+    pub quota: QuotaSettings,
+    /// How long the delivery report goes back: what was sent on which day, without a word of what or to whom.
+    #[serde(with = "humantime_serde")]
+    pub report_retention: Duration,
     /// Receivers that are told the statuses of a client.
     pub webhooks: Vec<WebhookSettings>,
     /// How they are told. A receiver gets one status at a time: `concurrent` has no meaning here.
@@ -170,6 +177,8 @@ impl Default for Settings {
             inbound_join_timeout: Duration::from_secs(30 * 60),
             inbound_repeats: Duration::from_secs(60),
             opt_out: OptOut::default(),
+            quota: QuotaSettings::default(),
+            report_retention: Duration::from_secs(731 * 24 * 3600),
             webhooks: Vec::new(),
             webhook_delivery: DeliverySettings::default(),
         }

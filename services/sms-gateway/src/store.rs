@@ -11,6 +11,7 @@ pub(crate) mod opt_outs;
 pub(crate) mod orders;
 pub(crate) mod questions;
 pub(crate) mod queue;
+pub(crate) mod quotas;
 pub(crate) mod receipts;
 pub(crate) mod references;
 pub(crate) mod rows;
@@ -33,6 +34,7 @@ use sms::message_id::IdBase;
 use crate::domain::attempt::{Attempt, PartEvent};
 use crate::domain::opt_out::OptOuts;
 use crate::domain::outcome::Refusal;
+use crate::domain::quota::Quotas;
 use crate::domain::route::Routes;
 
 /// Why a step failed.
@@ -71,6 +73,8 @@ pub(crate) struct Rules {
     pub(crate) fail_over_on: Vec<CommandStatus>,
     /// Who may opt out of what.
     pub(crate) opt_outs: Arc<OptOuts>,
+    /// How much each client may send.
+    pub(crate) quotas: Arc<Quotas>,
     /// What is to be known of each SMSC, by name.
     pub(crate) smscs: HashMap<SmscName, SmscRules>,
 }

@@ -4,6 +4,7 @@
 //! the statuses to publish. What must hold: nothing that may have left is queued again, but once where the class asks
 //! for it; each status is published once.
 
+mod charge;
 mod fail_over;
 mod part;
 
@@ -67,6 +68,8 @@ pub(crate) struct Attempt {
     pub(crate) smsc: Option<SmscName>,
     /// Which way it goes.
     pub(crate) route: RouteName,
+    /// Segments that it holds of its client's quota; 0 also where there was none when they left.
+    pub(crate) charged: i32,
     /// SMSCs before that one that did not take it in this try.
     pub(crate) tried: Vec<SmscName>,
     /// Its segments by number.
@@ -102,7 +105,7 @@ impl Attempt {
         let (earlier, repeated) = (copy < self.resends, self.resends > 0);
         let Some(part) = self.parts.iter_mut().find(|part| part.number == number) else { return };
         let open = matches!(part.state, PartState::Submitting | PartState::Unknown);
-        let waits = part.state == PartState::Queued;
+        let (before, waits) = (part.state, part.state == PartState::Queued);
         match event {
             PartEvent::Accepted { message_id } if open || waits && repeated => {
                 part.state = PartState::Accepted;
@@ -138,6 +141,8 @@ impl Attempt {
             PartEvent::Unknown if open => part.state = PartState::Unknown,
             _ => {}
         }
+        let after = part.state;
+        self.came_back_from(before, after);
     }
 
     /// Draws the conclusions from the segments, and gives the statuses to publish, in order.
@@ -172,6 +177,7 @@ impl Attempt {
             return emissions;
         }
         if self.may_resend() && self.deadline >= now {
+            self.hold_what_left();
             for part in self.parts.iter_mut().filter(|part| part.state == PartState::Unknown) {
                 part.state = PartState::Queued;
             }

@@ -5,6 +5,7 @@ pub(crate) mod attempts;
 pub(crate) mod audit;
 pub(crate) mod binds;
 pub(crate) mod opt_outs;
+pub(crate) mod quotas;
 pub(crate) mod reload;
 
 use std::future::{Ready, ready};

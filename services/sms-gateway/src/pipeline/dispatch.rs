@@ -17,10 +17,10 @@ use smpp::codec::SubmitSm;
 use sms::validity;
 use tokio_util::sync::CancellationToken;
 
-use super::Gateway;
 use super::links::{Link, Links, Submission};
 use super::outcomes::Flight;
 use super::rates::Rates;
+use super::{Gateway, quota};
 use crate::domain::attempt::JobKey;
 use crate::domain::message::Outgoing;
 use crate::domain::provider::Message;
@@ -258,8 +258,9 @@ impl Dispatcher {
 
 async fn claim(gateway: &Gateway, plans: Vec<Plan>) -> Result<Vec<Claimed>, StoreError> {
     let step = Step::Claim(plans, gateway.now());
-    let Stepped { claimed, statuses, .. } = gateway.dispatch.submit(step).await?;
+    let Stepped { claimed, statuses, quotas, .. } = gateway.dispatch.submit(step).await?;
     gateway.announcer.announce(&statuses);
+    quota::tell(gateway, quotas);
     Ok(claimed)
 }
 

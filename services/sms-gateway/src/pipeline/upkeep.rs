@@ -8,8 +8,8 @@ use common::models::UnixMillis;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::Gateway;
 use super::links::Links;
+use super::{Gateway, quota};
 use crate::domain::order::Order;
 use crate::store::receipts::Outcome;
 use crate::store::rows::StatusRow;
@@ -49,6 +49,7 @@ pub(crate) async fn run(
         if counted_at.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
             counted_at = Some(Instant::now());
             count(&gateway).await;
+            quota::show(&gateway).await;
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
             pruned_at = Some(Instant::now());

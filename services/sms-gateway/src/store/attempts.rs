@@ -4,10 +4,12 @@ mod save;
 
 use std::collections::HashMap;
 
+use common::models::UnixMillis;
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
+use super::quotas::Held;
 use super::rows::{AttemptColumns, AttemptRow, PartColumns, PartRow};
 use super::schema::{sms_jobs, sms_parts};
 use super::statuses::NewStatus;
@@ -28,7 +30,11 @@ pub(crate) struct Loaded {
     pub(crate) recipient: Option<String>,
     /// Trace context of the request.
     pub(crate) traceparent: Option<String>,
+    /// When what an SMSC has of it, or may have, began to leave.
+    pub(crate) left_at: Option<UnixMillis>,
+    delivered_at: Option<UnixMillis>,
     held: bool,
+    charge: Held,
     before: Vec<Part>,
 }
 
@@ -37,9 +43,22 @@ impl Loaded {
     fn new(row: AttemptRow, parts: Vec<Part>) -> Result<Self, StoreError> {
         let (tries, reference) = (row.tries, row.reference);
         let (recipient, traceparent) = (row.recipient.clone(), row.traceparent.clone());
+        let (left_at, delivered_at) = (row.left_at, row.delivered_at);
+        let charge = (row.charged, left_at);
         let attempt = row.attempt(parts)?;
         let (held, before) = (attempt.holds, attempt.parts.clone());
-        Ok(Self { attempt, tries, reference, recipient, traceparent, held, before })
+        Ok(Self {
+            attempt,
+            tries,
+            reference,
+            recipient,
+            traceparent,
+            left_at,
+            delivered_at,
+            held,
+            charge,
+            before,
+        })
     }
 
     /// Addresses what the attempt says to its client.

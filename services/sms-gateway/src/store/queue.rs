@@ -13,7 +13,7 @@ use super::attempts::{self, Loaded};
 use super::rows::{JobColumns, JobRow, StatusRow};
 use super::schema::sms_jobs;
 use super::statuses;
-use super::{Rules, StoreError, opt_outs, references};
+use super::{Rules, StoreError, opt_outs, quotas, references};
 use crate::domain::attempt::{Attempt, JobKey};
 use crate::domain::opt_out::OPTED_OUT;
 use crate::domain::route::allot::Waiting;
@@ -39,6 +39,8 @@ pub(crate) struct Stepped {
     pub(crate) claimed: Vec<Claimed>,
     /// What was published about others.
     pub(crate) statuses: Vec<StatusRow>,
+    /// What is to be told of quotas.
+    pub(crate) quotas: quotas::News,
 }
 
 impl Step {
@@ -55,10 +57,7 @@ impl Step {
                 waiting::decide(conn, routes)?;
                 Ok(Stepped::default())
             }
-            Self::Claim(plans, now) => {
-                let (claimed, statuses) = claim(conn, rules, plans, *now)?;
-                Ok(Stepped { claimed, statuses, ..Stepped::default() })
-            }
+            Self::Claim(plans, now) => claim(conn, rules, plans, *now),
         }
     }
 }
@@ -135,12 +134,7 @@ pub(crate) struct Claimed {
 /// Takes jobs out of the queue: after the commit the rows say that their segments may have left. Ends those that are
 /// too late or cannot be sent. Jobs that another instance is taking, or has taken, are left to it, also where it has put
 /// them back since: an SMSC may have a part of them now.
-fn claim(
-    conn: &mut DbConn,
-    rules: &Rules,
-    plans: &[Plan],
-    now: UnixMillis,
-) -> Result<(Vec<Claimed>, Vec<StatusRow>), StoreError> {
+fn claim(conn: &mut DbConn, rules: &Rules, plans: &[Plan], now: UnixMillis) -> Result<Stepped, StoreError> {
     let mut claimed = Vec::with_capacity(plans.len());
     let mut new = Vec::new();
     let keys: Vec<JobKey> = plans.iter().map(|plan| plan.key.clone()).collect();
@@ -148,6 +142,7 @@ fn claim(
     let mut loaded = attempts::lock_queued(conn, &keys)?;
     // After the lock: whoever waits for what is being claimed has opted out before or waits for this.
     let out = opted_out(conn, rules, &loaded)?;
+    let mut room = quotas::Room::of(conn, rules, &loaded, now)?;
     for one in &mut loaded {
         let Some(plan) = by_key.get(&one.attempt.key) else { continue };
         if one.attempt.possible_duplicate && has_succeeded(conn, &one.attempt)? {
@@ -167,6 +162,15 @@ fn claim(
             }
             Ok(departure) if !one.attempt.may_leave_by(&departure.smsc, now) => continue,
             Ok(departure) => {
+                if let Err(text) = room.take(one, departure.segments) {
+                    let failed =
+                        one.attempt.drop_waiting(SmsState::Failed, Some(text), rules.resubmit_unknown);
+                    new.extend(one.statuses(rules, failed));
+                    continue;
+                }
+                if !one.attempt.is_pinned() || one.left_at.is_none() {
+                    one.left_at = Some(now);
+                }
                 let until = if one.attempt.may_resend() { departure.resend_at } else { departure.give_up_at };
                 let parts = one.attempt.begin(departure.segments, &departure.smsc, until);
                 claimed.push(Claimed {
@@ -187,7 +191,9 @@ fn claim(
     }
     refer(conn, &mut loaded, &mut claimed, now)?;
     attempts::save(conn, rules, loaded, now)?;
-    Ok((claimed, statuses::publish(conn, rules, new, now)?))
+    let quotas = room.close(conn)?;
+    let statuses = statuses::publish(conn, rules, new, now)?;
+    Ok(Stepped { claimed, statuses, quotas, ..Stepped::default() })
 }
 
 /// Names the jobs whose recipient has opted out of such messages.

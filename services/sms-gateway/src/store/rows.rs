@@ -83,6 +83,9 @@ pub(crate) struct AttemptRow {
     pub(crate) resends: i32,
     pub(crate) route: RouteName,
     pub(crate) tried_smscs: Option<String>,
+    pub(crate) left_at: Option<UnixMillis>,
+    pub(crate) charged: i32,
+    pub(crate) delivered_at: Option<UnixMillis>,
 }
 
 /// The columns of [`AttemptRow`].
@@ -112,6 +115,7 @@ impl AttemptRow {
             recall_id: self.recall_id,
             smsc: self.smsc,
             route: self.route,
+            charged: self.charged,
             tried: tried(self.tried_smscs.as_deref())?,
             parts,
         })

@@ -30,6 +30,9 @@ diesel::table! {
         deadline_text -> Nullable<Text>,
         route -> Text,
         tried_smscs -> Nullable<Text>,
+        left_at -> Nullable<BigInt>,
+        charged -> Integer,
+        delivered_at -> Nullable<BigInt>,
     }
 }
 
@@ -197,6 +200,29 @@ diesel::table! {
         seq -> BigInt,
         attempts -> Integer,
         due_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sms_quota_use (client_id, period) {
+        client_id -> Text,
+        period -> Text,
+        ends_at -> BigInt,
+        used -> BigInt,
+        warned -> Bool,
+    }
+}
+
+diesel::table! {
+    sms_report (client_id, day, smsc, state, sent, bucket) {
+        client_id -> Text,
+        day -> BigInt,
+        smsc -> Text,
+        state -> Text,
+        sent -> Integer,
+        bucket -> Integer,
+        requests -> BigInt,
+        segments -> BigInt,
     }
 }
 

@@ -10,7 +10,7 @@ use diesel::sql_types::Bool;
 use super::receipts::{Receipt, UNANSWERED};
 use super::rows::{ReceiptRow, StatusRow};
 use super::schema::{sms_jobs, sms_parts, sms_receipts, sms_references, sms_seals, sms_statuses};
-use super::{Rules, StoreError, attempts, statuses};
+use super::{Rules, StoreError, attempts, quotas, statuses};
 use crate::domain::attempt::{Attempt, Emission, JobKey};
 use crate::domain::route::Hopeless;
 use crate::domain::state::JobState;
@@ -209,6 +209,7 @@ pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis, now: UnixMillis) -> R
         diesel::delete(sms_receipts::table.filter(sms_receipts::received_at.lt(before))).execute(conn)?;
     let old = sms_references::used_at.lt(before);
     pruned += diesel::delete(sms_references::table.filter(old)).execute(conn)?;
+    pruned += quotas::prune(conn, before)?;
     pruned += diesel::delete(sms_seals::table.filter(sms_seals::expires_at.lt(now))).execute(conn)?;
     Ok(pruned)
 }

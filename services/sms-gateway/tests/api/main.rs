@@ -18,6 +18,7 @@ mod operators;
 mod outcomes;
 mod plans;
 mod providers;
+mod quotas;
 mod recovery;
 mod routes;
 mod sealed;

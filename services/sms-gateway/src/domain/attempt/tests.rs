@@ -35,6 +35,7 @@ fn attempt(segments: i32) -> Attempt {
         recall_id: None,
         smsc: Some("main".into()),
         route: "default".into(),
+        charged: 0,
         tried: Vec::new(),
         parts: (1..=segments).map(part).collect(),
     }

@@ -1,7 +1,7 @@
 //! Writes attempts back.
 
 use common::models::UnixMillis;
-use common::models::sms::SmscName;
+use common::models::sms::{JobId, SmscName};
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
@@ -10,6 +10,7 @@ use sms::message_id::response_key;
 use super::Loaded;
 use crate::domain::attempt::Attempt;
 use crate::domain::state::JobState;
+use crate::store::quotas::Changes;
 use crate::store::rows::PartRow;
 use crate::store::schema::{sms_jobs, sms_parts};
 use crate::store::{Rules, StoreError};
@@ -22,23 +23,36 @@ pub(crate) fn save(
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     let mut parts = Vec::new();
+    let mut charges = Changes::default();
     for one in &mut loaded {
+        one.attempt.release_unsent();
+        charges.note(&one.attempt.key.client_id, one.charge, (one.attempt.charged, one.left_at));
+        if one.attempt.state == JobState::Delivered && one.delivered_at.is_none() {
+            one.delivered_at = Some(now);
+        }
         for part in one.attempt.parts.iter().filter(|part| !one.before.contains(part)) {
             let key = part.message_id.as_deref().map(|id| response_key(id, rules.id_base(&part.smsc)));
             parts.push(PartRow::of(&one.attempt.key, part, key, now));
         }
         if one.attempt.holds && !one.held {
-            one.attempt.holds = take_back(conn, &one.attempt, now)?;
+            one.attempt.holds = take_back(conn, &one.attempt, &mut charges, now)?;
         }
     }
     save_jobs(conn, &loaded, now)?;
-    save_parts(conn, &parts)
+    save_parts(conn, &parts)?;
+    charges.save(conn)
 }
 
 /// An attempt that was given up has succeeded after all: cancels a later one that has not been sent yet, and says
 /// whether the ids are its own again.
-fn take_back(conn: &mut DbConn, attempt: &Attempt, now: UnixMillis) -> Result<bool, StoreError> {
+fn take_back(
+    conn: &mut DbConn,
+    attempt: &Attempt,
+    charges: &mut Changes,
+    now: UnixMillis,
+) -> Result<bool, StoreError> {
     use sms_jobs::{client_id, correl_id, due_at, holds, payload, state, table, updated_at};
+    release_later(conn, attempt, charges)?;
     let ids = || client_id.eq(&attempt.key.client_id).and(correl_id.eq(&attempt.correl_id));
     let same = || ids().and(holds.eq(true));
     diesel::update(table.filter(same()).filter(state.eq(JobState::Queued.as_str())))
@@ -54,13 +68,35 @@ fn take_back(conn: &mut DbConn, attempt: &Attempt, now: UnixMillis) -> Result<bo
     Ok(others == 0)
 }
 
+/// Gives back what a later attempt, which is about to be cancelled, held of the quota for segments that have not left.
+fn release_later(conn: &mut DbConn, attempt: &Attempt, charges: &mut Changes) -> Result<(), StoreError> {
+    use sms_jobs::{charged, client_id, correl_id, holds, id, left_at, resends, state, table};
+    let same = client_id.eq(&attempt.key.client_id).and(correl_id.eq(&attempt.correl_id)).and(holds.eq(true));
+    let queued = state.eq(JobState::Queued.as_str()).and(charged.gt(0)).and(resends.eq(0));
+    let columns = (id, charged, left_at);
+    // The unique index of those that hold their ids: one at most.
+    let later =
+        db::on_backend!(conn, |c| table.filter(same.and(queued)).select(columns).first(c).optional())?;
+    let later: Option<(JobId, i32, Option<UnixMillis>)> = later;
+    let Some((job, held, left)) = later else { return Ok(()) };
+    let sent = sms_parts::table
+        .filter(sms_parts::client_id.eq(&attempt.key.client_id).and(sms_parts::job_id.eq(&job)))
+        .filter(sms_parts::state.eq_any(["submitting", "accepted", "unknown"]));
+    let sent: i64 = sent.count().get_result(conn)?;
+    let keeps = held.min(i32::try_from(sent).unwrap_or(held));
+    diesel::update(table.find((&attempt.key.client_id, &job))).set(charged.eq(keeps)).execute(conn)?;
+    charges.note(&attempt.key.client_id, (held, left), (keeps, left));
+    Ok(())
+}
+
 enum SaveJobs {}
 
 impl BatchSql for SaveJobs {
     const SQL: &'static str = "UPDATE sms_jobs AS j SET state = n.state, holds = n.holds, emitted = n.emitted, \
         possible_duplicate = n.possible_duplicate, payload = CASE WHEN n.needs_payload THEN j.payload END, \
         due_at = n.due_at, tries = n.tries, segments = n.segments, reference = n.reference, smsc = n.smsc, \
-        recall_id = n.recall_id, resends = n.resends, pinned = n.pinned, tried_smscs = n.tried_smscs, updated_at = {now} \
+        recall_id = n.recall_id, resends = n.resends, pinned = n.pinned, tried_smscs = n.tried_smscs, \
+        left_at = n.left_at, charged = n.charged, delivered_at = n.delivered_at, updated_at = {now} \
         FROM {n} WHERE j.client_id = n.client_id AND j.id = n.id";
     type Row = ();
 }
@@ -85,14 +121,19 @@ fn save_jobs(conn: &mut DbConn, loaded: &[Loaded], now: UnixMillis) -> Result<()
                 .column::<Nullable<Text>, _>("recall_id", |one| one.attempt.recall_id.as_deref())
                 .column::<Integer, _>("resends", |one| one.attempt.resends)
                 .column::<Bool, _>("pinned", |one| one.attempt.is_pinned())
-                .column::<Nullable<Text>, _>("tried_smscs", |one| one.attempt.tried_names());
+                .column::<Nullable<Text>, _>("tried_smscs", |one| one.attempt.tried_names())
+                .column::<Nullable<BigInt>, _>("left_at", |one| one.left_at.map(UnixMillis::as_i64))
+                .column::<Integer, _>("charged", |one| one.attempt.charged)
+                .column::<Nullable<BigInt>, _>("delivered_at", |one| {
+                    one.delivered_at.map(UnixMillis::as_i64)
+                });
             let save = BatchQuery::<SaveJobs>::new().rows("n", rows);
             save.value::<BigInt, _>("now", now.as_i64()).execute(c)?;
         }
         DbConn::Sqlite(c) => {
             use sms_jobs::{
-                due_at, emitted, holds, payload, pinned, possible_duplicate, recall_id, reference, resends,
-                segments, smsc, state, table, tried_smscs, tries, updated_at,
+                charged, delivered_at, due_at, emitted, holds, left_at, payload, pinned, possible_duplicate,
+                recall_id, reference, resends, segments, smsc, state, table, tried_smscs, tries, updated_at,
             };
             for one in loaded {
                 let attempt = &one.attempt;
@@ -113,6 +154,9 @@ fn save_jobs(conn: &mut DbConn, loaded: &[Loaded], now: UnixMillis) -> Result<()
                         resends.eq(attempt.resends),
                         pinned.eq(attempt.is_pinned()),
                         tried_smscs.eq(attempt.tried_names()),
+                        left_at.eq(one.left_at),
+                        charged.eq(attempt.charged),
+                        delivered_at.eq(one.delivered_at),
                         updated_at.eq(now),
                     ))
                     .execute(c)?;

@@ -1,0 +1,362 @@
+//! Whatever happens to messages in whatever order: what is used is what they hold, and never more than the limit.
+
+use db::Db;
+use proptest::test_runner::{Config, TestRunner};
+use smpp::codec::CommandStatus;
+use testkit::database::TestDb;
+use testkit::on_both;
+
+use crate::app;
+use crate::domain::attempt::{JobKey, PartEvent, PartState};
+use crate::domain::opt_out::OptOuts;
+use crate::domain::state::{Emitted, JobState};
+use crate::settings::{OptOut, QuotaSettings, Settings, SmscSettings};
+use crate::store::intake::{self, NewAttempt};
+use crate::store::queue::{Departure, Plan, Step};
+use crate::store::receipts::{self, Outcome};
+use crate::store::rows::JobRow;
+use crate::store::{MIGRATIONS, attempts, upkeep};
+
+use diesel::dsl::sql;
+
+use super::*;
+
+/// 2026-11-28T12:00:00Z.
+const NOON: UnixMillis = UnixMillis(1_795_867_200_000);
+const HOUR: i64 = 3_600_000;
+const LIMIT: i64 = 7;
+
+fn rules(quota: QuotaSettings) -> Rules {
+    let smsc = |name: &str| SmscSettings { name: name.into(), ..SmscSettings::default() };
+    let settings = Settings { smsc: vec![smsc("a"), smsc("b")], quota, ..Settings::default() };
+    app::rules(&settings, std::sync::Arc::new(OptOuts::new(&OptOut::default())))
+}
+
+fn limited() -> Rules {
+    rules(QuotaSettings { day: 7, month: 12, ..QuotaSettings::default() })
+}
+
+fn job(id: &str, class: &str, deadline: UnixMillis) -> NewAttempt {
+    let row = JobRow {
+        client_id: "acme".into(),
+        id: id.into(),
+        correl_id: id.into(),
+        source_topic: "send-sms".into(),
+        source_partition: 0,
+        source_offset: 0,
+        state: JobState::Queued.as_str().into(),
+        holds: true,
+        emitted: Emitted::default().bits(),
+        possible_duplicate: false,
+        traceparent: None,
+        class: class.into(),
+        deadline,
+        payload: Some(String::new()),
+        due_at: Some(NOON),
+        tries: 0,
+        segments: 0,
+        reference: 0,
+        smsc: None,
+        recall_id: None,
+        created_at: NOON,
+        updated_at: NOON,
+        recipient: Some(format!("recipient of {id}")),
+        resends: 0,
+        pinned: false,
+        deadline_text: None,
+        route: "default".into(),
+        tried_smscs: None,
+    };
+    NewAttempt { row, emission: None, due: Vec::new(), seal: None }
+}
+
+fn key(id: &str) -> JobKey {
+    JobKey { client_id: "acme".into(), id: id.into() }
+}
+
+fn plan(id: &str, smsc: &str, segments: i32, now: UnixMillis) -> Plan {
+    let later = UnixMillis(now.as_i64() + 60_000);
+    let departure = Departure { smsc: smsc.into(), segments, give_up_at: later, resend_at: later };
+    Plan { key: key(id), departure: Ok(departure) }
+}
+
+fn outcome(id: &str, smsc: &str, part: i32, copy: i32, event: PartEvent) -> Outcome {
+    Outcome::Response { smsc: smsc.into(), key: key(id), part, copy, event }
+}
+
+fn accepted(id: &str, part: i32) -> PartEvent {
+    PartEvent::Accepted { message_id: Some(format!("{id}-{part}")) }
+}
+
+/// What became of segments, by their number.
+type Told = Vec<(i32, PartEvent)>;
+
+/// The table, and what is asked of it.
+struct Desk {
+    db: Db,
+    rules: std::sync::Arc<Rules>,
+}
+
+impl Desk {
+    async fn new(test: &TestDb, rules: Rules) -> Self {
+        let db = test.open();
+        db.migrate(&MIGRATIONS).await.unwrap();
+        Self { db, rules: std::sync::Arc::new(rules) }
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut DbConn, &Rules) -> Result<T, StoreError> + Send + 'static,
+    ) -> T {
+        let rules = self.rules.clone();
+        self.db.write(move |conn| act(conn, &rules)).await.unwrap()
+    }
+
+    async fn take(&self, jobs: Vec<NewAttempt>) {
+        self.write(move |conn, rules| intake::take(conn, rules, &jobs, NOON).map(drop)).await;
+    }
+
+    /// Claims, and tells which jobs leave.
+    async fn claim(&self, plans: Vec<Plan>, now: UnixMillis) -> Vec<String> {
+        let step = Step::Claim(plans, now);
+        let claimed = self.write(move |conn, rules| step.run(conn, rules)).await.claimed;
+        claimed.into_iter().map(|one| one.key.id.to_string()).collect()
+    }
+
+    async fn settle(&self, outcomes: Vec<Outcome>, now: UnixMillis) {
+        self.write(move |conn, rules| receipts::settle(conn, rules, &outcomes, now).map(drop)).await;
+    }
+
+    /// What the table says that is used of a period.
+    async fn used(&self, period: &'static str) -> i64 {
+        self.write(move |conn, _| {
+            let row = sql::<BigInt>(
+                "SELECT CAST(COALESCE(SUM(used), 0) AS BIGINT) AS n FROM sms_quota_use WHERE period = ",
+            )
+            .bind::<Text, _>(period);
+            Ok(row.get_result(conn)?)
+        })
+        .await
+    }
+}
+
+/// What the jobs hold that left in a period, and that none holds less than an SMSC has, or may have, of it.
+fn held(conn: &mut DbConn, ids: &[&str], period: &str) -> Result<i64, StoreError> {
+    let keys: Vec<JobKey> = ids.iter().map(|id| key(id)).collect();
+    let mut sum = 0;
+    for one in attempts::lock(conn, &keys)? {
+        let out = |state| matches!(state, PartState::Submitting | PartState::Accepted | PartState::Unknown);
+        let out = one.attempt.parts.iter().filter(|part| out(part.state)).count();
+        assert!(one.attempt.charged as usize >= out, "{:?} holds too little", one.attempt);
+        let idle = out == 0 && one.attempt.resends == 0;
+        assert!(!idle || one.attempt.charged == 0, "{:?} holds what never left", one.attempt);
+        let left = one.left_at.map(Periods::of);
+        if left.is_some_and(|left| left.both().iter().any(|of| of.name == period)) {
+            sum += i64::from(one.attempt.charged);
+        }
+    }
+    Ok(sum)
+}
+
+on_both! {
+    async fn beyond_the_quota_a_message_fails_and_smaller_ones_fill_it(test: TestDb) {
+        let desk = Desk::new(&test, limited()).await;
+        desk.take(["1", "2", "3", "4"].map(|id| job(id, "bulk", UnixMillis(i64::MAX))).to_vec()).await;
+
+        let plans = [("1", 4), ("2", 4), ("3", 2), ("4", 1)].map(|(id, segments)| plan(id, "a", segments, NOON));
+        let left = desk.claim(plans.to_vec(), NOON).await;
+
+        assert_eq!(left, ["1", "3", "4"]);
+        assert_eq!((desk.used("2026-11-28").await, desk.used("2026-11").await), (7, 7));
+    }
+
+    async fn what_an_smsc_did_not_take_is_given_back_once(test: TestDb) {
+        let throttled = || PartEvent::Throttled { retry_at: NOON };
+        let refused = || PartEvent::Refused(CommandStatus::RINVDSTADR.into());
+        let cases: [(&str, Told, i64); 8] = [
+            ("refused", vec![(1, refused()), (2, refused()), (3, refused())], 0),
+            ("throttled", vec![(1, throttled()), (2, throttled()), (3, throttled())], 0),
+            ("not written", (1..4).map(|part| (part, PartEvent::NotSent { retry_at: NOON })).collect(), 0),
+            ("accepted", (1..4).map(|part| (part, accepted("1", part))).collect(), 3),
+            ("unknown", (1..4).map(|part| (part, PartEvent::Unknown)).collect(), 3),
+            ("one accepted, the others refused", vec![(1, accepted("1", 1)), (2, refused()), (3, refused())], 1),
+            ("one accepted, the others follow", vec![(1, accepted("1", 1)), (2, throttled()), (3, throttled())], 3),
+            ("one unknown, the others refused", vec![(1, PartEvent::Unknown), (2, refused()), (3, refused())], 1),
+        ];
+        let desk = Desk::new(&test, rules(QuotaSettings { day: 100, ..QuotaSettings::default() })).await;
+        let mut before = 0;
+        for (number, (name, events, keeps)) in cases.into_iter().enumerate() {
+            let id = number.to_string();
+            desk.take(vec![job(&id, "bulk", UnixMillis(i64::MAX))]).await;
+            desk.claim(vec![plan(&id, "a", 3, NOON)], NOON).await;
+            assert_eq!(desk.used("2026-11-28").await - before, 3, "{name}");
+
+            // Told twice, as by an instance that did not learn that its first words were stored.
+            for _ in 0..2 {
+                let told = events.iter().map(|(part, event)| outcome(&id, "a", *part, 0, event.clone()));
+                desk.settle(told.collect(), NOON).await;
+            }
+
+            assert_eq!(desk.used("2026-11-28").await - before, keeps, "{name}");
+            before += keeps;
+        }
+    }
+
+    async fn what_waits_for_its_rest_until_it_is_too_late_keeps_what_was_taken(test: TestDb) {
+        let desk = Desk::new(&test, limited()).await;
+        desk.take(vec![job("1", "bulk", UnixMillis(NOON.as_i64() + HOUR))]).await;
+        desk.claim(vec![plan("1", "a", 3, NOON)], NOON).await;
+        let events = [(1, accepted("1", 1)), (2, PartEvent::Throttled { retry_at: NOON }), (3, PartEvent::Throttled { retry_at: NOON })];
+        desk.settle(events.map(|(part, event)| outcome("1", "a", part, 0, event)).to_vec(), NOON).await;
+        let waiting = desk.used("2026-11-28").await;
+
+        let late = UnixMillis(NOON.as_i64() + 2 * HOUR);
+        desk.write(move |conn, rules| upkeep::expire(conn, rules, late)).await;
+
+        assert_eq!((waiting, desk.used("2026-11-28").await), (3, 1));
+    }
+
+    async fn another_smsc_that_cuts_otherwise_is_counted_as_it_cuts(test: TestDb) {
+        let desk = Desk::new(&test, limited()).await;
+        desk.take(vec![job("1", "bulk", UnixMillis(i64::MAX))]).await;
+        desk.claim(vec![plan("1", "a", 2, NOON)], NOON).await;
+        let declined = [1, 2].map(|part| outcome("1", "a", part, 0, PartEvent::Refused(CommandStatus::RSYSERR.into())));
+        desk.settle(declined.to_vec(), NOON).await;
+        let between = desk.used("2026-11-28").await;
+
+        let left = desk.claim(vec![plan("1", "b", 5, NOON)], NOON).await;
+
+        assert_eq!(left, ["1"]);
+        assert_eq!((between, desk.used("2026-11-28").await), (0, 5));
+    }
+
+    async fn a_later_attempt_that_is_cancelled_keeps_only_what_an_smsc_has_of_it(test: TestDb) {
+        let desk = Desk::new(&test, limited()).await;
+        desk.take(vec![job("1", "bulk", UnixMillis(i64::MAX))]).await;
+        desk.claim(vec![plan("1", "a", 1, NOON)], NOON).await;
+        let late = UnixMillis(NOON.as_i64() + 120_000);
+        desk.write(move |conn, rules| upkeep::give_up(conn, rules, late)).await;
+        let mut again = job("2", "bulk", UnixMillis(i64::MAX));
+        (again.row.correl_id, again.row.source_offset) = ("1".into(), 1);
+        desk.take(vec![again]).await;
+        desk.claim(vec![plan("2", "a", 3, late)], late).await;
+        let events = [(1, accepted("2", 1)), (2, PartEvent::Throttled { retry_at: late }), (3, PartEvent::Throttled { retry_at: late })];
+        desk.settle(events.map(|(part, event)| outcome("2", "a", part, 0, event)).to_vec(), late).await;
+        let before = desk.used("2026-11-28").await;
+
+        desk.settle(vec![outcome("1", "a", 1, 0, accepted("1", 1))], late).await;
+
+        assert_eq!((before, desk.used("2026-11-28").await), (4, 2));
+    }
+
+    async fn a_second_copy_counts_as_well_and_leaves_only_if_there_is_room(test: TestDb) {
+        let desk = Desk::new(&test, limited()).await;
+        desk.take(["1", "2"].map(|id| job(id, "otp", UnixMillis(i64::MAX))).to_vec()).await;
+        desk.claim(vec![plan("1", "a", 3, NOON), plan("2", "a", 1, NOON)], NOON).await;
+        let late = UnixMillis(NOON.as_i64() + 120_000);
+        desk.write(move |conn, rules| upkeep::give_up(conn, rules, late)).await;
+
+        let left = desk.claim(vec![plan("1", "a", 3, late), plan("2", "a", 1, late)], late).await;
+
+        assert_eq!(left, ["1"]);
+        assert_eq!(desk.used("2026-11-28").await, 7);
+    }
+
+    async fn a_new_day_and_a_new_month_begin_empty(test: TestDb) {
+        let desk = Desk::new(&test, limited()).await;
+        desk.take(["1", "2", "3", "4"].map(|id| job(id, "bulk", UnixMillis(i64::MAX))).to_vec()).await;
+        let at = |days: i64| UnixMillis(NOON.as_i64() + days * 24 * HOUR);
+        let mut left = Vec::new();
+
+        for (id, day) in [("1", 0), ("2", 1), ("3", 2), ("4", 3)] {
+            left.extend(desk.claim(vec![plan(id, "a", 6, at(day))], at(day)).await);
+        }
+
+        // The third day is November's last, of which 12 are used.
+        assert_eq!(left, ["1", "2", "4"]);
+        assert_eq!((desk.used("2026-11").await, desk.used("2026-12").await), (12, 6));
+    }
+
+    async fn most_of_a_quota_is_told_once(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings { day: 10, ..QuotaSettings::default() })).await;
+        desk.take(["1", "2", "3", "4"].map(|id| job(id, "bulk", UnixMillis(i64::MAX))).to_vec()).await;
+        let mut warned = Vec::new();
+
+        for (id, segments) in [("1", 7), ("2", 1), ("3", 1), ("4", 3)] {
+            let step = Step::Claim(vec![plan(id, "a", segments, NOON)], NOON);
+            let news = desk.write(move |conn, rules| step.run(conn, rules)).await.quotas;
+            warned.push((news.warned.len(), news.refused.len()));
+        }
+
+        assert_eq!(warned, [(0, 0), (1, 0), (0, 0), (0, 1)]);
+    }
+
+    async fn without_a_quota_nothing_is_counted(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+        desk.take(vec![job("1", "bulk", UnixMillis(i64::MAX))]).await;
+
+        desk.claim(vec![plan("1", "a", 3, NOON)], NOON).await;
+
+        let rows = desk.write(|conn, _| Ok(sms_quota_use::table.count().get_result::<i64>(conn)?)).await;
+        assert_eq!(rows, 0);
+    }
+
+    async fn what_is_used_is_what_messages_hold_whatever_happens(test: TestDb) {
+        let ids = ["1", "2", "3", "4"];
+        let desk = Desk::new(&test, limited()).await;
+        let handle = tokio::runtime::Handle::current();
+        let run = move || {
+            let mut runner = TestRunner::new(Config { cases: 32, failure_persistence: None, ..Config::default() });
+            let steps = proptest::collection::vec((0usize..4, 0u8..12, 1i32..4, 0i32..2), 1..40);
+            runner.run(&steps, |steps| {
+                handle.block_on(async {
+                    desk.write(|conn, _| {
+                        diesel::delete(crate::store::schema::sms_jobs::table).execute(conn)?;
+                        diesel::delete(sms_quota_use::table).execute(conn)?;
+                        Ok(())
+                    })
+                    .await;
+                    let jobs = ids.map(|id| job(id, if id < "3" { "bulk" } else { "otp" }, UnixMillis(NOON.as_i64() + 10 * HOUR)));
+                    desk.take(jobs.to_vec()).await;
+                    let mut now = NOON;
+                    for (which, act, number, copy) in steps {
+                        let id = ids[which];
+                        let smsc = if number == 1 { "b" } else { "a" };
+                        now = UnixMillis(now.as_i64() + 1000);
+                        let say = |event| outcome(id, smsc, number, copy, event);
+                        match act {
+                            0..=3 => drop(desk.claim(vec![plan(id, smsc, number, now)], now).await),
+                            4 => desk.settle(vec![say(accepted(id, number))], now).await,
+                            5 => desk.settle(vec![say(PartEvent::Refused(CommandStatus::RSYSERR.into()))], now).await,
+                            6 => desk.settle(vec![say(PartEvent::Throttled { retry_at: now })], now).await,
+                            7 => desk.settle(vec![say(PartEvent::NotSent { retry_at: now })], now).await,
+                            8 => desk.settle(vec![say(PartEvent::Unknown)], now).await,
+                            9 => {
+                                now = UnixMillis(now.as_i64() + 120_000);
+                                drop(desk.write(move |conn, rules| upkeep::give_up(conn, rules, now)).await);
+                            }
+                            // Half of these are on the next day, when nothing that waits may leave any more.
+                            10 => {
+                                now = UnixMillis(now.as_i64() + 6 * HOUR);
+                                drop(desk.write(move |conn, rules| upkeep::expire(conn, rules, now)).await);
+                            }
+                            _ => {
+                                let all = (UnixMillis(i64::MAX), now);
+                                drop(desk.write(move |conn, rules| upkeep::refuse(conn, rules, all, "no bind")).await);
+                            }
+                        }
+                        for (period, limit) in [("2026-11-28", LIMIT), ("2026-11-29", LIMIT), ("2026-11", 12)] {
+                            let used = desk.used(period).await;
+                            let held = desk.write(move |conn, _| held(conn, &ids, period)).await;
+                            assert_eq!(used, held, "of {period}");
+                            assert!((0..=limit).contains(&used), "{used} of {period}");
+                        }
+                    }
+                });
+                Ok(())
+            })
+            .unwrap();
+        };
+        tokio::task::spawn_blocking(run).await.unwrap();
+    }
+}
