@@ -14,5 +14,6 @@ pub(crate) mod provider;
 pub(crate) mod quota;
 pub(crate) mod receipt;
 pub(crate) mod recipient;
+pub(crate) mod report;
 pub(crate) mod route;
 pub(crate) mod state;

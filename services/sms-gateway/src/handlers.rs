@@ -5,5 +5,6 @@ mod feed;
 pub(crate) mod inbound;
 pub(crate) mod key;
 pub(crate) mod receipts;
+pub(crate) mod report;
 pub(crate) mod sms;
 pub(crate) mod statuses;

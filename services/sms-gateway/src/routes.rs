@@ -3,11 +3,11 @@
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::admin::{attempts, audit, binds, opt_outs, quotas, reload};
-use crate::handlers::{inbound, receipts, sms, statuses};
+use crate::handlers::{inbound, receipts, report, sms, statuses};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
-    config.service(sms::send).service(statuses::read).service(inbound::read);
+    config.service(sms::send).service(statuses::read).service(inbound::read).service(report::of_caller);
     config.service(receipts::receive_with_secret).service(receipts::receive_query_with_secret);
     config.service(receipts::receive).service(receipts::receive_query);
 }
@@ -25,5 +25,6 @@ pub fn internal(config: &mut ServiceConfig<'_>) {
         .service(opt_outs::add)
         .service(opt_outs::remove)
         .service(quotas::list)
+        .service(report::of_any)
         .service(reload::reload);
 }

@@ -14,6 +14,7 @@ pub(crate) mod queue;
 pub(crate) mod quotas;
 pub(crate) mod receipts;
 pub(crate) mod references;
+pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod schema;
 mod seals;

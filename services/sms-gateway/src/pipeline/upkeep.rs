@@ -117,7 +117,9 @@ async fn rematch(gateway: &Gateway, now: UnixMillis) -> Result<(), StoreError> {
 async fn prune(gateway: &Gateway) {
     let now = gateway.now();
     let before = now - gateway.settings.retention;
-    match gateway.db.write(move |conn| upkeep::prune(conn, before, now)).await {
+    let report_before = now - gateway.settings.report_retention;
+    let pruning = gateway.db.write(move |conn| upkeep::prune(conn, (before, report_before), now));
+    match pruning.await {
         Ok(0) => {}
         Ok(rows) => tracing::debug!(rows, "old rows removed"),
         Err(error) => tracing::warn!(%error, "old rows cannot be removed now"),

@@ -10,7 +10,7 @@ use diesel::sql_types::Bool;
 use super::receipts::{Receipt, UNANSWERED};
 use super::rows::{ReceiptRow, StatusRow};
 use super::schema::{sms_jobs, sms_parts, sms_receipts, sms_references, sms_seals, sms_statuses};
-use super::{Rules, StoreError, attempts, quotas, statuses};
+use super::{Rules, StoreError, attempts, quotas, report, statuses};
 use crate::domain::attempt::{Attempt, Emission, JobKey};
 use crate::domain::route::Hopeless;
 use crate::domain::state::JobState;
@@ -20,7 +20,7 @@ pub(crate) const ROUND: i64 = 256;
 
 const UNDER_WAY: [&str; 2] = ["submitting", "unknown"];
 /// Attempts that are not kept whatever their age: the condition of the index `sms_jobs_ended`, word for word.
-const ENDED: &str = "state NOT IN ('queued', 'submitting', 'looping')";
+pub(super) const ENDED: &str = "state NOT IN ('queued', 'submitting', 'looping')";
 
 /// Gives up on outcomes that have been waited for long enough. What a stopped instance left behind ends here, too.
 pub(crate) fn give_up(
@@ -183,8 +183,13 @@ pub(crate) fn counts(conn: &mut DbConn) -> Result<Counts, StoreError> {
 }
 
 /// Forgets what is older than `before`: statuses, receipts that found nothing, attempts that have ended, and references
-/// of recipients who had no long text since; and envelopes whose deadline has passed. Gives the number of rows.
-pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis, now: UnixMillis) -> Result<usize, StoreError> {
+/// of recipients who had no long text since; days of the report before `report_before`; and envelopes whose deadline has
+/// passed. Gives the number of rows.
+pub(crate) fn prune(
+    conn: &mut DbConn,
+    (before, report_before): (UnixMillis, UnixMillis),
+    now: UnixMillis,
+) -> Result<usize, StoreError> {
     let mut pruned = 0;
     let old: Vec<(String, i64)> = sms_statuses::table
         .filter(sms_statuses::produced_at.lt(before))
@@ -195,16 +200,8 @@ pub(crate) fn prune(conn: &mut DbConn, before: UnixMillis, now: UnixMillis) -> R
     for (client, seq) in old {
         pruned += diesel::delete(sms_statuses::table.find((client, seq))).execute(conn)?;
     }
-    let old: Vec<(String, String)> = sms_jobs::table
-        .filter(sms_jobs::updated_at.lt(before))
-        .filter(sql::<Bool>(ENDED))
-        .order(sms_jobs::updated_at)
-        .limit(ROUND)
-        .select((sms_jobs::client_id, sms_jobs::id))
-        .load(conn)?;
-    for (client, id) in old {
-        pruned += diesel::delete(sms_jobs::table.find((client, id))).execute(conn)?;
-    }
+    pruned += report::fold(conn, before)?;
+    pruned += report::prune(conn, report_before)?;
     pruned +=
         diesel::delete(sms_receipts::table.filter(sms_receipts::received_at.lt(before))).execute(conn)?;
     let old = sms_references::used_at.lt(before);

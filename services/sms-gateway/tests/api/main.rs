@@ -20,6 +20,7 @@ mod plans;
 mod providers;
 mod quotas;
 mod recovery;
+mod report;
 mod routes;
 mod sealed;
 mod secrecy;
