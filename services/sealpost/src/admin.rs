@@ -21,7 +21,7 @@ use crate::remote;
 pub(crate) enum Command {
     /// Make an invite for registration = "invite"; prints its code, which is kept nowhere
     Invite(Invite),
-    /// Binds of the SMS gateway, unknown outcomes, a message by the client's id, opt-outs, the audit log
+    /// Binds of the SMS gateway, unknown outcomes, a message by the client's id, quotas, the report, opt-outs, the audit log
     #[command(subcommand)]
     Sms(sms::Command),
 }

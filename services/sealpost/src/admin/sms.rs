@@ -1,6 +1,8 @@
 //! `sealpost admin sms`: the SMS gateway as its operators see it, over the internal listener.
 
 mod opt_outs;
+mod quota;
+mod report;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     Unknown(Unknown),
     /// Show what became of a message, by the client's id
     Find(Find),
+    /// Show how much clients may send a day and a month, and have sent
+    Quota(Plain),
+    /// Count what became of messages, by client and day
+    Report(report::Report),
     /// Count, find, add or remove recipients who want no more messages of a client
     #[command(subcommand)]
     OptOuts(opt_outs::Command),
@@ -143,6 +149,8 @@ impl Command {
                 let found: Value = operator.get("attempts", &query).await?;
                 console::print_line(&serde_json::to_string_pretty(&found)?)
             }
+            Self::Quota(plain) => quota::run(plain).await,
+            Self::Report(command) => command.run().await,
             Self::OptOuts(command) => command.run().await,
             Self::Reload(Plain { operator }) => {
                 let Reloaded { vault, certificates, needs_restart } =

@@ -65,6 +65,13 @@ async fn an_operator_pauses_a_bind_looks_a_message_up_and_reads_the_log() {
         ]
     );
     assert!(log.contains("client=demo number=+255*****78") && !log.contains("12345678"), "{log}");
+    let report = run("report --client demo --csv").ok();
+    let (head, line) = report.trim_end().split_once('\n').unwrap();
+    assert!(head.starts_with("client,day,smsc,requests,segments,sent,"), "{head}");
+    assert!(line.starts_with("demo,20") && line.contains(",,1,1,1,"), "{line}");
+    assert!(run("report").ok().starts_with("client  day         requests  segments  sent"));
+    assert_eq!(run("quota").ok(), "");
+    run("report --from 2020-01-01").refusal();
     let unknown = run("pause other").refusal();
     assert_eq!(unknown, "the server answered 404: there are: op");
 }
