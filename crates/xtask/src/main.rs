@@ -9,9 +9,9 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod deps;
-mod metrics;
 mod ingress;
 mod manifests;
+mod metrics;
 mod openapi;
 mod paths;
 mod routes;

@@ -9,6 +9,7 @@ use testkit::on_both;
 use crate::app;
 use crate::domain::attempt::{JobKey, PartEvent, PartState};
 use crate::domain::opt_out::OptOuts;
+use crate::domain::route::Hopeless;
 use crate::domain::state::{Emitted, JobState};
 use crate::settings::{OptOut, QuotaSettings, Settings, SmscSettings};
 use crate::store::intake::{self, NewAttempt};
@@ -342,7 +343,7 @@ on_both! {
                             }
                             _ => {
                                 let all = (UnixMillis(i64::MAX), now);
-                                drop(desk.write(move |conn, rules| upkeep::refuse(conn, rules, all, "no bind")).await);
+                                drop(desk.write(move |conn, rules| upkeep::refuse(conn, rules, all, (&Hopeless::All, "no bind"))).await);
                             }
                         }
                         for (period, limit) in [("2026-11-28", LIMIT), ("2026-11-29", LIMIT), ("2026-11", 12)] {
