@@ -4,7 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::models::UnixMillis;
+use diesel::dsl::sql;
+use diesel::prelude::*;
 use diesel::r2d2::{Pool, PooledConnection};
+use diesel::sql_types::BigInt;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::connector::Connector;
@@ -109,6 +113,21 @@ impl Db {
     /// [`DbError::Unavailable`] with the true cause, or [`DbError::Overloaded`].
     pub async fn ping(&self) -> Result<(), DbError> {
         self.read(|_| Ok(())).await
+    }
+
+    /// Reads the database's clock; none for SQLite, which has the one of this process.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn clock(&self) -> Result<Option<UnixMillis>, DbError> {
+        self.read(|conn| match conn {
+            DbConn::Pg(c) => {
+                let now = sql::<BigInt>("(extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+                Ok(Some(UnixMillis(diesel::select(now).get_result(c)?)))
+            }
+            DbConn::Sqlite(_) => Ok(None),
+        })
+        .await
     }
 
     pub(crate) fn connector(&self) -> &Connector {

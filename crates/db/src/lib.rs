@@ -18,6 +18,7 @@ mod error;
 mod migrations;
 mod session;
 mod settings;
+mod snapshot;
 mod transaction;
 
 pub use batch_query::{BatchQuery, BatchSql, Rows};
@@ -29,6 +30,7 @@ pub use error::DbError;
 pub use migrations::Migrations;
 pub use session::Session;
 pub use settings::{Backend, DbSettings, Synchronous};
+pub use snapshot::{inspect, snapshot};
 
 /// Runs the same expression on the concrete connection of either backend, for what diesel cannot build
 /// through the enum: `ON CONFLICT`, `as_returning`, inserting a slice.

@@ -3,12 +3,15 @@
 use std::error::Error;
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 
-use crate::{Db, DbConn, DbError};
+use crate::{Backend, Db, DbConn, DbError, on_backend};
 
 /// The embedded migrations of one service, the same list of names for both backends.
 ///
@@ -61,6 +64,59 @@ impl Db {
                 names(c.pending_migrations(Borrowed(&migrations.postgres)))
             }
             DbConn::Sqlite(c) => names(c.pending_migrations(Borrowed(&migrations.sqlite))),
+        })
+        .await
+    }
+
+    /// Lists the versions that the database has and this binary does not know: a newer one has migrated it. Changes
+    /// nothing; a database without a table of migrations has none.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn unknown(&self, migrations: &'static Migrations) -> Result<Vec<String>, DbError> {
+        let mut applied = self.applied().await?;
+        let known = match self.backend() {
+            Backend::Postgres => known::<Pg>(&migrations.postgres)?,
+            Backend::Sqlite => known::<Sqlite>(&migrations.sqlite)?,
+        };
+        applied.retain(|version| !known.contains(version));
+        Ok(applied)
+    }
+
+    /// Lists the versions that [`Db::migrate`] would apply, as [`Db::pending`] does, but changes nothing: it makes
+    /// neither the schema nor the table of migrations, and waits for no process that migrates.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn missing(&self, migrations: &'static Migrations) -> Result<Vec<String>, DbError> {
+        let applied = self.applied().await?;
+        let mut known = match self.backend() {
+            Backend::Postgres => known::<Pg>(&migrations.postgres)?,
+            Backend::Sqlite => known::<Sqlite>(&migrations.sqlite)?,
+        };
+        known.retain(|version| !applied.contains(version));
+        Ok(known)
+    }
+
+    /// The versions that are applied, by the table that diesel keeps of them.
+    async fn applied(&self) -> Result<Vec<String>, DbError> {
+        self.read(|conn| {
+            let there = match conn {
+                DbConn::Pg(c) => {
+                    let there = "to_regclass(current_schema() || '.__diesel_schema_migrations') IS NOT NULL";
+                    diesel::select(sql::<Bool>(there)).get_result::<bool>(c)?
+                }
+                DbConn::Sqlite(c) => {
+                    let there =
+                        "EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')";
+                    diesel::select(sql::<Bool>(there)).get_result::<bool>(c)?
+                }
+            };
+            if !there {
+                return Ok(Vec::new());
+            }
+            let versions = __diesel_schema_migrations::table.select(__diesel_schema_migrations::version);
+            Ok(on_backend!(conn, |c| versions.load::<String>(c))?)
         })
         .await
     }
@@ -122,6 +178,23 @@ fn immediate<T>(
         })
     });
     done.map_err(|error| failed.unwrap_or_else(|| error.into()))
+}
+
+diesel::table! {
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}
+
+fn known<DB: diesel::backend::Backend>(
+    migrations: &'static EmbeddedMigrations,
+) -> Result<Vec<String>, DbError>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let mut known = names::<DB>(migrations.migrations())?;
+    known.sort_unstable();
+    Ok(known)
 }
 
 type MigrationResult<T> = Result<T, Box<dyn Error + Send + Sync>>;

@@ -13,6 +13,7 @@ mod batch_query;
 mod batcher;
 mod migrations;
 mod recovery;
+mod snapshots;
 mod transactions;
 
 static MIGRATIONS: Migrations = Migrations::new(

@@ -25,6 +25,23 @@ on_both! {
 
         assert_eq!(applied, 1);
     }
+
+    async fn what_is_missing_or_from_a_newer_binary_is_told_without_a_change(test: TestDb) {
+        let db = test.open();
+
+        let before = (db.missing(&MIGRATIONS).await.unwrap(), db.missing(&MIGRATIONS).await.unwrap());
+        let applied = db.migrate(&MIGRATIONS).await.unwrap();
+        db.write(|conn| {
+            let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')";
+            Ok::<_, DbError>(db::on_backend!(conn, |c| diesel::connection::SimpleConnection::batch_execute(c, newer))?)
+        })
+        .await
+        .unwrap();
+
+        assert_eq!(before, (applied.clone(), applied));
+        assert!(db.missing(&MIGRATIONS).await.unwrap().is_empty());
+        assert_eq!(db.unknown(&MIGRATIONS).await.unwrap(), ["29990101000001"]);
+    }
 }
 
 #[tokio::test]
