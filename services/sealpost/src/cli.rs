@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{admin, console, gateway_client, serve, sms, smsc};
+use crate::{
+    admin, backup, completions, console, doctor, gateway_client, migrate, restore, serve, sms, smsc,
+};
 
 /// Self-hosted backend for end-to-end-encrypted messaging and confidential SMS delivery.
 #[derive(Parser)]
@@ -18,6 +20,14 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve the whole backend in this process
     Serve(Box<serve::Serve>),
+    /// Look for what is wrong with an installation, and say what to do; changes nothing
+    Doctor(doctor::Doctor),
+    /// Copy a standalone's data, keys included, while it runs or not
+    Backup(backup::Backup),
+    /// Make a data directory out of a backup, or only check one
+    Restore(restore::Restore),
+    /// Apply the pending migrations of all services
+    Migrate(migrate::Migrate),
     /// Ask something of a running server, as its operator
     #[command(subcommand)]
     Admin(Box<admin::Command>),
@@ -29,6 +39,8 @@ enum Command {
     GatewayClient(Box<gateway_client::Command>),
     /// Run an SMSC simulator that speaks SMPP 3.4
     Smsc(Box<smsc::Simulator>),
+    /// Print what a shell needs to complete these commands
+    Completions(completions::Completions),
 }
 
 impl Cli {
@@ -36,6 +48,11 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Command::Serve(server) => server.run(),
+            Command::Doctor(doctor) => doctor.run(),
+            Command::Backup(backup) => console::end(backup.run()),
+            Command::Restore(restore) => console::end(console::block_on(restore.run())),
+            Command::Migrate(migrate) => console::end(console::block_on(migrate.run())),
+            Command::Completions(completions) => console::end(completions.run()),
             Command::Admin(command) => console::end(command.run()),
             Command::Sms(command) => console::end(command.run()),
             Command::GatewayClient(command) => console::end(command.run()),

@@ -9,7 +9,7 @@ const LOCK: &str = "sealpost.lock";
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DataDirError {
+pub(crate) enum DataDirError {
     /// Another process has it.
     #[error(
         "{} is in use by another sealpost (process {process}): stop that one first, or give this one another --data-dir",
@@ -33,17 +33,20 @@ pub(super) enum DataDirError {
 
 /// A data directory that is ours until this is dropped.
 #[derive(Debug)]
-pub(super) struct DataDir {
+pub(crate) struct DataDir {
     path: PathBuf,
     _lock: File,
 }
 
 impl DataDir {
+    /// Where files go unless told otherwise.
+    pub(crate) const DEFAULT: &str = "sealpost-data";
+
     /// Makes the directory, for its owner alone, unless it is there, and locks it.
     ///
     /// # Errors
     /// [`DataDirError`].
-    pub(super) fn open(path: &Path) -> Result<Self, DataDirError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DataDirError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| DataDirError::Io { path, source }
@@ -71,13 +74,13 @@ impl DataDir {
     }
 
     /// Its absolute path.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
 
 /// Makes a directory for its owner alone, and those above it; one that is there stays as it is.
-pub(super) fn make(path: &Path) -> io::Result<()> {
+pub(crate) fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 

@@ -4,8 +4,7 @@
 //! stderr. What no setting gives is made at the first start and kept: secrets, a vault with two clients, an SMSC
 //! simulator where no SMSC is configured. The services are the same as in programs of their own.
 
-mod data_dir;
-mod secrets;
+pub(crate) mod secrets;
 mod simulator;
 
 use std::io::Write as _;
@@ -17,7 +16,8 @@ use config::{Config, ConfigError};
 use service::{App, CommonSettings, Host, Options, StartError, Surroundings};
 use smpp::smsc::Smsc;
 
-use data_dir::DataDir;
+use crate::data_dir::DataDir;
+use crate::installation::one_file;
 
 /// The services in this process.
 const HOSTED: [&str; 7] = [
@@ -29,9 +29,6 @@ const HOSTED: [&str; 7] = [
     relay::App::NAME,
     sms_gateway::App::NAME,
 ];
-
-/// Where files go unless told otherwise.
-const DATA_DIR: &str = "sealpost-data";
 
 #[derive(Args)]
 #[command(
@@ -55,7 +52,7 @@ impl Serve {
     async fn serve(self) -> Result<(), StartError> {
         let shutdown = web::shutdown_signal()?;
         let mut config = self.options.load(service::environment())?;
-        let wanted = self.options.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
+        let wanted = self.options.data_dir.unwrap_or_else(|| PathBuf::from(DataDir::DEFAULT));
         let data = DataDir::open(&wanted).map_err(|error| StartError::service("sealpost", error))?;
         let made = secrets::provide(&mut config, data.path())
             .map_err(|error| StartError::service("sealpost", error))?;
@@ -87,9 +84,7 @@ fn settings(config: &Config) -> Result<CommonSettings, ConfigError> {
     let mut settings = CommonSettings::load(config, &[])?;
     settings.database.migrate_on_start = true;
     if settings.database.url.starts_with("sqlite:") {
-        let problem =
-            "names one SQLite file, but every service has its own: leave it out, and give --data-dir";
-        return Err(ConfigError::invalid("database.url", problem));
+        return Err(one_file());
     }
     Ok(settings)
 }

@@ -15,7 +15,7 @@ use common::models::{Clock as _, SystemClock};
 use config::Config;
 use zeroize::Zeroizing;
 
-use super::data_dir::make;
+use crate::data_dir::make;
 use crate::files;
 
 /// The SMS clients that have a key in the vault that is made: the loop-back client, and one for trying things out.
@@ -24,9 +24,27 @@ const CLIENTS: [&str; 2] = ["test", "demo"];
 /// The SMS client as which auth sends codes. Nobody else has an API key for it.
 const CODES: &str = "auth";
 
+/// Makes a secret.
+type Maker = fn() -> Result<Zeroizing<String>, NoRandomness>;
+
+/// The settings that are secrets, each with its file and what makes it.
+const SECRETS: [(&str, &str, Maker); 8] = [
+    ("internal.token", "internal-token", token),
+    ("internal.admin_token", "admin-token", token),
+    ("auth.signing_key", "token-signing-key", signing_key),
+    ("auth.data_key", "auth-data-key", token),
+    ("sync.private_key", "sync-private-key", OaepPrivateKey::generate_pem),
+    ("sync.data_key", "sync-data-key", token),
+    ("relay.data_key", "relay-data-key", token),
+    ("notify.push.vapid_key", "notify-vapid-key", token),
+];
+
+/// The vault, and the file with its password.
+const VAULT: (&str, &str) = ("sms-vault.p12", "sms-vault-password");
+
 /// Why secrets cannot be made or read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SecretError {
+pub(crate) enum SecretError {
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
@@ -63,22 +81,52 @@ pub(super) enum SecretError {
 /// [`SecretError`].
 pub(super) fn provide(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBuf>, SecretError> {
     let mut store = Store::open(data_dir)?;
-    store.setting(config, "internal.token", "internal-token", token)?;
-    store.setting(config, "internal.admin_token", "admin-token", token)?;
-    store.setting(config, "auth.signing_key", "token-signing-key", signing_key)?;
-    store.setting(config, "auth.data_key", "auth-data-key", token)?;
-    store.setting(config, "sync.private_key", "sync-private-key", OaepPrivateKey::generate_pem)?;
-    store.setting(config, "sync.data_key", "sync-data-key", token)?;
-    store.setting(config, "relay.data_key", "relay-data-key", token)?;
+    for (setting, name, make) in SECRETS {
+        store.setting(config, setting, name, make)?;
+    }
     if !config.is_set("notify.auth_keys") {
         store.setting(config, "notify.auth_keys.backend", "notify-api-key", token)?;
     }
-    store.setting(config, "notify.push.vapid_key", "notify-vapid-key", token)?;
     config.fill("auth.mail", &data_dir.join("mail").display().to_string(), "made for a standalone");
     if !config.is_set("sms_gateway.vault") {
         sms_clients(&mut store, config)?;
     }
     Ok(store.made)
+}
+
+/// Fills the settings that are missing, as [`provide`] does, from the files that are there; makes nothing. Gives the files
+/// that the next start would make.
+///
+/// # Errors
+/// [`SecretError`].
+pub(crate) fn present(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBuf>, SecretError> {
+    let folder = data_dir.join("secrets");
+    let mut missing = Vec::new();
+    let vault = ("sms_gateway.vault_password", VAULT.1);
+    for (setting, name) in SECRETS.iter().map(|(setting, name, _)| (*setting, *name)).chain([vault]) {
+        let path = folder.join(name);
+        if config.is_set(setting) || (setting == vault.0 && config.is_set("sms_gateway.vault")) {
+            continue;
+        }
+        match read_text(&path)? {
+            Some(value) => {
+                config.fill(setting, &value, &path.display().to_string());
+            }
+            None => missing.push(path),
+        }
+    }
+    if !config.is_set("sms_gateway.vault") {
+        let path = folder.join(VAULT.0);
+        match path.exists() {
+            true => {
+                config.fill("sms_gateway.vault", &path.display().to_string(), &path.display().to_string());
+                let clients = [&CLIENTS[..], &[CODES]].concat().join(",");
+                config.fill("sms_gateway.allowed_clients", &clients, "made for a standalone");
+            }
+            false => missing.push(path),
+        }
+    }
+    Ok(missing)
 }
 
 fn token() -> Result<Zeroizing<String>, NoRandomness> {
@@ -91,8 +139,8 @@ fn signing_key() -> Result<Zeroizing<String>, NoRandomness> {
 
 /// The vault, the public keys out of it, and an API key for each client.
 fn sms_clients(store: &mut Store, config: &mut Config) -> Result<(), SecretError> {
-    let password = store.text("sms-vault-password", token)?;
-    let path = store.secrets.join("sms-vault.p12");
+    let password = store.text(VAULT.1, token)?;
+    let path = store.secrets.join(VAULT.0);
     let source = path.display().to_string();
     let vault = store.vault(&path, &password)?;
     config.fill("sms_gateway.vault", &source, &source);
@@ -143,7 +191,7 @@ impl Store {
         config: &mut Config,
         path: &str,
         name: &str,
-        make: fn() -> Result<Zeroizing<String>, NoRandomness>,
+        make: Maker,
     ) -> Result<(), SecretError> {
         if !config.is_set(path) {
             let value = self.text(name, make)?;
@@ -153,30 +201,20 @@ impl Store {
     }
 
     /// Reads a secret, or makes it.
-    fn text(
-        &mut self,
-        name: &str,
-        make: fn() -> Result<Zeroizing<String>, NoRandomness>,
-    ) -> Result<Zeroizing<String>, SecretError> {
+    fn text(&mut self, name: &str, make: Maker) -> Result<Zeroizing<String>, SecretError> {
         let path = self.secrets.join(name);
-        let value = match self.read(&path)? {
-            Some(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => Zeroizing::new(text.trim().to_owned()),
-                Err(_) => return Err(SecretError::Unusable { path }),
-            },
-            None => {
-                let value = make()?;
-                self.write(&path, format!("{}\n", value.as_str()).as_bytes())?;
-                value
-            }
-        };
-        if value.is_empty() { Err(SecretError::Unusable { path }) } else { Ok(value) }
+        if let Some(value) = read_text(&path)? {
+            return Ok(value);
+        }
+        let value = make()?;
+        self.write(&path, format!("{}\n", value.as_str()).as_bytes())?;
+        Ok(value)
     }
 
     /// Opens the vault, or makes it.
     fn vault(&mut self, path: &Path, password: &str) -> Result<Vault, SecretError> {
         let failed = |source| SecretError::Vault { path: path.to_owned(), source };
-        if let Some(bytes) = self.read(path)? {
+        if let Some(bytes) = read(path)? {
             return Vault::open(&bytes, password).map_err(failed);
         }
         let mut vault = Vault::new(VaultFormat::Pkcs12);
@@ -191,24 +229,33 @@ impl Store {
     /// Writes a public key where it is not written yet, or an earlier one is.
     fn export(&mut self, client: &str, line: &str) -> Result<(), SecretError> {
         let path = self.public.join(format!("sms-{client}.pub"));
-        if self.read(&path)?.is_none_or(|bytes| bytes.as_slice() != line.as_bytes()) {
+        if read(&path)?.is_none_or(|bytes| bytes.as_slice() != line.as_bytes()) {
             self.write(&path, line.as_bytes())?;
         }
         Ok(())
-    }
-
-    fn read(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
-        match std::fs::read(path) {
-            Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(at(path)(error)),
-        }
     }
 
     fn write(&mut self, path: &Path, bytes: &[u8]) -> Result<(), SecretError> {
         files::replace(path, bytes).map_err(at(path))?;
         self.made.push(path.to_owned());
         Ok(())
+    }
+}
+
+/// Reads a secret; none if its file is not there.
+fn read_text(path: &Path) -> Result<Option<Zeroizing<String>>, SecretError> {
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    match std::str::from_utf8(&bytes).map(str::trim) {
+        Ok(text) if !text.is_empty() => Ok(Some(Zeroizing::new(text.to_owned()))),
+        _ => Err(SecretError::Unusable { path: path.to_owned() }),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(at(path)(error)),
     }
 }
 

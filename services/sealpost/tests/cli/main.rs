@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
 mod clinic;
+mod doctor;
 mod envelopes;
 mod examples;
 mod kafka;

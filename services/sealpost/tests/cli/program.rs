@@ -92,6 +92,13 @@ impl Place {
         child.wait_with_output().expect("its end").into()
     }
 
+    /// Runs `sealpost` while other things go on.
+    pub(crate) async fn sealpost_later(&self, arguments: &str) -> Ended {
+        let mut command = tokio::process::Command::from(self.command(SEALPOST));
+        command.args(arguments.split_whitespace()).stdin(Stdio::null());
+        command.output().await.expect("the program").into()
+    }
+
     /// Runs another program, which must work.
     #[track_caller]
     pub(crate) fn run(&self, program: &str, arguments: &str) -> String {

@@ -1,5 +1,6 @@
 //! `serve`: first and later starts, one user of a data directory, the whole way of an SMS.
 
+mod backups;
 mod binds;
 mod first_start;
 mod gateway_client;
@@ -36,7 +37,16 @@ impl Standalone {
 
     /// The same, with an internal listener that others know beforehand.
     pub(crate) async fn start_at(place: &Place, internal: &str, options: &str) -> Self {
-        let program = begin_at(place, internal, options);
+        Self::ready(begin_at(place, internal, options)).await
+    }
+
+    /// Starts one on another data directory in `place`.
+    pub(crate) async fn start_on(place: &Place, data: &str) -> Self {
+        let listeners = "--listen 127.0.0.1:0 --internal 127.0.0.1:0";
+        Self::ready(place.start(&format!("serve --data-dir {data} {listeners}"))).await
+    }
+
+    async fn ready(program: Running) -> Self {
         let line = program.line("ready ").await;
         assert_eq!(program.stdout(), format!("{line}\n"), "stdout has this one line");
         let field = |name: &str| {

@@ -7,13 +7,13 @@ use super::Standalone;
 use crate::program::Place;
 
 /// Somebody with an account and one device.
-struct Person {
-    account: String,
-    registration: Value,
-    token: String,
+pub(super) struct Person {
+    pub(super) account: String,
+    pub(super) registration: Value,
+    pub(super) token: String,
 }
 
-async fn person(server: &Standalone, username: &str) -> Person {
+pub(super) async fn person(server: &Standalone, username: &str) -> Person {
     let login = json!({"username": username, "password": "correct horse battery"});
     server.http.post("/v1/accounts", &login).await.assert_status(201);
     let session = server.http.post("/v1/sessions", &login).await.expect(201).value();

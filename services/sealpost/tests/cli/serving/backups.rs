@@ -1,0 +1,136 @@
+//! Backups of a server that works, and what is made of them.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use testkit::wait::wait_until;
+
+use super::Standalone;
+use super::messages::person;
+use crate::program::Place;
+
+/// Everything below a folder, files only.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+fn message(number: usize, registration: &Value) -> Value {
+    json!({
+        "timestamp": 1_700_000_000_000_i64,
+        "messages": [{
+            "destinationDeviceId": 1,
+            "destinationRegistrationId": registration,
+            "type": 1,
+            "content": base64_of(number),
+        }],
+    })
+}
+
+/// Eight digits are six bytes in base64, whatever they say.
+fn base64_of(number: usize) -> String {
+    format!("{number:08}")
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_before_a_backup_is_in_it() {
+    let place = Place::new();
+    let server = Standalone::start(&place, "").await;
+    let (alice, bob) = (person(&server, "alice").await, person(&server, "bob").await);
+    let from_alice = server.http.with_token(alice.token);
+    let path = format!("/v1/messages/{}", bob.account);
+    let (acknowledged, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
+
+    let sending = async {
+        while !enough.load(Ordering::SeqCst) {
+            let number = acknowledged.load(Ordering::SeqCst);
+            from_alice.put(&path, &message(number, &bob.registration)).await.assert_status(200);
+            acknowledged.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let backing_up = async {
+        wait_until("messages", || async { acknowledged.load(Ordering::SeqCst) >= 20 }).await;
+        let before = acknowledged.load(Ordering::SeqCst);
+        let command = place.sealpost_later("backup --to copy --data-dir data");
+        let ended = command.await;
+        let after = acknowledged.load(Ordering::SeqCst);
+        enough.store(true, Ordering::SeqCst);
+        (before, after, ended)
+    };
+    let ((), (before, after, ended)) = tokio::join!(sending, backing_up);
+
+    assert!(ended.stderr.contains("not encrypted"), "{ended:?}");
+    ended.ok();
+    assert!(after > before, "clients were sending meanwhile");
+    server.stop().await;
+    let restored = place.sealpost("restore --from copy --data-dir again");
+    assert!(restored.stderr.contains("restored: copy"), "{restored:?}");
+    // That Bob has messages was published just before the backup: the bus in it may or may not have that.
+    assert!(restored.stderr.contains(" events will be published again"), "{restored:?}");
+    assert!(!restored.stderr.contains("; 0 events"), "{restored:?}");
+    restored.ok();
+    let server = Standalone::start_on(&place, "again").await;
+    let mut found = Vec::new();
+    let to_bob = server.http.with_token(bob.token);
+    loop {
+        let page = to_bob.get(&format!("/v1/messages?afterSeq={}", found.len())).await.expect(200).value();
+        let messages = page["messages"].as_array().expect("messages").clone();
+        if messages.is_empty() {
+            break;
+        }
+        found.extend(messages.iter().map(|message| message["content"].as_str().expect("text").to_owned()));
+    }
+    assert!((before..=after + 1).contains(&found.len()), "{before} <= {} <= {after}", found.len());
+    let expected: Vec<String> = (0..found.len()).map(base64_of).collect();
+    assert_eq!(found, expected);
+    let login = json!({"username": "alice", "password": "correct horse battery"});
+    server.http.post("/v1/sessions", &login).await.assert_status(201);
+}
+
+#[tokio::test]
+async fn a_backup_is_private_and_told_from_a_damaged_one() {
+    let place = Place::new();
+    Standalone::start(&place, "").await.stop().await;
+    place.sealpost("backup --to copy --data-dir data").ok();
+
+    let modes: Vec<u32> = files(&place.path("copy"))
+        .iter()
+        .map(|file| file.metadata().expect("a file").permissions().mode() & 0o777)
+        .collect();
+    assert!(modes.len() > 20 && modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
+    assert_eq!(place.path("copy").metadata().expect("it").permissions().mode() & 0o777, 0o700);
+    let sound = place.sealpost("restore --check --from copy --data-dir nowhere");
+    assert!(sound.stderr.starts_with("sound: copy of 20"), "{sound:?}");
+    sound.ok();
+    std::fs::write(place.path("copy/secrets/admin-token"), "another").expect("a file");
+    let refusal = place.sealpost("restore --from copy --data-dir again").refusal();
+
+    assert_eq!(refusal, "secrets/admin-token is not what was backed up");
+    assert!(!place.path("again").exists() && !place.path("nowhere").exists());
+}
+
+#[tokio::test]
+async fn nothing_is_written_over() {
+    let place = Place::new();
+    Standalone::start(&place, "").await.stop().await;
+    place.sealpost("backup --to copy --data-dir data").ok();
+
+    let twice = place.sealpost("backup --to copy --data-dir data").refusal();
+    let over = place.sealpost("restore --from copy --data-dir data").refusal();
+    let postgres = place.sealpost_with(
+        "backup --to other --data-dir data --config",
+        &[&{
+            place.write("settings.toml", "[database]\nurl = \"postgres://u:s3cret@localhost/db\"\n");
+            place.path("settings.toml").display().to_string()
+        }],
+        "",
+    );
+
+    assert_eq!(twice, "copy exists already");
+    assert_eq!(over, "data is not empty: name another --data-dir");
+    let postgres = postgres.refusal();
+    assert!(postgres.contains("pg_dump") && !postgres.contains("s3cret"), "{postgres}");
+    assert!(!place.path("other").exists());
+}
