@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 use testkit::database::TestDb;
+use testkit::{kafka, rabbitmq};
 
 use crate::program::{Ended, Place};
 use crate::serving::Standalone;
@@ -98,6 +99,29 @@ async fn on_postgres_it_looks_and_migrate_acts() {
     assert!(again.stderr.contains("nothing to do"), "{again:?}");
     assert_eq!(again.ok(), "");
     assert!(!place.path("none").exists() && !place.path("sealpost-data").exists());
+}
+
+#[tokio::test]
+async fn brokers_that_answer_are_asked_for_the_topics() {
+    let (place, kafka, vhost) = (Place::new(), kafka::bootstrap().await, rabbitmq::vhost().await);
+    let (there, missing) = (kafka::unique("there"), kafka::unique("missing"));
+    kafka::create_topic(kafka, &there, 3).await.expect("a topic");
+    place.write(
+        "settings.toml",
+        &format!(
+            "[bus]\nkind = \"kafka\"\nbrokers = \"{kafka}\"\n[live]\nurl = \"{}\"\n\
+             [internal]\ntoken = \"a token of the operator\"\n\
+             [sms_gateway.topics]\nsend = \"{there}\"\nstatus = \"{missing}\"\n",
+            vhost.url()
+        ),
+    );
+
+    let ended = place.sealpost("doctor --json --data-dir none --config settings.toml");
+
+    assert_eq!(about(&ended, "bus"), [("ok".to_owned(), "Kafka answers".to_owned())]);
+    assert_eq!(about(&ended, &format!("topic {there}")), [("ok".to_owned(), "3 partitions".to_owned())]);
+    assert_eq!(about(&ended, &format!("topic {missing}"))[0].0, "failed", "{ended:?}");
+    assert_eq!(about(&ended, "live")[0].0, "ok", "{ended:?}");
 }
 
 #[test]
