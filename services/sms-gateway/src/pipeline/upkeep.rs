@@ -22,6 +22,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Counting takes a walk over what is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const PRUNE_FOR: Duration = Duration::from_millis(500);
 /// How long a parked receipt waits for the submission that its id most likely means, before other readings count.
 const LIKELIEST_WITHIN: Duration = Duration::from_secs(5);
 
@@ -52,8 +53,7 @@ pub(crate) async fn run(
             quota::show(&gateway).await;
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
-            pruned_at = Some(Instant::now());
-            prune(&gateway).await;
+            pruned_at = prune(&gateway).await.then(Instant::now);
         }
     }
 }
@@ -114,15 +114,26 @@ async fn rematch(gateway: &Gateway, now: UnixMillis) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn prune(gateway: &Gateway) {
-    let now = gateway.now();
-    let before = now - gateway.settings.retention;
-    let report_before = now - gateway.settings.report_retention;
-    let pruning = gateway.db.write(move |conn| upkeep::prune(conn, (before, report_before), now));
-    match pruning.await {
-        Ok(0) => {}
-        Ok(rows) => tracing::debug!(rows, "old rows removed"),
-        Err(error) => tracing::warn!(%error, "old rows cannot be removed now"),
+/// Removes what is old, round by round; tells whether that was all of it. What is left after [`PRUNE_FOR`] has its turn
+/// after the next look: more may end in a minute than a single round removes.
+async fn prune(gateway: &Gateway) -> bool {
+    let begun = Instant::now();
+    loop {
+        let now = gateway.now();
+        let before = now - gateway.settings.retention;
+        let report_before = now - gateway.settings.report_retention;
+        let pruning = gateway.db.write(move |conn| upkeep::prune(conn, (before, report_before), now));
+        match pruning.await {
+            Ok(rows) if rows < upkeep::ROUND as usize => return true,
+            Ok(rows) => tracing::debug!(rows, "old rows removed"),
+            Err(error) => {
+                tracing::warn!(%error, "old rows cannot be removed now");
+                return true;
+            }
+        }
+        if begun.elapsed() >= PRUNE_FOR {
+            return false;
+        }
     }
 }
 

@@ -17,7 +17,8 @@ use sms::message_id::{receipt_keys, response_key};
 
 use super::rows::{ReceiptColumns, ReceiptRow, StatusRow};
 use super::schema::sms_receipts;
-use super::{Rules, StoreError, attempts, statuses};
+use super::statuses::{self, NewStatus};
+use super::{Rules, StoreError, attempts};
 use crate::domain::attempt::{JobKey, Part, PartEvent};
 use crate::domain::receipt::Fate;
 use crate::domain::state::JobState;
@@ -114,18 +115,33 @@ pub(crate) fn settle(
             }
         }
     }
-    apply(conn, rules, responses, &mut settled, now)?;
+    let mut told = Told::default();
+    apply(conn, rules, responses, (&mut settled, &mut told), now)?;
     receipts.extend(waiting_for(conn, rules, &accepted)?);
     let events = correlate(conn, rules, receipts, &mut settled, now)?;
-    apply(conn, rules, events, &mut settled, now)?;
+    apply(conn, rules, events, (&mut settled, &mut told), now)?;
+    for (index, row) in told.causes.into_iter().zip(statuses::publish(conn, rules, told.statuses, now)?) {
+        if let Some(settled) = settled.get_mut(index) {
+            settled.statuses.push(row);
+        }
+    }
     Ok(settled)
+}
+
+/// What is to be published of a batch, once no further job is locked in its transaction: publishing locks the numbers of
+/// clients, which another batch may be waiting for with a job in hand.
+#[derive(Default)]
+struct Told {
+    statuses: Vec<NewStatus>,
+    /// By which outcome of the batch.
+    causes: Vec<usize>,
 }
 
 fn apply(
     conn: &mut DbConn,
     rules: &Rules,
     events: Vec<Event>,
-    settled: &mut [Settled],
+    (settled, told): (&mut [Settled], &mut Told),
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     if events.is_empty() {
@@ -135,8 +151,6 @@ fn apply(
     let mut loaded = attempts::lock(conn, &keys.into_iter().collect::<Vec<_>>())?;
     let places: HashMap<JobKey, usize> =
         loaded.iter().enumerate().map(|(place, one)| (one.attempt.key.clone(), place)).collect();
-    let mut new = Vec::new();
-    let mut causes = Vec::new();
     for event in events {
         let Some(one) = places.get(&event.key).and_then(|place| loaded.get_mut(*place)) else { continue };
         // Told once more, of a segment that another SMSC was given since.
@@ -156,17 +170,10 @@ fn apply(
         if let Some(after) = rules.query_after(one.attempt.smsc.as_ref()) {
             one.attempt.ask_at(now + after);
         }
-        causes.extend(emissions.iter().map(|_| event.index));
-        new.extend(one.statuses(rules, emissions));
+        told.causes.extend(emissions.iter().map(|_| event.index));
+        told.statuses.extend(one.statuses(rules, emissions));
     }
-    attempts::save(conn, rules, loaded, now)?;
-    let published = statuses::publish(conn, rules, new, now)?;
-    for (index, row) in causes.into_iter().zip(published) {
-        if let Some(settled) = settled.get_mut(index) {
-            settled.statuses.push(row);
-        }
-    }
-    Ok(())
+    attempts::save(conn, rules, loaded, now)
 }
 
 /// Finds the receipts that came before these submissions were known, and takes them out of waiting.

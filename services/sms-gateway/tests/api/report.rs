@@ -84,14 +84,12 @@ on_both! {
         assert!(0.0 < median && median <= p95 && p95 < 30.0, "{median} {p95}");
         assert_eq!(own, before);
         assert_eq!((&by_smsc[0]["requests"], &by_smsc[1]["smsc"]), (&json!(1), &json!("main")));
-        // Rows that changed in the same millisecond go together.
-        change(&gateway, "UPDATE sms_jobs SET updated_at = 1000 + source_offset").await;
+        let all = MANY as i64 + 5;
+        change(&gateway, "UPDATE sms_jobs SET updated_at = 1000 + source_offset WHERE source_offset < 40").await;
         gateway.stop().await;
 
-        // Upkeep removes a round at its start and then one a minute: between the two, a part of the rows is gone.
-        let short = Settings { retention: Duration::from_millis(1), ..world.settings() };
-        let gateway = Gateway::with(&world, &test, short).await;
-        let all = MANY as i64 + 5;
+        // Some are old; then all are, and too many for one round.
+        let gateway = Gateway::start(&world, &test).await;
         wait_for_within(Duration::from_secs(20), "the first round", || async {
             (live(&gateway).await < all).then_some(())
         })
@@ -99,12 +97,12 @@ on_both! {
         let rest = live(&gateway).await;
         let between = report(&gateway, "").await;
         let folded = count(&gateway, "SELECT CAST(SUM(requests) AS BIGINT) AS n FROM sms_report WHERE client_id = 'acme'").await;
-        assert!(rest + folded == all && folded == 256, "{rest} and {folded}");
+        assert!(rest + folded == all && rest > 256, "{rest} and {folded}");
         gateway.stop().await;
 
         let short = Settings { retention: Duration::from_millis(1), ..world.settings() };
         let gateway = Gateway::with(&world, &test, short).await;
-        wait_for_within(Duration::from_secs(20), "the last round", || async {
+        wait_for_within(Duration::from_secs(20), "the last rounds, well before a minute is over", || async {
             (live(&gateway).await == 0).then_some(())
         })
         .await;
