@@ -11,6 +11,7 @@ mod asset;
 mod caller;
 mod chain;
 mod client_addr;
+mod console;
 mod cors;
 mod extract;
 mod failure;

@@ -23,6 +23,7 @@ use self::app::application;
 use crate::{
     BoxError, Gate, HttpSettings, InternalSettings, Page, Service,
     client_addr::TrustedProxies,
+    console::CONSOLE,
     cors::Cors,
     front::Front,
     health::Readiness,
@@ -176,7 +177,8 @@ impl Server {
             registries,
             credentials: Data::new(Credentials::new(self.internal.token, self.internal.admin_token)),
         };
-        let internal = Site::new(shared, internal, Cors::default(), Some(operation), Front::new(&names, &[]));
+        let internal =
+            Site::new(shared, internal, Cors::default(), Some(operation), Front::new(&names, &[CONSOLE]));
 
         let mut builder =
             ServerBuilder::new().disable_signals().shutdown_timeout(self.http.drain_timeout.as_secs().max(1));

@@ -16,6 +16,7 @@ use utoipa_actix_web::AppExt;
 use crate::{
     Failure, Gate, RoutesFn,
     client_addr::TrustedProxies,
+    console,
     cors::Cors,
     extract::{self, Shutdown},
     front::Front,
@@ -116,7 +117,8 @@ impl Site {
             config
                 .service(web::resource("/health/live").route(web::get().to(health::live)))
                 .service(web::resource("/health/ready").route(web::get().to(health::ready)))
-                .service(web::resource("/metrics").route(web::get().to(metrics::page)));
+                .service(web::resource("/metrics").route(web::get().to(metrics::page)))
+                .configure(console::routes);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod backups;
 mod binds;
+mod console;
 mod first_start;
 mod gateway_client;
 mod invites;
@@ -24,6 +25,7 @@ use crate::program::{Place, Running};
 pub(crate) struct Standalone {
     pub(crate) program: Running,
     pub(crate) url: String,
+    pub(crate) internal_url: String,
     pub(crate) http: TestClient,
     pub(crate) internal: TestClient,
     pub(crate) data: PathBuf,
@@ -53,12 +55,13 @@ impl Standalone {
             let found = line.split(' ').find_map(|field| field.strip_prefix(name));
             found.unwrap_or_else(|| panic!("{name} in {line}")).to_owned()
         };
-        let url = field("http=");
+        let (url, internal_url) = (field("http="), field("internal="));
         Self {
             http: TestClient::new(&url),
-            internal: TestClient::new(field("internal=")),
+            internal: TestClient::new(&internal_url),
             data: field("data=").into(),
             url,
+            internal_url,
             program,
         }
     }

@@ -1,0 +1,172 @@
+// The console: looks at this process every two seconds, and asks the admin interface when it is told to.
+
+import { PLOTS, QUEUES, isFailure } from "./panels.js";
+import { History, parse } from "./series.js";
+import { showAttempts, showAudit, showReloaded, showUnknown } from "./sms.js";
+import { count, element, mark, plot, row, spark, time } from "./view.js";
+
+const EVERY_MS = 2000;
+const LOOKS = 90;
+const FAILURES = 200;
+const GATEWAY = "/internal/sms-gateway/v1";
+const ORDERS = { open: "resume", paused: "pause", drained: "drain" };
+
+const at = (id) => document.getElementById(id);
+const history = new History(LOOKS);
+let token = "";
+
+async function look() {
+  try {
+    const [ready, metrics] = await Promise.all([fetch("/health/ready"), fetch("/metrics")]);
+    const report = await ready.json();
+    history.add(Date.now(), parse(await metrics.text()));
+    say(report.status, report.status === "ready" ? "good" : "bad");
+    showChecks(report.checks);
+    showQueues();
+    showPlots();
+    showFailures();
+    await showBinds();
+  } catch {
+    say("does not answer", "bad");
+  }
+}
+
+function say(words, kind) {
+  at("state").textContent = words;
+  at("state").dataset.state = kind;
+}
+
+function showChecks(checks) {
+  const state = (one) => (one.ok ? mark("ok", "good") : mark(one.error ?? "failed", "bad"));
+  body("#checks").replaceChildren(...checks.map((one) => row(one.service, one.name, state(one))));
+}
+
+function showQueues() {
+  const all = QUEUES.flatMap(({ series, words, late }) =>
+    history.newest(series).map((one) => ({ one, words, late, values: history.gauge((other) => other.key === one.key) })),
+  );
+  const shown = all.filter(({ values }) => values.some((value) => value > 0));
+  const rows = shown.map(({ one, words, late, values }) => {
+    const where = Object.values(one.labels).join(" · ");
+    const waits = late && one.value > 0 ? mark(count(one.value), "warn") : count(one.value);
+    const name = element("td", {}, words, element("span", { class: "hint" }, ` ${where}`));
+    return row(name, element("td", { class: "number" }, waits), spark(values));
+  });
+  const others = all.length - shown.length;
+  const rest = element("td", { colspan: "3", class: "hint" }, rows.length ? `${others} others are empty` : `all ${others} queues are empty`);
+  body("#queues").replaceChildren(...rows, ...(others ? [row(rest)] : []));
+  at("unknown-count").textContent = count(history.newest("sealpost_sms_unknown")[0]?.value ?? null);
+}
+
+function showPlots() {
+  const shown = PLOTS.filter((one) => history.newest(one.needs).length > 0);
+  const drawn = shown.map(({ title, lines, write }) =>
+    plot(title, lines.map(({ name, bad, of }) => ({ name, bad, values: of(history) })), write),
+  );
+  at("plots").replaceChildren(...drawn);
+}
+
+function showFailures() {
+  const list = at("failures");
+  for (const one of history.growth(isFailure)) {
+    const labels = Object.entries(one.labels).map(([label, value]) => `${label}=${value}`).join(" ");
+    const words = element("span", {}, `${one.name} `, element("span", { class: "hint" }, labels));
+    list.prepend(element("li", {}, element("time", {}, new Date().toLocaleTimeString("sv")), words, element("b", {}, `+${count(one.grown)}`)));
+  }
+  while (list.childElementCount > FAILURES) list.lastElementChild.remove();
+}
+
+/** The SMSCs, from the series alone until there is a token. */
+async function showBinds() {
+  const bound = history.newest("sealpost_sms_bound");
+  at("binds").hidden = at("sms").hidden = history.newest("sealpost_sms_queued").length === 0;
+  if (bound.length === 0) return;
+  const views = token ? await ask("GET", "/binds").catch(() => []) : [];
+  const value = (name, smsc) => history.newest(name).find((one) => one.labels.smsc === smsc)?.value ?? null;
+  const rows = bound.map(({ labels: { smsc }, value: binds }) => {
+    const view = views.find((one) => one.smsc === smsc);
+    const state = view?.state ?? (binds > 0 ? "bound" : "not bound");
+    const used = view ? `${view.inFlight} of ${view.window}` : count(value("sealpost_sms_window_used", smsc));
+    const most = value("sealpost_sms_rate", smsc);
+    const words = [mark(state, binds > 0 ? "good" : "bad")];
+    if (view?.error) words.push(` ${view.error}`);
+    if (value("sealpost_sms_paused", smsc)) words.push(" ", mark("throttled", "warn"));
+    return row(
+      smsc,
+      element("td", {}, ...words),
+      used,
+      element("td", { class: "number" }, most ? `at most ${count(most)}` : "no limit known"),
+      element("td", { class: "number" }, `${count(100 * (value("sealpost_sms_health", smsc) ?? 1))} %`),
+      element("td", {}, ...(view ? orders(view) : [element("span", { class: "hint" }, "needs the token")])),
+    );
+  });
+  body("#binds").replaceChildren(...rows);
+}
+
+function orders(view) {
+  const others = Object.entries(ORDERS).filter(([order]) => order !== view.order);
+  const buttons = others.map(([order, word]) =>
+    element("button", { type: "button", "data-order": order, click: () => give(view.smsc, order) }, word),
+  );
+  return [mark(view.order, view.order === "open" ? "good" : "warn"), " ", ...buttons];
+}
+
+async function give(smsc, order) {
+  const told = await ask("PUT", `/binds/${encodeURIComponent(smsc)}`, { order }).then(
+    (view) => `${smsc} is ${view.order} from now on, in every instance, and after a restart, too.`,
+    (error) => error.message,
+  );
+  await showBinds();
+  at("binds-answer").textContent = told;
+}
+
+/** Asks the gateway's admin interface; throws what a person can read. */
+async function ask(method, path, json) {
+  const headers = { authorization: `Bearer ${token}` };
+  if (json) headers["content-type"] = "application/json";
+  const answer = await fetch(GATEWAY + path, { method, headers, body: json && JSON.stringify(json) });
+  const told = answer.status === 204 ? null : await answer.json();
+  if (!answer.ok) throw new Error(told.errors?.[0]?.detail ?? told.detail ?? told.title);
+  return told;
+}
+
+/** Shows what `get` finds below the search, or why it does not. */
+async function show(get) {
+  at("found").setAttribute("aria-busy", "true");
+  try {
+    at("found").replaceChildren(...(await get()));
+  } catch (error) {
+    at("found").replaceChildren(mark(error.message, "bad"));
+  }
+  at("found").removeAttribute("aria-busy");
+}
+
+function body(table) {
+  return document.querySelector(`${table} tbody`);
+}
+
+at("login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  token = at("token").value.trim();
+  try {
+    await ask("GET", "/binds");
+    at("token-hint").textContent = "The token is right.";
+    at("token").value = "";
+  } catch (error) {
+    token = "";
+    at("token-hint").textContent = `It is not taken: ${error.message}.`;
+  }
+  await showBinds();
+});
+
+at("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const which = new URLSearchParams({ client: at("client").value, "correl-id": at("correl").value });
+  show(async () => showAttempts(await ask("GET", `/attempts?${which}`)));
+});
+at("unknown").addEventListener("click", () => show(async () => showUnknown(await ask("GET", "/unknown?limit=50"))));
+at("audit").addEventListener("click", () => show(async () => showAudit(await ask("GET", "/audit?limit=1000"))));
+at("reload").addEventListener("click", () => show(async () => showReloaded(await ask("POST", "/reload"))));
+
+await look();
+setInterval(look, EVERY_MS);
