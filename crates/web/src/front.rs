@@ -53,7 +53,7 @@ fn html(services: &[&str], pages: &[Page]) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Sealpost</title>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n<title>Sealpost</title>\n\
          <h1>Sealpost is up</h1>\n<p>Services here: {}.</p>\n{links}</html>\n",
         services.join(", ")
     )

@@ -1,8 +1,8 @@
 //! `docs/metrics.md`: which series there are, written from the code that makes them, below what people wrote about them.
 //!
 //! In: the invocations of `telemetry::metrics!` in all sources, and the series that `bus` makes by itself. Out: the part
-//! of the file between two marks; or findings, if that part has drifted, if the part above names a series that does not
-//! exist, or if a series is made in a way that is not read here.
+//! of the file between two marks; or findings, if that part has drifted, if the part above, an alert, the dashboard or the
+//! console names a series that does not exist, or if a series is made in a way that is not read here.
 
 mod read;
 mod write;
@@ -16,6 +16,17 @@ use read::Series;
 const FILE: &str = "docs/metrics.md";
 const BEGIN: &str =
     "<!-- Written by `cargo xtask metrics`; change the doc comments in the code instead. -->\n";
+/// What else names series.
+const WATCHERS: [&str; 6] = [
+    "crates/web/assets/console/console.js",
+    "crates/web/assets/console/panels.js",
+    "deploy/grafana/sealpost.json",
+    "deploy/prometheus/alerts.test.yaml",
+    ALERTS,
+    RUNBOOK,
+];
+const ALERTS: &str = "deploy/prometheus/alerts.yaml";
+const RUNBOOK: &str = "docs/runbook.md";
 const END: &str = "<!-- End of what is written. -->\n";
 
 /// Writes the reference, or compares it when `check` is set.
@@ -30,7 +41,12 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<String, String> {
     let series = series(root)?;
     let fresh = format!("{above}{BEGIN}{}{END}{below}", write::reference(&series));
     let all: Vec<&Series> = series.values().flatten().collect();
-    let mut findings: Vec<String> = [above, below].iter().flat_map(|text| strangers(text, &all)).collect();
+    let mut findings: Vec<String> =
+        [above, below].iter().flat_map(|text| strangers(FILE, text, &all)).collect();
+    for watcher in WATCHERS {
+        findings.extend(strangers(watcher, &text(&root.join(watcher))?, &all));
+    }
+    findings.extend(without_entry(&text(&root.join(ALERTS))?, &text(&root.join(RUNBOOK))?));
     if check && fresh != kept {
         findings.push(format!("{FILE} has drifted; run `cargo xtask metrics`"));
     }
@@ -66,8 +82,8 @@ fn series(root: &Path) -> Result<BTreeMap<String, Vec<Series>>, String> {
     Ok(series)
 }
 
-/// Names in hand-written text that look like series and are none.
-fn strangers(text: &str, series: &[&Series]) -> Vec<String> {
+/// Names in a hand-written file that look like series and are none.
+fn strangers(file: &str, text: &str, series: &[&Series]) -> Vec<String> {
     let word = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     let ours = |name: &&str| {
         ["sealpost_", "bus_worker_", "http_request", "websockets_", "rate_limited_"]
@@ -78,7 +94,19 @@ fn strangers(text: &str, series: &[&Series]) -> Vec<String> {
     text.split(word)
         .filter(ours)
         .filter(unknown)
-        .map(|name| format!("{FILE} speaks of {name}, which no service has"))
+        .map(|name| format!("{file} speaks of {name}, which no service has"))
+        .collect()
+}
+
+/// Alerts that the runbook has no entry for, and entries of no alert.
+fn without_entry(alerts: &str, runbook: &str) -> Vec<String> {
+    let alerts: Vec<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let entries: Vec<&str> = runbook.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let missing = alerts.iter().filter(|alert| !entries.contains(alert));
+    let unused = entries.iter().filter(|entry| !alerts.contains(entry));
+    let missing = missing.map(|alert| format!("{RUNBOOK} has no entry for the alert {alert}"));
+    missing
+        .chain(unused.map(|entry| format!("{RUNBOOK} has an entry for {entry}, which is no alert")))
         .collect()
 }
 
@@ -120,8 +148,21 @@ mod tests {
             "`sealpost_x_taken_seconds_bucket`, sealpost_x_taken_seconds, sealpost_y_total and process_cpu";
 
         assert_eq!(
-            strangers(text, &series),
-            ["docs/metrics.md speaks of sealpost_y_total, which no service has"]
+            strangers("a.md", text, &series),
+            ["a.md speaks of sealpost_y_total, which no service has"]
+        );
+    }
+
+    #[test]
+    fn each_alert_has_its_entry_and_each_entry_its_alert() {
+        let alerts = "groups:\n  - rules:\n      - alert: One\n      - alert: Two\n";
+
+        assert_eq!(
+            without_entry(alerts, "# Runbook\n\n### Two\n\n### Three\n"),
+            [
+                "docs/runbook.md has no entry for the alert One",
+                "docs/runbook.md has an entry for Three, which is no alert"
+            ]
         );
     }
 

@@ -1,4 +1,4 @@
-//! Every internal route that changes something, or tells of a client's messages, leaves an entry in the audit log; and
+//! Every internal route that changes something, or tells of single messages, leaves an entry in the audit log; and
 //! what operators do about opt-outs.
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use crate::operators::{AUDIT, ask};
 const BASE: &str = "/internal/sms-gateway/v1";
 const OPT_OUTS: &str = "/internal/sms-gateway/v1/opt-outs/acme";
 /// What tells of no message and no recipient, and changes nothing.
-const UNLOGGED: [&str; 2] = ["GET /binds", "GET /audit"];
+const UNLOGGED: [&str; 4] = ["GET /binds", "GET /audit", "GET /quotas", "GET /report"];
 /// A call of each other route: method and pattern, a path that fits it, a body.
 const CALLS: [(&str, &str, &str); 10] = [
     ("GET /attempts", "attempts?client=acme&correl-id=x", ""),

@@ -85,10 +85,10 @@ on_both! {
         assert_eq!(own, before);
         assert_eq!((&by_smsc[0]["requests"], &by_smsc[1]["smsc"]), (&json!(1), &json!("main")));
         let all = MANY as i64 + 5;
-        change(&gateway, "UPDATE sms_jobs SET updated_at = 1000 + source_offset WHERE source_offset < 40").await;
+        change(&gateway, "UPDATE sms_jobs SET updated_at = 1000 + source_offset WHERE source_offset < 8").await;
         gateway.stop().await;
 
-        // Some are old; then all are, and too many for one round.
+        // Some of each partition are old; then all are, and too many for one round.
         let gateway = Gateway::start(&world, &test).await;
         wait_for_within(Duration::from_secs(20), "the first round", || async {
             (live(&gateway).await < all).then_some(())
