@@ -122,7 +122,8 @@ impl Stub {
                         // A connection that breaks is the gateway's affair.
                         let _ = match (door, tls) {
                             (Door::Reset, _) => {
-                                let _ = stream.readable().await;
+                                // `readable` may say so too early, and the client would not have connected yet.
+                                let _ = stream.peek(&mut [0]).await;
                                 stream.set_zero_linger()
                             }
                             (Door::Mute, _) => {
