@@ -16,6 +16,9 @@ pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
+/// Colours and type of pages, a style sheet to come before a page's own.
+pub const PALETTE: &str = include_str!("../assets/palette.css");
+
 /// A file of a page.
 #[derive(Debug)]
 pub struct Asset {

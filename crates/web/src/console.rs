@@ -8,16 +8,17 @@ use actix_web::{HttpRequest, HttpResponse};
 use common::models::{Problem, ProblemKind};
 
 use crate::front::Page;
-use crate::{Asset, Failure};
+use crate::{Asset, Failure, PALETTE};
 
 /// As the internal listener tells of it at `/`.
 pub(crate) const CONSOLE: Page = Page { path: "/console", title: "Console: what runs, waits and fails" };
 
 static PAGE: Asset = Asset::html(include_str!("../assets/console/console.html"));
 
-static PARTS: [(&str, Asset); 6] = [
+static PARTS: [(&str, Asset); 7] = [
     ("console.css", Asset::style(include_str!("../assets/console/console.css"))),
     ("console.js", Asset::script(include_str!("../assets/console/console.js"))),
+    ("palette.css", Asset::style(PALETTE)),
     ("panels.js", Asset::script(include_str!("../assets/console/panels.js"))),
     ("series.js", Asset::script(include_str!("../assets/console/series.js"))),
     ("sms.js", Asset::script(include_str!("../assets/console/sms.js"))),

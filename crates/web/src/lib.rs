@@ -30,7 +30,7 @@ mod signals;
 mod table;
 pub mod ws;
 
-pub use asset::{Asset, PAGE_POLICY};
+pub use asset::{Asset, PAGE_POLICY, PALETTE};
 pub use caller::{Caller, DeviceCaller, bearer};
 pub use client_addr::{Cidr, CidrError, ClientAddr};
 pub use extract::Shutdown;

@@ -10,9 +10,10 @@ use crate::app::State;
 
 static PAGE: Asset = Asset::html(include_str!("../../assets/page.html"));
 
-static PARTS: [(&str, Asset); 3] = [
+static PARTS: [(&str, Asset); 4] = [
     ("page.js", Asset::script(include_str!("../../assets/page.js"))),
     ("page.css", Asset::style(include_str!("../../assets/page.css"))),
+    ("palette.css", Asset::style(web::PALETTE)),
     ("icon.svg", Asset::svg(include_str!("../../assets/icon.svg"))),
 ];
 
@@ -27,8 +28,8 @@ pub(crate) async fn page(state: Data<State>, request: HttpRequest) -> Result<Htt
     serve(&state, Some(&PAGE), &request)
 }
 
-/// Gives the script, the style and the icon of the page.
-#[utoipa::path(tag = "page", params(("part" = String, Path, description = "`page.js`, `page.css` or `icon.svg`")), responses(
+/// Gives the script, the styles and the icon of the page.
+#[utoipa::path(tag = "page", params(("part" = String, Path, description = "`page.js`, `page.css`, `palette.css` or `icon.svg`")), responses(
     (status = 200, description = "the part"),
     (status = 304, description = "the client has it"),
     (status = 404, body = Problem, description = "`no-such-page`"),

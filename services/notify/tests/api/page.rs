@@ -65,6 +65,7 @@ async fn the_page_may_do_little_is_not_fetched_twice_and_can_be_switched_off() {
         ("/v1/notify/page", "text/html; charset=utf-8"),
         ("/v1/notify/page/page.js", "text/javascript; charset=utf-8"),
         ("/v1/notify/page/page.css", "text/css; charset=utf-8"),
+        ("/v1/notify/page/palette.css", "text/css; charset=utf-8"),
         ("/v1/notify/page/icon.svg", "image/svg+xml"),
     ] {
         let answer = app.host.http.get(path).await.expect(200);
