@@ -4,7 +4,7 @@
 pub mod auth;
 mod cache;
 pub mod calls;
-mod certificates;
+pub mod certificates;
 pub mod clock;
 pub mod contract;
 pub mod database;

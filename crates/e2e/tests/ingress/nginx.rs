@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use testkit::certificates;
 use testkit::process::{self, Daemon, ports};
 
 /// A running nginx.
@@ -35,6 +36,7 @@ impl Nginx {
         conf = changed(&conf, "listen 443 ssl;", &format!("listen {address} ssl;"));
         conf = changed(&conf, "listen 80;", &format!("listen {plain};"));
         conf = changed(&conf, "/etc/nginx/sealpost/", &format!("{here}/"));
+        conf = changed(&conf, "tls.crt", "tls.pem");
         conf = changed(&conf, "/var/log/nginx/", &format!("{here}/"));
         std::fs::write(folder.path().join("sealpost.conf"), conf).unwrap();
         std::fs::copy(deploy.join("locations.conf"), folder.path().join("locations.conf")).unwrap();
@@ -48,7 +50,7 @@ impl Nginx {
              http {{ {temporary} include {here}/sealpost.conf; }}"
         );
         std::fs::write(folder.path().join("nginx.conf"), main).unwrap();
-        certificate(folder.path());
+        certificates::self_signed(folder.path(), "tls").unwrap();
 
         let mut command = process::mortal("nginx");
         command.arg("-p").arg(folder.path()).arg("-e").arg(folder.path().join("error.log"));
@@ -63,7 +65,7 @@ impl Nginx {
 
     /// The file with its certificate, which it has signed itself.
     pub(crate) fn certificate(&self) -> PathBuf {
-        self.folder.path().join("tls.crt")
+        self.folder.path().join("tls.pem")
     }
 
     /// What it has written to its access log so far.
@@ -81,23 +83,4 @@ fn changed(text: &str, from: &str, to: &str) -> String {
 fn running_as_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
     id.stdout == b"0\n"
-}
-
-fn certificate(folder: &Path) {
-    let mut openssl = Command::new("openssl");
-    openssl.current_dir(folder);
-    openssl.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "1",
-    ]);
-    openssl.args(["-subj", "/CN=sealpost", "-addext", "subjectAltName=IP:127.0.0.1"]);
-    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "tls.key", "-out", "tls.crt"]);
-    process::complete("openssl req", &mut openssl).unwrap();
 }

@@ -1,7 +1,6 @@
 //! How the gateway is bound, and what an SMSC gets to see of a message.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use common::models::{Clock as _, SystemClock};
@@ -10,7 +9,7 @@ use smpp::smsc::Behaviour;
 use smpp::tls::ServerTlsSettings;
 use sms::LongText;
 use sms_gateway::{Bind, Tls};
-use testkit::on_both;
+use testkit::{certificates, on_both};
 
 use crate::cases::{ACME, message};
 use crate::harness::{Gateway, World};
@@ -18,13 +17,7 @@ use crate::harness::{Gateway, World};
 /// Makes `smsc.pem`, a certificate that is its own authority, and `smsc.key`.
 pub(crate) fn certify(folder: &Path) -> ServerTlsSettings {
     let (certificate_file, key_file) = (folder.join("smsc.pem"), folder.join("smsc.key"));
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
-    openssl.args(["-days", "1", "-subj", "/CN=smsc", "-addext", "subjectAltName=IP:127.0.0.1"]);
-    // Else it is a CA's, which no server may show as its own.
-    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-    openssl.arg("-out").arg(&certificate_file).arg("-keyout").arg(&key_file);
-    assert!(openssl.output().unwrap().status.success());
+    certificates::self_signed(folder, "smsc").unwrap();
     ServerTlsSettings { certificate_file, key_file, client_ca_file: None }
 }
 
