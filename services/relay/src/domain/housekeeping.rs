@@ -1,4 +1,5 @@
-//! What time alone changes: modems that are gone, SMS that cannot come again or were given up long ago, queues of revoked clients, gauges.
+//! What time alone changes: modems that are gone, SMS that cannot come again or were given up long ago, queues of revoked
+//! clients, gauges.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +16,18 @@ pub(crate) async fn sweep(state: State) -> Result<(), RelayError> {
     let passed = now - settings.dedupe_window;
     while db.write(move |conn| incoming::prune(conn, passed, limit)).await? >= full {}
     let kept = now - settings.dead_retention;
-    while db.write(move |conn| incoming::prune_dead(conn, kept, limit)).await? >= full {}
+    loop {
+        let lost = db.write(move |conn| incoming::prune_dead(conn, kept, limit)).await?;
+        if lost > 0 {
+            tracing::error!(
+                sms = lost,
+                "SMS that the publisher never took are removed: relay.dead_retention is over"
+            );
+        }
+        if lost < full {
+            break;
+        }
+    }
     let counts = db.read(incoming::counts).await?;
     state.waiting.store(counts.waiting, Ordering::Relaxed);
     state.metrics.incoming_waiting.set(counts.waiting);
