@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusKind, BusSettings, topics};
+use bus::{AmqpServer, Bus, BusKind, BusSettings, topics};
 use config::Config;
-use lapin::{Connection, ConnectionProperties};
-use service::CommonSettings;
+use service::{CommonSettings, LiveSection};
 use tokio::time::timeout;
-use url::Url;
 
 use super::Finding;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Seconds; longer than the one question takes.
+const HEARTBEAT: u16 = 30;
 
 /// Looks at the bus and at the broker of the live fan-out.
 pub(super) async fn examine(common: &CommonSettings, config: &Config) -> Vec<Finding> {
@@ -21,9 +21,10 @@ pub(super) async fn examine(common: &CommonSettings, config: &Config) -> Vec<Fin
         BusKind::Embedded => vec![Finding::ok("bus", "embedded: a file in the data directory")],
         BusKind::Kafka => kafka(&common.bus, config).await,
     };
-    findings.push(match common.live.url.expose().as_str() {
-        "" => Finding::ok("live", "in this process: one process serves all"),
-        url => amqp("live", "live.url", url).await,
+    findings.push(if common.live.url.is_empty() {
+        Finding::ok("live", "in this process: one process serves all")
+    } else {
+        amqp("live", &common.live).await
     });
     findings
 }
@@ -60,19 +61,21 @@ async fn kafka(settings: &BusSettings, config: &Config) -> Vec<Finding> {
     findings
 }
 
-async fn amqp(check: &str, setting: &str, url: &str) -> Finding {
-    let advice = format!("is RabbitMQ up, reachable from here, and {setting} right?");
+async fn amqp(check: &str, section: &LiveSection) -> Finding {
+    const ADVICE: &str = "is RabbitMQ up, reachable from here, and are [live] url and [live.tls] right?";
+    let server = match AmqpServer::new(section.url.expose(), &section.tls, HEARTBEAT) {
+        Ok(server) => server,
+        Err(error) => return Finding::failed(check, error.to_string(), "correct the section [live]"),
+    };
     // Not the URL: a password is in it.
-    let place = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let place = place.unwrap_or_else(|| setting.to_owned());
-    let properties = ConnectionProperties::default().with_connection_name("sealpost doctor".into());
-    match timeout(PATIENCE, Connection::connect(url, properties)).await {
+    let place = &server.uri().authority.host;
+    match timeout(PATIENCE, server.connect("sealpost doctor")).await {
         Ok(Ok(connection)) => {
             // It is closed with the process otherwise.
             let _ = connection.close(200, "done".into()).await;
             Finding::ok(check, format!("RabbitMQ at {place} lets us in"))
         }
-        Ok(Err(_)) => Finding::failed(check, format!("RabbitMQ at {place} cannot be used"), advice),
-        Err(_) => Finding::failed(check, format!("RabbitMQ at {place} does not answer"), advice),
+        Ok(Err(_)) => Finding::failed(check, format!("RabbitMQ at {place} cannot be used"), ADVICE),
+        Err(_) => Finding::failed(check, format!("RabbitMQ at {place} does not answer"), ADVICE),
     }
 }

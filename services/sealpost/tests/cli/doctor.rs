@@ -1,9 +1,11 @@
 //! `doctor` on installations that are well, and on some that are not.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use testkit::database::TestDb;
+use testkit::rabbitmq::SecuredRabbitMq;
 use testkit::{kafka, rabbitmq};
 
 use crate::program::{Ended, Place};
@@ -122,6 +124,28 @@ async fn brokers_that_answer_are_asked_for_the_topics() {
     assert_eq!(about(&ended, &format!("topic {there}")), [("ok".to_owned(), "3 partitions".to_owned())]);
     assert_eq!(about(&ended, &format!("topic {missing}"))[0].0, "failed", "{ended:?}");
     assert_eq!(about(&ended, "live")[0].0, "ok", "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_broker_with_an_authority_of_its_own_is_asked_with_the_certificates_of_the_settings() {
+    let (place, broker) = (Place::new(), SecuredRabbitMq::start().await.expect("a broker"));
+    let file = |path: Option<PathBuf>| path.expect("a file").display().to_string();
+    let tls = broker.tls();
+    let tls = format!(
+        "[live.tls]\nca_file = \"{}\"\ncertificate_file = \"{}\"\nkey_file = \"{}\"\n",
+        file(tls.ca_file),
+        file(tls.certificate_file),
+        file(tls.key_file)
+    );
+    for (settings, expected) in [(tls.as_str(), "ok"), ("", "failed")] {
+        let token = "[internal]\ntoken = \"a token of the operator\"";
+        place.write("settings.toml", &format!("{token}\n[live]\nurl = \"{}\"\n{settings}", broker.url()));
+
+        let ended = place.sealpost("doctor --json --data-dir none --config settings.toml");
+
+        assert_eq!(about(&ended, "live")[0].0, expected, "{ended:?}");
+        assert!(!ended.stdout.contains("guest"), "{ended:?}");
+    }
 }
 
 #[test]
