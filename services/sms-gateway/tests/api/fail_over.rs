@@ -31,8 +31,8 @@ fn is_part(pdu: &SubmitSm, number: u8) -> bool {
 on_both! {
     async fn an_smsc_that_dies_amid_hundreds_costs_no_message_and_doubles_none(test: TestDb) {
         let fleet = Fleet::new().await;
-        let gateway = Gateway::with(&fleet.world, &test, fleet.settings(beside())).await;
-        fleet.bound().await;
+        let gateway = Gateway::with(&fleet.world, &test, fleet.impatient(beside())).await;
+        fleet.bound(&[&gateway]).await;
         fleet.smsc("a").behave(|behaviour| behaviour.die_after = Some(30));
 
         fleet.send(&gateway, "d", MANY).await;
@@ -61,7 +61,7 @@ on_both! {
         let fleet = Fleet::new().await;
         refuse(fleet.smsc("a"), CommandStatus::RTHROTTLED);
         let gateway = Gateway::with(&fleet.world, &test, fleet.settings(beside())).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
 
         fleet.send(&gateway, "t", MANY).await;
         let ended = ends(&[&gateway], "t", MANY).await;
@@ -77,10 +77,10 @@ on_both! {
         let fleet = Fleet::new().await;
         // Later than response_timeout, which makes it unknown, and than unknown_after, which tells the client so.
         fleet.smsc("a").behave(|behaviour| behaviour.latency = Span::exactly(Duration::from_secs(5)));
-        let mut settings = fleet.settings(beside());
+        let mut settings = fleet.impatient(beside());
         settings.smsc[0].window = 40;
         let gateway = Gateway::with(&fleet.world, &test, settings).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
 
         fleet.send(&gateway, "l", MANY).await;
         let ended = ends(&[&gateway], "l", MANY).await;
@@ -106,7 +106,7 @@ on_both! {
         let fleet = Fleet::new().await;
         refuse(fleet.smsc("a"), CommandStatus::RSYSERR);
         let gateway = Gateway::with(&fleet.world, &test, fleet.settings(with_backup())).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
         fleet.send(&gateway, "first", 1).await;
         gateway.statuses("first0", 2).await;
         for name in ["b", "c"] {
@@ -144,7 +144,7 @@ on_both! {
         let fleet = Fleet::new().await;
         refuse(fleet.smsc("a"), CommandStatus::RINVDSTADR);
         let gateway = Gateway::with(&fleet.world, &test, fleet.settings(with_backup())).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
 
         fleet.send(&gateway, "bad", 1).await;
 
@@ -168,7 +168,7 @@ on_both! {
             }
         });
         let gateway = Gateway::with(&fleet.world, &test, fleet.settings(beside())).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
 
         for number in 0..9 {
             let text = format!("{number:03}").repeat(110);
@@ -189,10 +189,10 @@ on_both! {
         let fleet = Fleet::new().await;
         script(fleet.smsc("a"), |_, number| if number == 1 { Verdict::AcceptSilently } else { Verdict::Accept });
         let routes = vec![RouteSettings { classes: vec![SmsClass::Otp], ..with_backup().remove(0) }];
-        let mut settings = fleet.settings(routes);
+        let mut settings = fleet.impatient(routes);
         settings.resend_after = Duration::from_secs(2);
         let gateway = Gateway::with(&fleet.world, &test, settings).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
         fleet.smsc("a").behave(|behaviour| behaviour.receipts = None);
 
         let mut request = fleet.world.maker.request(ACME, "code", &to("+255123456789", "code"));
@@ -209,10 +209,10 @@ on_both! {
         let fleet = Fleet::new().await;
         // The other instance has a bus of its own, and the same tables.
         let apart = World::new(Default::default()).await;
-        let settings = fleet.settings(beside());
+        let settings = fleet.impatient(beside());
         let one = Gateway::with(&fleet.world, &test, settings.clone()).await;
         let other = Gateway::with(&apart, &test, settings).await;
-        fleet.bound().await;
+        fleet.bound(&[&one, &other]).await;
         script(fleet.smsc("b"), |_, number| match number % 3 {
             0 => Verdict::Refuse(CommandStatus::RTHROTTLED),
             1 => Verdict::Refuse(CommandStatus::RSYSERR),

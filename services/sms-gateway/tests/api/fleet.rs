@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use smpp::codec::{CommandStatus, SubmitSm};
 use smpp::smsc::{Behaviour, Plan, Smsc, Verdict};
-use sms_gateway::{RouteSettings, Settings, SmscSettings};
+use sms_gateway::{HealthSettings, RouteSettings, Settings, SmscSettings};
 use std::sync::Arc;
-use testkit::wait::wait_for_within;
+use testkit::wait::{wait_for_within, wait_until};
 
 use crate::cases::ACME;
 use crate::harness::{Gateway, World};
+use crate::operators::{BINDS, ask};
 
 /// Names of the SMSCs.
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -43,20 +44,38 @@ impl Fleet {
         let smsc = |name: &str| SmscSettings {
             name: name.into(),
             port: self.smsc(name).address().port(),
+            response_timeout: Duration::from_secs(10),
             ..settings.smsc[0].clone()
         };
+        // On a loaded machine an SMSC may be late without being ill; which one is, is said by the test.
+        let health = HealthSettings { patience: Duration::from_secs(10), ..settings.health.clone() };
         Settings {
             smsc: NAMES.map(smsc).to_vec(),
             route,
+            health,
             allowed_numbers: vec!["+*".parse().unwrap()],
+            unknown_after: Duration::from_secs(15),
+            resend_after: Duration::from_secs(15),
             ..settings
         }
     }
 
-    /// Waits until all are bound; the tests are about what happens then.
-    pub(crate) async fn bound(&self) {
-        for name in NAMES {
-            self.smsc(name).counts().wait_for(|counts| counts.bound > 0).await.unwrap();
+    /// The same with an end to patience within the time of a test, for what has no response.
+    pub(crate) fn impatient(&self, route: Vec<RouteSettings>) -> Settings {
+        let mut settings = self.settings(route);
+        settings.smsc.iter_mut().for_each(|smsc| smsc.response_timeout = Duration::from_millis(1500));
+        (settings.unknown_after, settings.resend_after) = (Duration::from_secs(4), Duration::from_secs(4));
+        settings
+    }
+
+    /// Waits until the gateways know all to be bound; the tests are about what happens then.
+    pub(crate) async fn bound(&self, gateways: &[&Gateway]) {
+        for gateway in gateways {
+            wait_until("the binds", async || {
+                let binds = ask(gateway, BINDS).await;
+                binds.as_array().unwrap().iter().all(|bind| bind["state"] == "bound")
+            })
+            .await;
         }
     }
 

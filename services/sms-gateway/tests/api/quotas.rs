@@ -31,7 +31,7 @@ on_both! {
         let settings = limited(100, fleet.settings(Vec::new()));
         let one = Gateway::with(&fleet.world, &test, settings.clone()).await;
         let other = Gateway::beside(folder.path(), &test, settings).await;
-        fleet.bound().await;
+        fleet.bound(&[&one, &other]).await;
         // What is throttled is given back, and asked for again.
         for name in ["a", "b"] {
             script(fleet.smsc(name), |_, number| match number % 5 {
@@ -95,7 +95,7 @@ on_both! {
             script(fleet.smsc(name), |_, _| Verdict::Refuse(CommandStatus::RINVDSTADR));
         }
         let gateway = Gateway::with(&fleet.world, &test, limited(3, fleet.settings(Vec::new()))).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
         for number in 0..6 {
             gateway.request(&fleet.world.maker.request(ACME, &format!("n{number}"), &message("hello"))).await;
             gateway.statuses(&format!("n{number}"), 1).await;

@@ -45,7 +45,7 @@ on_both! {
         let fleet = Fleet::new().await;
         let routes = vec![RouteSettings::new("all", &[("a", 5), ("b", 3), ("c", 2)])];
         let gateway = Gateway::with(&fleet.world, &test, fleet.settings(routes)).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
 
         fleet.send(&gateway, "w", COUNT).await;
         ends(&[&gateway], "w", COUNT).await;
@@ -62,7 +62,7 @@ on_both! {
         refuse(fleet.smsc("a"), CommandStatus::RTHROTTLED);
         let routes = vec![by_prefix("ke", "+254", &[("a", 1)]), RouteSettings::new("rest", &[("b", 1)])];
         let gateway = Gateway::with(&fleet.world, &test, fleet.settings(routes)).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
         for number in 0..300 {
             let request = fleet.world.maker.request(ACME, &format!("held{number}"), &to("+254123456789", "held"));
             gateway.request(&request).await;
@@ -83,7 +83,7 @@ on_both! {
         let slow = RouteSettings { tps: 4.0, ..by_prefix("slow", "+254", &[("a", 1)]) };
         let routes = vec![slow, RouteSettings::new("rest", &[("a", 1)])];
         let gateway = Gateway::with(&fleet.world, &test, fleet.settings(routes)).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
 
         let start = Instant::now();
         for number in 0..4 {
@@ -110,7 +110,7 @@ on_both! {
         ]);
         settings.smsc[0].window = 1;
         let gateway = Gateway::with(&fleet.world, &test, settings).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
         fleet.send(&gateway, "bulk", 60).await;
         fleet.smsc("a").counts().wait_for(|counts| counts.accepted > 5).await.unwrap();
         for number in 0..60 {
@@ -164,7 +164,7 @@ on_both! {
         refuse(fleet.smsc("a"), CommandStatus::RSYSERR);
         let routes = vec![RouteSettings::new("all", &[("a", 1), ("b", 1)])];
         let gateway = Gateway::with(&fleet.world, &test, fleet.settings(routes)).await;
-        fleet.bound().await;
+        fleet.bound(&[&gateway]).await;
 
         fleet.send(&gateway, "h", 300).await;
         let ended = ends(&[&gateway], "h", 300).await;
