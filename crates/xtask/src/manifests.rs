@@ -25,6 +25,7 @@ mod render;
 mod secrets;
 mod start;
 mod units;
+mod versions;
 
 use pod::Pod;
 
@@ -61,6 +62,7 @@ pub(crate) fn check(root: &Path) -> Result<String, String> {
     }
     findings.extend(image::findings(root)?);
     findings.extend(units::findings(root)?);
+    findings.extend(versions::findings(root)?);
     findings.extend(kafka::findings(root)?);
 
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
