@@ -43,7 +43,7 @@ impl Command {
 #[derive(Args)]
 pub(crate) struct Operator {
     /// The server's internal address
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090")]
+    #[arg(long, value_name = "URL", env = "SEALPOST_ADMIN_SERVER", default_value = "http://127.0.0.1:9090")]
     server: Url,
     /// Data directory of a standalone, where its admin token is
     #[arg(long, value_name = "DIR", env = "SEALPOST_DATA_DIR", default_value = "sealpost-data")]

@@ -13,4 +13,5 @@ mod rows;
 mod sending;
 mod serving;
 mod smsc;
+mod tutorial;
 mod vaults;
