@@ -224,7 +224,7 @@ fn serve(
     http: &HttpSettings,
 ) -> Result<ServerBuilder, ServerError> {
     let stopping = builder.graceful_shutdown_signal();
-    let (keep_alive, request_timeout) = (http.keep_alive, http.request_timeout);
+    let (keep_alive, request_timeout, linger) = (http.keep_alive, http.request_timeout, http.linger);
     builder
         .listen(site.name(), listener, move || {
             let stopping = stopping.clone();
@@ -232,6 +232,8 @@ fn serve(
             HttpService::build()
                 .keep_alive(keep_alive)
                 .client_request_timeout(request_timeout)
+                // To actix, what it waits for is that the client disconnects.
+                .client_disconnect_timeout(linger)
                 .tcp_nodelay(true)
                 // A client that hangs up ends its request at once, also one that only waits: a long poll.
                 .h1_allow_half_closed(false)

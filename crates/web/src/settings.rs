@@ -36,6 +36,11 @@ pub struct HttpSettings {
     /// How long a client may take to send the head of a request.
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
+    /// After an answer to a request whose body was not read to its end (413): how long what still comes is read and
+    /// thrown away, so that the client or the proxy before us reads the answer instead of a reset. Exact to half a second;
+    /// 0: closed at once.
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
     /// After a stop signal: how long the server goes on as not ready, so that balancers notice.
     #[serde(with = "humantime_serde")]
     pub drain_delay: Duration,
@@ -56,6 +61,7 @@ impl Default for HttpSettings {
             max_sockets: 100_000,
             keep_alive: Duration::from_secs(30),
             request_timeout: Duration::from_secs(10),
+            linger: Duration::from_secs(5),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(10),
         }

@@ -7,5 +7,6 @@ mod failures;
 mod harness;
 mod hosting;
 mod limits;
+mod lingering;
 mod sockets;
 mod toy;
