@@ -153,7 +153,7 @@ impl service::App for App {
             routes::public(config, compat);
         });
         service.internal = with_state(&data, routes::internal);
-        service.checks.push(Arc::new(DatabaseCheck(db)));
+        service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         let sweeper = state.clone();
         service.tasks.push(Task::new("auth-housekeeping", move |cancel| async move {
             housekeeping::run(sweeper, cancel).await;

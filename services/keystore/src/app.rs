@@ -135,7 +135,7 @@ impl service::App for App {
             config.app_data(data.clone()).app_data(throttles.clone());
             served(config);
         });
-        service.checks.push(Arc::new(DatabaseCheck(db)));
+        service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         let sweeping = state.clone();
         service.tasks.push(Task::new("keystore-sweeper", move |cancel| async move {
             sweeper::run(sweeping, cancel).await;

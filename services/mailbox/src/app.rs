@@ -129,7 +129,7 @@ impl service::App for App {
             routes::public(config, compat);
         });
         service.internal = with_state(&data, routes::internal);
-        service.checks.push(Arc::new(DatabaseCheck(db)));
+        service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         let (sweeper, walker, caller) = (state.clone(), state.clone(), state.clone());
         service.tasks.push(Task::new("mailbox-housekeeping", move |cancel| async move {
             sweep_every(sweeper.settings.sweep_every, cancel, || housekeeping::sweep(sweeper.clone())).await;

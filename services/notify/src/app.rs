@@ -165,7 +165,7 @@ impl service::App for App {
                 Sockets::Conformance(suites) => suites.mount(config),
             });
         });
-        service.checks.push(Arc::new(DatabaseCheck(db)));
+        service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         let (sweeper, walker, keeper, watcher) =
             (state.clone(), state.hub.clone(), state.clone(), state.hub.clone());
         service.tasks.push(Task::new("notify-housekeeping", move |cancel| async move {

@@ -99,7 +99,7 @@ impl service::App for App {
             config.app_data(inner.clone());
             routes::internal(config);
         });
-        service.checks.push(Arc::new(DatabaseCheck(db)));
+        service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         if let Some(broker) = broker.clone() {
             service.tasks.push(Task::new("relay-broker", move |cancel| async move {
                 broker.run(cancel).await;

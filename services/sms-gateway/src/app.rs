@@ -88,7 +88,7 @@ impl service::App for App {
         }
         // Not the binds: without one, requests are taken in and wait until their deadline. `bound` tells an operator.
         service.checks = vec![
-            Arc::new(DatabaseCheck(gateway.db.clone())),
+            Arc::new(DatabaseCheck::of::<Self>(gateway.db.clone())),
             Arc::new(BusCheck(platform.bus.clone())),
             Arc::new(VaultCheck(gateway.vault.clone())),
         ];

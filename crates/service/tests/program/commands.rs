@@ -2,9 +2,11 @@
 
 use config::Config;
 use service::{StartError, Surroundings, migrate_one, openapi, serve};
+use testkit::http::TestClient;
+use testkit::wait::wait_until;
 
 use crate::fake_auth::FakeAuth;
-use crate::harness::{Output, Running, settings};
+use crate::harness::{Output, Running, free_address, settings};
 use crate::toy::Toy;
 
 fn load(pairs: &[(&str, &str)]) -> Config {
@@ -32,16 +34,33 @@ async fn migrate_applies_what_is_pending_and_needs_no_other_setting() {
 }
 
 #[actix_web::test]
-async fn serve_migrates_only_where_a_setting_says_so() {
+async fn serve_migrates_where_a_setting_says_so() {
     let auth = FakeAuth::start();
-    for (migrates, pending) in [("true", 0), ("false", 1)] {
-        let toy = Running::start(settings(&auth.internal, &[("database.migrate_on_start", migrates)]));
-        toy.ready().await;
+    let toy = Running::start(settings(&auth.internal, &[]));
+    toy.ready().await;
 
-        let applied = migrate_one::<Toy>(&load(&[]), Some(toy.data_dir().to_owned())).await.unwrap();
+    let applied = migrate_one::<Toy>(&load(&[]), Some(toy.data_dir().to_owned())).await.unwrap();
 
-        assert_eq!(applied.len(), pending, "migrate_on_start = {migrates}");
-    }
+    assert!(applied.is_empty(), "{applied:?} were left");
+}
+
+#[actix_web::test]
+async fn without_that_setting_a_service_is_ready_once_another_has_migrated() {
+    let auth = FakeAuth::start();
+    let listen = free_address();
+    let more = [("database.migrate_on_start", "false"), ("internal.listen", &*listen)];
+    let toy = Running::start(settings(&auth.internal, &more));
+    let internal = TestClient::new(format!("http://{listen}"));
+    wait_until("the internal listener", || async { std::net::TcpStream::connect(&listen).is_ok() }).await;
+
+    let health = internal.get("/health/ready").await.expect(503).text();
+    let said = toy.output.text();
+    let applied = migrate_one::<Toy>(&load(&[]), Some(toy.data_dir().to_owned())).await.unwrap();
+    toy.ready().await;
+
+    assert!(health.contains("run `sealpost-toy-box migrate`: 20260101000000"), "{health}");
+    assert_eq!(said, "", "ready without tables");
+    assert_eq!(applied, ["20260101000000"]);
 }
 
 #[test]

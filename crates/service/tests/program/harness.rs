@@ -45,11 +45,18 @@ pub(crate) fn settings(auth: &Url, more: &[(&str, &str)]) -> Config {
         ("internal.token", TOKEN),
         ("internal.refresh", "50ms"),
         ("internal.auth_url", auth.as_str()),
+        ("database.migrate_on_start", "true"),
         ("telemetry.level", "warn"),
         ("toy_box.greeting", "hello"),
     ];
     let all = base.iter().chain(more).map(|(path, value)| ((*path).to_owned(), (*value).to_owned()));
     Config::load(None, [], all).unwrap()
+}
+
+/// An address on which nobody listens.
+pub(crate) fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
 }
 
 /// A toy that runs until it is dropped.

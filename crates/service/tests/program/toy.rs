@@ -45,7 +45,7 @@ impl App for Toy {
         }
         let mut service = Service::new(Self::NAME);
         service.routes = Self::routes();
-        service.checks.push(Arc::new(DatabaseCheck(platform.database(&Self::section())?)));
+        service.checks.push(Arc::new(DatabaseCheck::of::<Self>(platform.database(&Self::section())?)));
         let memory = Arc::new(Memory::default());
         handle_account_events(&mut service, platform, Arc::clone(&memory))?;
         let internal = Arc::clone(&service.internal);
