@@ -15,12 +15,6 @@ impl RequestId {
     /// The name of the header.
     pub const HEADER: &'static str = "x-request-id";
 
-    /// Makes a fresh id (a UUIDv4).
-    #[must_use]
-    pub fn random() -> Self {
-        Self(Uuid::new_v4().to_string().into())
-    }
-
     /// Takes over an id sent by a client or proxy if it is well formed.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -32,6 +26,11 @@ impl RequestId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The trace of this id, if it is one: 32 hex digits or a UUID, not all zero.
+    fn trace(&self) -> Option<TraceContext> {
+        Uuid::try_parse(&self.0).ok().filter(|id| !id.is_nil()).map(TraceContext::of)
     }
 }
 
@@ -57,6 +56,12 @@ impl TraceContext {
     #[must_use]
     pub fn random() -> Self {
         Self { trace: nonzero(Uuid::new_v4().as_u128()), span: random_span(), flags: 1 }
+    }
+
+    /// Makes the trace that `id` names: always the same one, for what has an id of its own and no trace.
+    #[must_use]
+    pub fn of(id: Uuid) -> Self {
+        Self { trace: nonzero(id.as_u128()), span: nonzero(id.as_u64_pair().1.into()) as u64, flags: 1 }
     }
 
     /// Reads a `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`, lower case, neither id all zero. A later version with
@@ -124,15 +129,15 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// Makes the context of an incoming request from its headers, where they are there and well formed.
+    /// Makes the context of an incoming request from its headers, where they are there and well formed. Where one of them is
+    /// missing, the other is its id as well, so that there is one to look for: nginx's `$request_id` and UUIDs are trace ids.
     #[must_use]
     pub fn from_headers(request_id: Option<&str>, traceparent: Option<&str>) -> Self {
-        Self {
-            request: request_id.and_then(RequestId::parse).unwrap_or_else(RequestId::random),
-            trace: traceparent
-                .and_then(TraceContext::parse)
-                .map_or_else(TraceContext::random, |parent| parent.child()),
-        }
+        let request = request_id.and_then(RequestId::parse);
+        let parent = traceparent.and_then(TraceContext::parse);
+        let named = || request.as_ref().and_then(RequestId::trace);
+        let trace = parent.map(|parent| parent.child()).or_else(named).unwrap_or_else(TraceContext::random);
+        Self { request: request.unwrap_or_else(|| RequestId(trace.trace_id().into())), trace }
     }
 
     /// Runs `future` with this context as the current one. Tasks spawned by it have none.
@@ -188,6 +193,40 @@ mod tests {
         assert_eq!(RequestId::parse("abc-1_2.Z").unwrap().as_str(), "abc-1_2.Z");
         for text in ["", "a b", "a\nb", "ä", &"x".repeat(65)] {
             assert_eq!(RequestId::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn one_header_is_the_id_of_both() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let uuid = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736";
+        let parent = format!("00-{id}-00f067aa0ba902b7-01");
+        let none = "0".repeat(32);
+        let of = |request: Option<&str>, parent: Option<&str>| {
+            let context = RequestContext::from_headers(request, parent);
+            (context.request.to_string(), context.trace.trace_id())
+        };
+
+        assert_eq!(of(Some(id), None), (id.into(), id.into()));
+        assert_eq!(of(Some(uuid), None), (uuid.into(), id.into()));
+        assert_eq!(of(None, Some(&parent)), (id.into(), id.into()));
+        assert_eq!(of(Some("abc"), Some(&parent)), ("abc".into(), id.into()));
+        let (request, trace) = of(None, None);
+        assert_eq!(request, trace);
+        for free in ["abc", none.as_str()] {
+            let (request, trace) = of(Some(free), None);
+            assert_eq!((request.as_str(), trace.len()), (free, 32));
+            assert_ne!(trace, none);
+        }
+    }
+
+    #[test]
+    fn the_trace_of_an_id_is_always_the_same_and_well_formed() {
+        for id in [Uuid::now_v7(), Uuid::nil()] {
+            let trace = TraceContext::of(id);
+
+            assert_eq!(trace, TraceContext::of(id));
+            assert_eq!(TraceContext::parse(&trace.to_string()), Some(trace));
         }
     }
 
