@@ -3,6 +3,8 @@
 //! In: a URL with user, password and virtual host, and files with certificates. Out: connections. What must hold: over
 //! TLS, a broker for which no trusted authority vouches under the name in the URL gets no password.
 
+mod trace;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -16,6 +18,7 @@ use lapin::{
 };
 
 use crate::settings::AmqpTlsSettings;
+pub use trace::{trace_of, with_trace};
 
 /// What a file of certificates has in it (RFC 7468 §5).
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";

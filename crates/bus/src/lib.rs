@@ -25,7 +25,7 @@ mod traits;
 pub mod worker;
 
 #[cfg(feature = "amqp")]
-pub use amqp::{AmqpServer, InvalidAmqp};
+pub use amqp::{AmqpServer, InvalidAmqp, trace_of, with_trace};
 pub use error::BusError;
 pub use handle::Bus;
 #[cfg(feature = "kafka")]

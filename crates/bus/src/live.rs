@@ -12,6 +12,7 @@ mod hub;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use telemetry::{RequestContext, TraceContext};
 
 pub use hub::{Hub, LiveNotice, LiveSubscription};
 
@@ -27,12 +28,15 @@ pub struct LiveEvent {
     pub kind: String,
     /// More about it, opaque to the fan-out.
     pub payload: Bytes,
+    /// The request that caused it, if one did.
+    pub trace: Option<TraceContext>,
 }
 
 impl LiveEvent {
-    /// Makes an event.
+    /// Makes an event, caused by the request that is served now, if one is.
     pub fn new(key: impl Into<Bytes>, kind: impl Into<String>, payload: impl Into<Bytes>) -> Self {
-        Self { shard_key: key.into(), kind: kind.into(), payload: payload.into() }
+        let trace = RequestContext::current().map(|context| context.trace);
+        Self { shard_key: key.into(), kind: kind.into(), payload: payload.into(), trace }
     }
 }
 

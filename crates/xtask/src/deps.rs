@@ -25,10 +25,10 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("telemetry", &[]),
     ("sms", &["common"]),
     ("db", &["common"]),
-    ("bus", &["common", "db"]),
+    ("bus", &["common", "db", "telemetry"]),
     ("web", &["common", "telemetry"]),
     ("clients", &["common", "telemetry"]),
-    ("webhook", &["common"]),
+    ("webhook", &["common", "telemetry"]),
     ("service", &["bus", "clients", "common", "config", "db", "telemetry", "web"]),
 ];
 

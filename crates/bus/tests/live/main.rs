@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bus::AmqpTlsSettings;
 use bus::live::{Live, LiveEvent, LiveNotice, LiveSubscription, shard_of};
+use telemetry::RequestContext;
 use testkit::{
     rabbitmq::{RabbitMq, Vhost, vhost},
     wait::{wait_for, wait_for_within, wait_until},
@@ -66,6 +67,28 @@ async fn event_reaches_subscribers_in_all_pods_once_each() {
     // Echoes would come by way of the broker as well, so before this answer.
     there.publish(event("alice", "answer"));
     assert_eq!(kinds_until(&mut near, "answer").await, ["one", "two", "end", "answer"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn event_brings_the_trace_of_the_request_that_caused_it() {
+    let vhost = vhost().await;
+    let (here, there) = (pod(vhost.url()).await, pod(vhost.url()).await);
+    let mut subscription = there.subscribe(b"alice");
+    bound(&vhost, "alice").await;
+    let request = RequestContext::from_headers(None, None);
+    let expected = request.trace.trace_id();
+
+    request.scope(async { here.publish(event("alice", "caused")) }).await;
+    here.publish(event("alice", "of itself"));
+
+    let mut traces = Vec::new();
+    while traces.len() < 2 {
+        let notice = tokio::time::timeout(Duration::from_secs(20), subscription.recv()).await;
+        if let LiveNotice::Event(event) = notice.expect("a notice") {
+            traces.push(event.trace.map(|trace| trace.trace_id()));
+        }
+    }
+    assert_eq!(traces, [Some(expected), None]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-//! What travels between pods, as the body of a message: version, kind of frame, origin, then the event.
+//! What travels between pods, as the body of a message: version, kind of frame, origin, then the event. Its trace is in a
+//! header of the message.
 
 use bytes::Bytes;
 
@@ -60,7 +61,7 @@ impl Frame {
             ALL => Route::All,
             _ => return None,
         };
-        Some((origin, Self::Event(route, LiveEvent { shard_key, kind, payload: rest })))
+        Some((origin, Self::Event(route, LiveEvent { shard_key, kind, payload: rest, trace: None })))
     }
 }
 

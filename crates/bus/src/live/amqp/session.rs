@@ -15,11 +15,12 @@ use lapin::{
     },
     types::{FieldTable, ShortString},
 };
+use telemetry::TraceContext;
 use tokio::sync::mpsc;
 
 use super::{Shared, frame::Frame};
-use crate::AmqpServer;
-use crate::live::Route;
+use crate::live::{LiveEvent, Route};
+use crate::{AmqpServer, trace_of, with_trace};
 
 const EXCHANGE: &str = "sealpost.live";
 const BROADCASTS: &str = "all";
@@ -84,7 +85,7 @@ impl Session {
             tokio::select! {
                 delivery = self.deliveries.next() => {
                     let delivery = delivery.ok_or(ErrorKind::InvalidChannel(self.channel.id()))??;
-                    self.receive(delivery.data.into());
+                    self.receive(delivery.data.into(), trace_of(&delivery.properties));
                     received += 1;
                     if received.is_multiple_of(ACK_EVERY) {
                         self.channel.basic_ack(delivery.delivery_tag, BasicAckOptions { multiple: true }).await?;
@@ -114,10 +115,19 @@ impl Session {
         !self.unconfirmed.is_empty()
     }
 
-    fn receive(&self, body: bytes::Bytes) {
+    fn receive(&self, body: bytes::Bytes, trace: Option<TraceContext>) {
         match Frame::decode(body) {
             Some((origin, _)) if origin == self.shared.origin => {}
-            Some((_, Frame::Event(route, event))) => self.shared.hub.deliver(route, event),
+            Some((_, Frame::Event(route, event))) => {
+                if let Some(trace) = trace {
+                    telemetry::follow!(
+                        trace,
+                        live.kind = event.kind,
+                        "a live event has come from another pod"
+                    );
+                }
+                self.shared.hub.deliver(route, LiveEvent { trace, ..event });
+            }
             Some((_, Frame::Gap)) => {
                 self.shared.hub.lagged(Route::All);
                 for shard in self.shared.hub.shards_in_use() {
@@ -133,9 +143,13 @@ impl Session {
             Frame::Event(Route::Shard(shard), _) => routing_key(*shard),
             Frame::Event(Route::All, _) | Frame::Gap => BROADCASTS.into(),
         };
+        let trace = match frame {
+            Frame::Event(_, event) => event.trace,
+            Frame::Gap => None,
+        };
         let (options, body) = (BasicPublishOptions::default(), frame.encode(&self.shared.origin));
-        let sent =
-            self.channel.basic_publish(EXCHANGE.into(), key, options, &body, BasicProperties::default());
+        let properties = with_trace(BasicProperties::default(), trace);
+        let sent = self.channel.basic_publish(EXCHANGE.into(), key, options, &body, properties);
         self.unconfirmed.push(sent.await?);
         Ok(())
     }
