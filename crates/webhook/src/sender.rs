@@ -6,6 +6,7 @@ use std::time::Duration;
 use common::models::UnixMillis;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Certificate, Client};
+use telemetry::TraceContext;
 
 use crate::answer::{Answer, ask, client_builder};
 use crate::secret::signatures;
@@ -41,6 +42,8 @@ pub struct Message {
     pub id: String,
     /// The event, as JSON.
     pub body: Vec<u8>,
+    /// The trace of the request that it is about, if it is known: `traceparent`, another span at each try.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a receiver says.
@@ -93,10 +96,10 @@ impl Sender {
 
     /// Sends a message, signed now.
     pub async fn send(&self, target: &Target, message: Message, now: UnixMillis) -> Verdict {
-        let Message { id, body } = message;
+        let Message { id, body, trace } = message;
         let timestamp = now.as_secs();
         let signature = signatures(target.secrets(), &id, timestamp, &body);
-        let request = self
+        let mut request = self
             .0
             .post(target.url().clone())
             .header("webhook-id", id)
@@ -104,6 +107,9 @@ impl Sender {
             .header("webhook-signature", signature)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
+        if let Some(trace) = trace {
+            request = request.header(TraceContext::HEADER, trace.child().to_string());
+        }
         Verdict::of(ask(request).await)
     }
 }

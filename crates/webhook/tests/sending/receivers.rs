@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use common::models::UnixMillis;
+use telemetry::TraceContext;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 use webhook::{DeliverySettings, Message, Sender, SigningSecret, Target, Verdict, signatures};
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_123);
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 fn secret() -> SigningSecret {
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap()
@@ -33,7 +35,8 @@ async fn exchange(answer: &'static [u8]) -> (Verdict, String) {
         (request, answer.is_empty().then_some(socket))
     });
 
-    let message = Message { id: "evt_1".to_owned(), body: br#"{"a":1}"#.to_vec() };
+    let trace = TraceContext::parse(&format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    let message = Message { id: "evt_1".to_owned(), body: br#"{"a":1}"#.to_vec(), trace };
     let verdict = sender.send(&target, message, NOW).await;
     (verdict, receiving.await.unwrap().0)
 }
@@ -50,7 +53,7 @@ async fn read(socket: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_request_has_the_three_headers_and_the_body_that_was_signed() {
+async fn a_request_has_its_headers_and_the_body_that_was_signed() {
     let (verdict, request) = exchange(b"HTTP/1.1 204 No Content\r\n\r\n").await;
 
     assert_eq!(verdict, Verdict::Taken);
@@ -64,6 +67,8 @@ async fn a_request_has_the_three_headers_and_the_body_that_was_signed() {
     ] {
         assert!(request.lines().any(|own| own == line), "{line} in {request}");
     }
+    assert!(request.contains(&format!("\r\ntraceparent: 00-{TRACE}-")), "{request}");
+    assert!(!request.contains("00f067aa0ba902b7"), "a span of its own: {request}");
 }
 
 #[tokio::test]
@@ -80,7 +85,7 @@ async fn a_receiver_that_is_not_there_is_tried_later() {
     drop(listener);
     let sender = Sender::new(&DeliverySettings::default(), std::slice::from_ref(&target)).unwrap();
 
-    let message = Message { id: "evt_1".to_owned(), body: Vec::new() };
+    let message = Message { id: "evt_1".to_owned(), body: Vec::new(), trace: None };
 
     assert_eq!(sender.send(&target, message, NOW).await, Verdict::Later(None));
 }

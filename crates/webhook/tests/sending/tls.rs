@@ -54,7 +54,9 @@ async fn send(port: u16, authority: &Path) -> Verdict {
     let settings =
         DeliverySettings { ca_file: Some(authority.join("ca.pem")), ..DeliverySettings::default() };
     let sender = Sender::new(&settings, std::slice::from_ref(&target)).unwrap();
-    sender.send(&target, Message { id: "evt_1".to_owned(), body: b"{}".to_vec() }, UnixMillis(0)).await
+    sender
+        .send(&target, Message { id: "evt_1".to_owned(), body: b"{}".to_vec(), trace: None }, UnixMillis(0))
+        .await
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub(super) async fn send(
         data,
     };
     let body = serde_json::to_vec(&told).map_err(DbError::other)?;
-    let verdict = webhooks.send(target, Message { id: id.to_string(), body }).await;
+    let verdict = webhooks.send(target, Message { id: id.to_string(), body, trace: None }).await;
     Ok(match verdict {
         webhook::Verdict::Taken => Verdict::Taken,
         // Of one event, it speaks of its device.

@@ -113,7 +113,8 @@ impl Worker {
     async fn serve(&self, hook: &Hook, mut claim: Claim) -> Result<(), NotifyError> {
         let mut done = None;
         while let Some(event) = self.advance(hook, &mut claim, done.take()).await? {
-            let message = Message { id: event.event_id.clone(), body: event.body.clone().into_bytes() };
+            let (id, body) = (event.event_id.clone(), event.body.clone().into_bytes());
+            let message = Message { id, body, trace: None };
             let verdict = self.webhooks.0.sender.send(&hook.target, message, self.webhooks.now()).await;
             self.tell(hook, verdict);
             match verdict {
