@@ -11,6 +11,7 @@
 //! one trailing line break, becomes the value. A field whose own name ends in `_file` is left alone.
 
 mod error;
+mod files;
 mod layers;
 mod section;
 
