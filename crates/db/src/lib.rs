@@ -20,6 +20,7 @@ mod session;
 mod settings;
 mod snapshot;
 mod transaction;
+mod transfer;
 
 pub use batch_query::{BatchQuery, BatchSql, Rows};
 pub use batcher::{Batcher, BatcherSettings};
@@ -30,7 +31,8 @@ pub use error::DbError;
 pub use migrations::Migrations;
 pub use session::Session;
 pub use settings::{Backend, DbSettings, Synchronous};
-pub use snapshot::{inspect, snapshot};
+pub use snapshot::{Inspection, fill, inspect, snapshot};
+pub use transfer::{TransferError, Watch, transfer};
 
 /// Runs the same expression on the concrete connection of either backend, for what diesel cannot build
 /// through the enum: `ON CONFLICT`, `as_returning`, inserting a slice.

@@ -115,8 +115,7 @@ impl Db {
             if !there {
                 return Ok(Vec::new());
             }
-            let versions = __diesel_schema_migrations::table.select(__diesel_schema_migrations::version);
-            Ok(on_backend!(conn, |c| versions.load::<String>(c))?)
+            applied(conn)
         })
         .await
     }
@@ -155,15 +154,37 @@ impl Db {
     }
 }
 
+/// The table that diesel keeps of applied migrations.
+pub(crate) const MIGRATIONS_TABLE: &str = "__diesel_schema_migrations";
+
+/// Reads it, where it is there; sorted.
+pub(crate) fn applied(conn: &mut DbConn) -> Result<Vec<String>, DbError> {
+    let versions = __diesel_schema_migrations::table.select(__diesel_schema_migrations::version);
+    let mut versions: Vec<String> = on_backend!(conn, |c| versions.load(c))?;
+    versions.sort_unstable();
+    Ok(versions)
+}
+
 /// `CREATE SCHEMA IF NOT EXISTS` needs the right to create even when there is nothing to create, hence the
 /// question first: an operator may have made the schema for a role that may not.
 fn prepare_postgres(conn: &mut PgConnection, schema: &str) -> Result<(), DbError> {
     Ok(conn.batch_execute(&format!(
-        "SELECT pg_advisory_lock(hashtextextended('sealpost.migrate.{schema}', 0));
+        "SELECT pg_advisory_lock({});
          DO $$ BEGIN
              IF to_regnamespace('{schema}') IS NULL THEN CREATE SCHEMA {schema}; END IF;
-         END $$"
+         END $$",
+        turn(schema)
     ))?)
+}
+
+/// What stands for the right to change the tables of a schema.
+fn turn(schema: &str) -> String {
+    format!("hashtextextended('sealpost.migrate.{schema}', 0)")
+}
+
+/// The statement after which nobody migrates a schema as long as the session lives; any number of sessions may want that.
+pub(crate) fn hold(schema: &str) -> String {
+    format!("SELECT pg_advisory_lock_shared({})", turn(schema))
 }
 
 fn immediate<T>(

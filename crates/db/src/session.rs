@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection as _;
+
 use crate::transaction::{self, Mode};
-use crate::{Db, DbConn, DbError};
+use crate::{Db, DbConn, DbError, migrations};
 
 /// After that long a connection may have gone unnoticed: an empty BEGIN finds out before anything depends on it.
 const FRESH: Duration = Duration::from_secs(1);
@@ -24,6 +26,20 @@ impl Session {
     /// [`DbError::Unavailable`] with the true cause.
     pub fn open(db: &Db) -> Result<Self, DbError> {
         Ok(Self { db: db.clone(), conn: db.connector().open()?, used: Instant::now() })
+    }
+
+    /// Keeps migrations of the schemas of `dbs` from running while this session lives, and waits for those that run; on
+    /// SQLite the file is enough. Call it outside of a transaction.
+    ///
+    /// # Errors
+    /// [`DbError`] of the lock.
+    pub fn hold_migrations<'a>(&mut self, dbs: impl IntoIterator<Item = &'a Db>) -> Result<(), DbError> {
+        if let DbConn::Pg(c) = &mut self.conn {
+            for db in dbs {
+                c.batch_execute(&migrations::hold(db.schema()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Runs `work` as one transaction, as [`Db::write`] does.

@@ -11,7 +11,9 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use crate::DbError;
+use crate::migrations::{MIGRATIONS_TABLE, applied};
+use crate::transaction::{self, Mode};
+use crate::{DbConn, DbError};
 
 /// Copies the SQLite file at `from`, which others may be writing to, into the new file `to`, and puts that on disk.
 /// Readers and writers of `from` go on meanwhile. `to` gets the mode of a new file: make its folder private.
@@ -26,29 +28,73 @@ pub fn snapshot(from: &Path, to: &Path) -> Result<(), DbError> {
     std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(DbError::other)
 }
 
-/// Checks that a file which nobody writes to is a sound database, and counts the rows of each of its tables.
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The rows of each table.
+    pub rows: BTreeMap<String, i64>,
+    /// The versions of the migrations that have made its tables, sorted; none where none have.
+    pub migrations: Vec<String>,
+}
+
+/// Checks that a file which nobody writes to is a sound database, and looks at what it holds.
 ///
 /// # Errors
 /// [`DbError::Unavailable`] when it cannot be opened; [`DbError::Other`] for a damaged one.
-pub fn inspect(path: &Path) -> Result<BTreeMap<String, i64>, DbError> {
+pub fn inspect(path: &Path) -> Result<Inspection, DbError> {
     let mut conn = open(path, "immutable=1")?;
-    let found: Vec<Word> =
-        diesel::sql_query("SELECT integrity_check AS word FROM pragma_integrity_check").load(&mut conn)?;
-    match found.as_slice() {
-        [sound] if sound.word == "ok" => {}
-        _ => return Err(DbError::other("the file is damaged: SQLite's integrity check fails")),
-    }
+    sound(&mut conn)?;
     let tables: Vec<Word> = diesel::sql_query(
         "SELECT name AS word FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
     )
     .load(&mut conn)?;
-    let mut counts = BTreeMap::new();
+    let mut rows = BTreeMap::new();
     for Word { word: table } in tables {
         let quoted = table.replace('"', "\"\"");
         let count = diesel::sql_query(format!("SELECT count(*) AS number FROM \"{quoted}\""));
-        counts.insert(table, count.get_result::<Number>(&mut conn)?.number);
+        rows.insert(table, count.get_result::<Number>(&mut conn)?.number);
     }
-    Ok(counts)
+    let migrations = match rows.contains_key(MIGRATIONS_TABLE) {
+        true => applied(&mut DbConn::Sqlite(conn))?,
+        false => Vec::new(),
+    };
+    Ok(Inspection { rows, migrations })
+}
+
+/// Checks a database from within.
+///
+/// # Errors
+/// [`DbError::Other`] for a damaged one.
+pub(crate) fn sound(conn: &mut SqliteConnection) -> Result<(), DbError> {
+    let found: Vec<Word> =
+        diesel::sql_query("SELECT integrity_check AS word FROM pragma_integrity_check").load(conn)?;
+    match found.as_slice() {
+        [sound] if sound.word == "ok" => Ok(()),
+        _ => Err(DbError::other("the file is damaged: SQLite's integrity check fails")),
+    }
+}
+
+/// Gives `work` the SQLite file at `path` in a transaction without a journal, and puts it on disk as one file afterwards.
+/// Nobody else may use it, and after an error or a crash nobody can: it is for a file that is being made.
+///
+/// # Errors
+/// What `work` returns, or [`DbError`] of the file.
+pub fn fill<T, E: From<DbError>>(
+    path: &Path,
+    work: impl FnOnce(&mut DbConn) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut conn = open(path, "mode=rw")?;
+    // One that leaves WAL first becomes a file of the other kind.
+    conn.batch_execute(
+        "PRAGMA journal_mode = DELETE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON",
+    )
+    .map_err(DbError::from)?;
+    let mut conn = DbConn::Sqlite(conn);
+    transaction::begin(&mut conn, Mode::Write).map_err(DbError::from)?;
+    let done = transaction::finish(&mut conn, Mode::Write, work)?;
+    drop(conn);
+    std::fs::File::open(path).and_then(|file| file.sync_all()).map_err(DbError::other)?;
+    Ok(done)
 }
 
 #[derive(QueryableByName)]

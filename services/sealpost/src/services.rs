@@ -81,7 +81,7 @@ mod tests {
 
             let counts = db::inspect(&data.path().join(format!("{}.sqlite", service.section())));
 
-            assert_eq!(counts.unwrap().contains_key("outbox"), service.publishes, "{}", service.name);
+            assert_eq!(counts.unwrap().rows.contains_key("outbox"), service.publishes, "{}", service.name);
         }
     }
 }

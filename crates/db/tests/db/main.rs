@@ -15,6 +15,7 @@ mod migrations;
 mod recovery;
 mod snapshots;
 mod transactions;
+mod transfers;
 
 static MIGRATIONS: Migrations = Migrations::new(
     embed_migrations!("tests/migrations/postgres"),

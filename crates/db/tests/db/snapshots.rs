@@ -24,7 +24,7 @@ async fn a_copy_holds_what_was_committed_and_nothing_that_is_not() {
 
     copied.unwrap();
     assert_eq!(count(&db).await, 2);
-    assert_eq!(db::inspect(&to).unwrap()["counters"], 1);
+    assert_eq!(db::inspect(&to).unwrap().rows["counters"], 1);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no journal beside it");
 }
 

@@ -133,7 +133,7 @@ fn describe(path: &Path, kind: Kind) -> Outcome<Entry> {
         bytes += part.len() as u64;
     }
     let rows = match kind {
-        Kind::Database => db::inspect(path).map_err(|error| told(&error))?,
+        Kind::Database => db::inspect(path).map_err(|error| told(&error))?.rows,
         Kind::Plain => BTreeMap::new(),
     };
     Ok(Entry { kind, bytes, sha256: hex::encode(hash.finish()), rows })

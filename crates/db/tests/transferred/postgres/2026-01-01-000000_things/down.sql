@@ -1,0 +1,2 @@
+DROP TABLE a_things;
+DROP TABLE owners;
