@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    admin, backup, completions, console, doctor, gateway_client, migrate, restore, serve, sms, smsc,
+    admin, backup, completions, console, doctor, gateway_client, interrupt, migrate, restore, serve, sms,
+    smsc,
 };
 
 /// Self-hosted backend for end-to-end-encrypted messaging and confidential SMS delivery.
@@ -22,9 +23,9 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Look for what is wrong with an installation, and say what to do; changes nothing
     Doctor(doctor::Doctor),
-    /// Copy a standalone's data, keys included, while it runs or not
+    /// Copy an installation, tables and keys, while it runs or not
     Backup(backup::Backup),
-    /// Make a data directory out of a backup, or only check one
+    /// Make an installation out of a backup, or only check one
     Restore(restore::Restore),
     /// Apply the pending migrations of all services
     Migrate(migrate::Migrate),
@@ -49,8 +50,10 @@ impl Cli {
         match self.command {
             Command::Serve(server) => server.run(),
             Command::Doctor(doctor) => doctor.run(),
-            Command::Backup(backup) => console::end(backup.run()),
-            Command::Restore(restore) => console::end(console::block_on(restore.run())),
+            Command::Backup(backup) => console::end(interrupt::block_on(|interrupt| backup.run(interrupt))),
+            Command::Restore(restore) => {
+                console::end(interrupt::block_on(|interrupt| restore.run(interrupt)))
+            }
             Command::Migrate(migrate) => console::end(console::block_on(migrate.run())),
             Command::Completions(completions) => console::end(completions.run()),
             Command::Admin(command) => console::end(command.run()),

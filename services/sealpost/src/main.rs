@@ -14,6 +14,7 @@ mod doctor;
 mod files;
 mod gateway_client;
 mod installation;
+mod interrupt;
 mod migrate;
 mod remote;
 mod restore;
@@ -21,6 +22,8 @@ mod serve;
 mod services;
 mod sms;
 mod smsc;
+mod tables;
+mod unfinished;
 
 use std::process::ExitCode;
 

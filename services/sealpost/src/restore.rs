@@ -1,49 +1,49 @@
-//! `sealpost restore`: a data directory out of a backup.
+//! `sealpost restore`: an installation out of a backup.
 //!
-//! In: a folder that `sealpost backup` made. Out: a data directory on which `serve` can be started. What must hold: nothing
-//! is made of a backup that is not as it was written, or that a newer version wrote; the data directory is complete or
-//! not there.
+//! In: a folder that `sealpost backup` made, and settings that say where the tables are to be. Out: a data directory on which
+//! `serve` can be started, and where the settings name a PostgreSQL, its tables. What must hold: nothing is made of a backup
+//! that is not as it was written, or that a newer version wrote; the data directory and the tables are complete or not
+//! there. Tables are brought to this version as files, before PostgreSQL sees a row of them.
 //!
 //! Bus and tables are separate snapshots, so events that were published since shortly before the backup are marked as
 //! not published: the server asks its bus which of them are there, and publishes the others.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use bus::outbox;
+use bus::{BusKind, BusSettings, outbox};
 use clap::Args;
 use common::models::UnixMillis;
 use service::DatabaseSection;
 
-use crate::backup::{Manifest, Unfinished, make_folder};
+use crate::backup::{self, BUS, FOLDERS, Manifest, make_folder, named};
 use crate::console::{self, Outcome};
-use crate::data_dir::DataDir;
+use crate::installation::Installation;
+use crate::interrupt::Interrupt;
 use crate::services;
-
-/// An event is marked a little later than it is published, by a clock that may have been set meanwhile.
-const MARGIN: Duration = Duration::from_secs(60);
+use crate::tables;
+use crate::unfinished::Unfinished;
 
 #[derive(Args)]
+#[command(mut_arg("data_dir", |arg| arg.help("The data directory to make")))]
 pub(crate) struct Restore {
     /// The folder that `sealpost backup` made
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
-    /// Only verify the backup
+    /// Only verify the backup; needs no settings and no database
     #[arg(long)]
     check: bool,
-    /// The data directory to make
-    #[arg(long, value_name = "DIR", env = "SEALPOST_DATA_DIR", default_value = DataDir::DEFAULT)]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    installation: Installation,
 }
 
 impl Restore {
     /// Restores.
     ///
     /// # Errors
-    /// What went wrong, for the person who typed it; there is no data directory then.
-    pub(crate) async fn run(self) -> Outcome {
-        let Self { from, check, data_dir } = self;
-        let manifest = Manifest::verified(&from)?;
+    /// What went wrong, for the person who typed it; there is neither a data directory nor a row then.
+    pub(crate) async fn run(self, interrupt: Interrupt) -> Outcome {
+        let Self { from, check, installation } = self;
+        let manifest = Manifest::verified(&from, &interrupt)?;
         let what = format!(
             "{} of {}, by version {}: {} files, {} rows",
             from.display(),
@@ -56,13 +56,33 @@ impl Restore {
             console::say(&format!("sound: {what}"));
             return Ok(());
         }
+        let config = installation.load()?;
+        let (database, bus): (DatabaseSection, BusSettings) =
+            (config.section("database")?, config.section("bus")?);
+        let to_postgres = installation.files(&database)?.is_none();
+        let data_dir = installation.data_dir;
         if std::fs::read_dir(&data_dir).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(format!("{} is not empty: name another --data-dir", data_dir.display()).into());
         }
+
         let unfinished = Unfinished::beside(&data_dir)?;
-        copy(&manifest, &from, unfinished.path())?;
+        copy(&manifest, &from, unfinished.path(), &interrupt)?;
         let again = prepare(unfinished.path(), manifest.begun_at).await?;
-        unfinished.keep_as(&data_dir)?;
+        interrupt.check()?;
+        let only_tables = manifest.files.keys().all(|name| is_of_a_service(name));
+        if to_postgres {
+            let moved = tables::to_postgres(&database, unfinished.path(), &interrupt).await?;
+            // From here on the tables are there: what follows is a matter of names.
+            for (_, file) in files_of_services(unfinished.path()) {
+                std::fs::remove_file(file)?;
+            }
+            let rows: i64 = moved.iter().map(|(_, rows)| rows).sum();
+            console::say(&format!("{rows} rows are in PostgreSQL, each table compared with the backup"));
+        }
+        if !to_postgres || !only_tables {
+            unfinished.keep_as(&data_dir)?;
+        }
+        explain(&manifest, &data_dir, bus.kind);
         console::say(&format!(
             "restored: {what}; {again} events will be published again unless the bus has them"
         ));
@@ -70,12 +90,55 @@ impl Restore {
     }
 }
 
-fn copy(manifest: &Manifest, from: &Path, to: &Path) -> Outcome {
-    for folder in ["secrets", "public"] {
+/// Says what a person has to do before the server is started.
+fn explain(manifest: &Manifest, data_dir: &Path, bus: BusKind) {
+    let named = data_dir.join(named::FOLDER);
+    if named.is_dir() {
+        console::say(&format!("{}: files of the settings, put them where yours name them", named.display()));
+    }
+    for setting in manifest.keys_elsewhere() {
+        console::say(&format!(
+            "{setting} is not in the backup: with another one than before, accounts or their data are lost"
+        ));
+    }
+    match (bus, manifest.files.contains_key(BUS)) {
+        (BusKind::Kafka, false) => console::say(&format!(
+            "set the consumer groups on the Kafka back to {} before you start: what was taken since is not in the tables",
+            backup::bus_since(manifest.begun_at).to_rfc3339_seconds(),
+        )),
+        (BusKind::Kafka, true) => {
+            console::say(
+                "the backup has an embedded bus, and the settings have a Kafka: what waits on it stays there",
+            );
+        }
+        (BusKind::Embedded, false) => {
+            console::say("the backup has no embedded bus: what waited on its Kafka is not here")
+        }
+        (BusKind::Embedded, true) => {}
+    }
+}
+
+fn files_of_services(folder: &Path) -> impl Iterator<Item = (services::Hosted, PathBuf)> {
+    services::all()
+        .into_iter()
+        .map(move |service| (service, folder.join(service.file())))
+        .filter(|(_, file)| file.exists())
+}
+
+fn is_of_a_service(name: &str) -> bool {
+    services::all().iter().any(|service| service.file() == name)
+}
+
+fn copy(manifest: &Manifest, from: &Path, to: &Path, interrupt: &Interrupt) -> Outcome {
+    for folder in FOLDERS {
         make_folder(&to.join(folder))?;
+    }
+    if manifest.files.keys().any(|name| Path::new(name).starts_with(named::FOLDER)) {
+        make_folder(&to.join(named::FOLDER))?;
     }
     let bar = console::progress(manifest.files.len(), "restoring");
     for name in manifest.files.keys() {
+        interrupt.check()?;
         let target = to.join(name);
         std::fs::copy(from.join(name), &target).map_err(|error| format!("{name}: {error}"))?;
         // `copy` takes the mode along, which whoever kept the backup may have changed.
@@ -106,7 +169,7 @@ async fn prepare(data_dir: &Path, begun_at: UnixMillis) -> Outcome<usize> {
         }
         db.migrate(migrations).await.map_err(told)?;
         if service.publishes {
-            let since = begun_at - MARGIN;
+            let since = backup::bus_since(begun_at);
             again += db.write(move |conn| outbox::republish_since(conn, since)).await.map_err(told)?;
         }
     }

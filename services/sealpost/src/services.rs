@@ -41,6 +41,11 @@ impl Hosted {
         self.name.replace('-', "_")
     }
 
+    /// The name of its SQLite file.
+    pub(crate) fn file(&self) -> String {
+        format!("{}.sqlite", self.section())
+    }
+
     /// The handle on its database; makes no connection, and no file.
     ///
     /// # Errors
@@ -79,9 +84,9 @@ mod tests {
             let db = service.database(&settings, Some(data.path())).unwrap();
             db.migrate(service.migrations.unwrap()).await.unwrap();
 
-            let counts = db::inspect(&data.path().join(format!("{}.sqlite", service.section())));
+            let rows = db::inspect(&data.path().join(service.file())).unwrap().rows;
 
-            assert_eq!(counts.unwrap().rows.contains_key("outbox"), service.publishes, "{}", service.name);
+            assert_eq!(rows.contains_key("outbox"), service.publishes, "{}", service.name);
         }
     }
 }

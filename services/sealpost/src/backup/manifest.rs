@@ -1,6 +1,6 @@
 //! What a backup says about itself, and whether that is true.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Component, Path};
@@ -9,7 +9,9 @@ use common::models::UnixMillis;
 use openssl::sha::Sha256;
 use serde::{Deserialize, Serialize};
 
+use super::named;
 use crate::console::{self, Outcome};
+use crate::interrupt::Interrupt;
 
 /// The form of backups that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -39,7 +41,7 @@ pub(crate) enum Kind {
 }
 
 /// One file.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// What it is.
     pub(crate) kind: Kind,
@@ -50,6 +52,17 @@ pub(crate) struct Entry {
     /// A database: the rows of each table.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     rows: BTreeMap<String, i64>,
+    /// A service's database: the migrations that have made its tables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    migrations: Vec<String>,
+}
+
+impl PartialEq for Entry {
+    /// By all but the migrations, which earlier manifests do not name, and which follow from the content.
+    fn eq(&self, other: &Self) -> bool {
+        let of = |entry: &Self| (entry.kind, entry.bytes, entry.sha256.clone(), entry.rows.clone());
+        of(self) == of(other)
+    }
 }
 
 impl Manifest {
@@ -80,7 +93,7 @@ impl Manifest {
     ///
     /// # Errors
     /// The first thing that is not as it was written.
-    pub(crate) fn verified(root: &Path) -> Outcome<Self> {
+    pub(crate) fn verified(root: &Path, interrupt: &Interrupt) -> Outcome<Self> {
         let path = root.join(Self::FILE);
         let manifest: Self = serde_json::from_slice(&console::read(&path)?)
             .map_err(|error| format!("{}: no manifest of a backup: {error}", path.display()))?;
@@ -93,6 +106,7 @@ impl Manifest {
         }
         let bar = console::progress(manifest.files.len(), "verifying");
         for (name, entry) in &manifest.files {
+            interrupt.check()?;
             if !is_below(name) {
                 return Err(format!("{name:?} is no path within a backup").into());
             }
@@ -103,18 +117,34 @@ impl Manifest {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        let missing: BTreeSet<&str> =
-            REQUIRED.into_iter().filter(|name| !manifest.files.contains_key(*name)).collect();
-        match missing.first() {
+        match REQUIRED.into_iter().find(|name| !manifest.files.contains_key(*name)) {
             Some(name) => Err(format!("{name} is not in this backup").into()),
             None => Ok(manifest),
         }
     }
+
+    /// The settings of those keys that are not in the backup, neither made by a standalone nor in a file that settings named:
+    /// without them an installation is another one.
+    pub(crate) fn keys_elsewhere(&self) -> impl Iterator<Item = &'static str> {
+        let held = |secret: &str, setting: &str| {
+            let named = format!("{}/{setting}_file", named::FOLDER);
+            self.files.contains_key(&format!("secrets/{secret}")) || self.files.contains_key(&named)
+        };
+        KEYS.into_iter().filter(move |(secret, setting)| !held(secret, setting)).map(|(_, setting)| setting)
+    }
 }
 
-/// Without these an installation is another one.
-const REQUIRED: [&str; 4] =
-    ["auth.sqlite", "mailbox.sqlite", "secrets/token-signing-key", "secrets/auth-data-key"];
+/// Without these an installation is another one. Services that came later than the backup begin with empty tables.
+const REQUIRED: [&str; 2] = ["auth.sqlite", "mailbox.sqlite"];
+
+/// What cannot be made anew without losing accounts, each as the file of a standalone and as its setting.
+const KEYS: [(&str, &str); 5] = [
+    ("token-signing-key", "auth.signing_key"),
+    ("auth-data-key", "auth.data_key"),
+    ("sync-private-key", "sync.private_key"),
+    ("sync-data-key", "sync.data_key"),
+    ("relay-data-key", "relay.data_key"),
+];
 
 /// Whether a path of a manifest stays within the backup.
 fn is_below(name: &str) -> bool {
@@ -132,11 +162,18 @@ fn describe(path: &Path, kind: Kind) -> Outcome<Entry> {
         hash.update(part);
         bytes += part.len() as u64;
     }
-    let rows = match kind {
-        Kind::Database => db::inspect(path).map_err(|error| told(&error))?.rows,
-        Kind::Plain => BTreeMap::new(),
+    let mut entry = Entry {
+        kind,
+        bytes,
+        sha256: hex::encode(hash.finish()),
+        rows: BTreeMap::new(),
+        migrations: Vec::new(),
     };
-    Ok(Entry { kind, bytes, sha256: hex::encode(hash.finish()), rows })
+    if kind == Kind::Database {
+        let db::Inspection { rows, migrations } = db::inspect(path).map_err(|error| told(&error))?;
+        (entry.rows, entry.migrations) = (rows, migrations);
+    }
+    Ok(entry)
 }
 
 #[cfg(test)]

@@ -92,6 +92,13 @@ impl Place {
         child.wait_with_output().expect("its end").into()
     }
 
+    /// Runs `sealpost` where no file can grow beyond so many kilobytes, as on a disk that is full.
+    pub(crate) fn sealpost_within(&self, kilobytes: u32, arguments: &str) -> Ended {
+        // The system would end it, instead of failing its write.
+        let script = format!("ulimit -f {kilobytes}; trap '' XFSZ; exec {SEALPOST} {arguments}");
+        self.command("bash").args(["-c", &script]).output().expect("bash").into()
+    }
+
     /// Runs `sealpost` while other things go on.
     pub(crate) async fn sealpost_later(&self, arguments: &str) -> Ended {
         let mut command = tokio::process::Command::from(self.command(SEALPOST));

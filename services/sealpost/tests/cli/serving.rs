@@ -1,6 +1,7 @@
 //! `serve`: first and later starts, one user of a data directory, the whole way of an SMS.
 
 mod backups;
+mod backups_of_postgres;
 mod binds;
 mod console;
 mod first_start;
@@ -10,6 +11,7 @@ mod mail;
 mod messages;
 mod metrics;
 mod notifications;
+mod postgres;
 mod readme;
 mod settings;
 mod sms;
@@ -43,9 +45,9 @@ impl Standalone {
     }
 
     /// Starts one on another data directory in `place`.
-    pub(crate) async fn start_on(place: &Place, data: &str) -> Self {
+    pub(crate) async fn start_on(place: &Place, data: &str, options: &str) -> Self {
         let listeners = "--listen 127.0.0.1:0 --internal 127.0.0.1:0";
-        Self::ready(place.start(&format!("serve --data-dir {data} {listeners}"))).await
+        Self::ready(place.start(&format!("serve --data-dir {data} {listeners} {options}"))).await
     }
 
     async fn ready(program: Running) -> Self {
