@@ -27,7 +27,7 @@ enum Command {
     Backup(backup::Backup),
     /// Make an installation out of a backup, or only check one
     Restore(restore::Restore),
-    /// Apply the pending migrations of all services
+    /// Apply the pending migrations of all services, or move a standalone's tables to PostgreSQL
     Migrate(migrate::Migrate),
     /// Ask something of a running server, as its operator
     #[command(subcommand)]
@@ -54,7 +54,9 @@ impl Cli {
             Command::Restore(restore) => {
                 console::end(interrupt::block_on(|interrupt| restore.run(interrupt)))
             }
-            Command::Migrate(migrate) => console::end(console::block_on(migrate.run())),
+            Command::Migrate(migrate) => {
+                console::end(interrupt::block_on(|interrupt| migrate.run(interrupt)))
+            }
             Command::Completions(completions) => console::end(completions.run()),
             Command::Admin(command) => console::end(command.run()),
             Command::Sms(command) => console::end(command.run()),

@@ -10,6 +10,7 @@ mod invites;
 mod mail;
 mod messages;
 mod metrics;
+mod moves;
 mod notifications;
 mod postgres;
 mod readme;

@@ -7,19 +7,19 @@ use super::Standalone;
 use crate::program::Place;
 
 /// `sms` options to reach `server` as a client.
-fn over_http(server: &Standalone, client: &str) -> String {
+pub(super) fn over_http(server: &Standalone, client: &str) -> String {
     let key = server.data.join(format!("secrets/sms-api-key-{client}"));
     format!("--server {} --api-key-file {}", server.url, key.display())
 }
 
 /// `sms send` options for a client.
-fn send(server: &Standalone, client: &str) -> String {
+pub(super) fn send(server: &Standalone, client: &str) -> String {
     let key = server.data.join(format!("public/sms-{client}.pub"));
     format!("sms send --client {client} --key {} --sender CLINIC --to +255712345678", key.display())
 }
 
 /// The statuses in lines, as (correl-id, state, simulated).
-fn statuses(lines: &str) -> Vec<(String, String, bool)> {
+pub(super) fn statuses(lines: &str) -> Vec<(String, String, bool)> {
     let field = |status: &Value, name: &str| status[name].as_str().expect(name).to_owned();
     let read = |line: &str| {
         let status: Value = serde_json::from_str(line).expect("JSON");
