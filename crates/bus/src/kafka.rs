@@ -48,6 +48,10 @@ struct KafkaBackend {
 #[async_trait]
 impl Backend for KafkaBackend {
     fn producer(&self) -> Arc<dyn Producer> {
+        // Whoever wants one is about to use it. What is wrong with it is told by each use.
+        if let Err(error) = self.producer.current() {
+            tracing::error!(%error, "no Kafka producer can be made");
+        }
         self.producer.clone()
     }
 
@@ -57,7 +61,7 @@ impl Backend for KafkaBackend {
 
     async fn ping(&self) -> Result<(), BusError> {
         const ACTION: &str = "ask a broker";
-        let (producer, refusal) = (self.producer.current(), self.logs.refusal.clone());
+        let (producer, refusal) = (self.producer.current()?, self.logs.refusal.clone());
         let asked = blocking(move || {
             let answer = producer.client().fetch_metadata(None, ANSWER_WITHIN).map(drop);
             if answer.is_ok() {

@@ -74,6 +74,10 @@ pub trait LiveTransport: Send + Sync {
 
     /// Tells whether events reach the other pods at present.
     fn is_connected(&self) -> bool;
+
+    /// Notes that somebody listens to broadcasts; a transport may wait for its first use before it connects. Does not
+    /// block.
+    fn begin(&self);
 }
 
 /// The live fan-out. Clones are handles on the same one.
@@ -122,6 +126,9 @@ impl Live {
 
     /// Subscribes to broadcasts from now on.
     pub fn subscribe_all(&self) -> LiveSubscription {
+        if let Some(transport) = &self.transport {
+            transport.begin();
+        }
         self.hub.subscribe_all(DEFAULT_CAPACITY)
     }
 
@@ -140,6 +147,6 @@ impl Live {
 
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Live").field("connected", &self.is_connected()).finish_non_exhaustive()
+        f.debug_struct("Live").field("between_pods", &self.transport.is_some()).finish_non_exhaustive()
     }
 }

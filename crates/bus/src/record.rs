@@ -5,6 +5,8 @@
 
 use std::{fmt, sync::Arc};
 
+use telemetry::TraceContext;
+
 /// Header with the name and version of a value's schema, such as `account-event.1`.
 pub const SCHEMA: &str = "schema";
 /// Header with the id by which consumers recognise a redelivered record.
@@ -189,6 +191,11 @@ pub struct Delivered {
 }
 
 impl Delivered {
+    /// The trace that its header names; none for what is no `traceparent`, whoever produced it.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.headers.get_str(TRACEPARENT).and_then(TraceContext::parse)
+    }
+
     /// The value, with a tombstone read as no bytes: what a decoder that knows no tombstones wants.
     pub fn bytes(&self) -> &[u8] {
         self.value.as_deref().unwrap_or_default()

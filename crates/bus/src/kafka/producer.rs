@@ -36,7 +36,8 @@ pub(super) struct KafkaProducer {
     limit: usize,
     delivery_timeout: Duration,
     logs: Logs,
-    client: Mutex<Arc<BaseProducer<Deliveries>>>,
+    /// None until it is needed: many a process only consumes, or does neither.
+    client: Mutex<Option<Arc<BaseProducer<Deliveries>>>>,
 }
 
 impl KafkaProducer {
@@ -52,32 +53,38 @@ impl KafkaProducer {
             .set("queue.buffering.max.kbytes", "131072")
             // The Java client's default, so that a key lands in one partition whoever produces it.
             .set("partitioner", "murmur2_random");
-        let client = Mutex::new(create(&config, logs)?);
+        // What can never work is told at the start, also where no client is made.
+        config.create_native_config().map_err(|error| client::refused(&error))?;
         let (shared, delivery_timeout) = (shared.clone(), settings.delivery_timeout);
-        Ok(Self { shared, config, limit, delivery_timeout, logs: logs.clone(), client })
+        Ok(Self { shared, config, limit, delivery_timeout, logs: logs.clone(), client: Mutex::default() })
     }
 
-    /// The client in use.
-    pub(super) fn current(&self) -> Arc<BaseProducer<Deliveries>> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The client in use, which connects from the first call on.
+    pub(super) fn current(&self) -> Result<Arc<BaseProducer<Deliveries>>, BusError> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*client {
+            Some(client) => Ok(client.clone()),
+            None => Ok(client.insert(create(&self.config, &self.logs)?).clone()),
+        }
     }
 
     /// An idempotent producer that has met a fatal error (the brokers lost its state) refuses every further record:
     /// replaces it.
     fn replace_if_fatal(&self) {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((code, _)) = client.client().fatal_error() else { return };
+        let fatal = client.as_ref().and_then(|client| client.client().fatal_error());
+        let Some((code, _)) = fatal else { return };
         match create(&self.config, &self.logs) {
             Ok(fresh) => {
                 tracing::warn!(error = %code, "Kafka producer failed for good and was replaced");
-                *client = fresh;
+                *client = Some(fresh);
             }
             Err(error) => tracing::error!(%error, "Kafka producer failed for good and could not be replaced"),
         }
     }
 
     async fn produce(&self, records: &[Record]) -> Result<(), BusError> {
-        let client = self.current();
+        let client = self.current()?;
         let (call, confirmed) = Call::new(records.len());
         let deadline = Instant::now() + self.delivery_timeout;
         'records: for (taken, record) in records.iter().enumerate() {

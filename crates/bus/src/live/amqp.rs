@@ -1,7 +1,7 @@
 //! Live fan-out between pods over RabbitMQ: one topic exchange, one exclusive queue per pod, bound to the shards in
 //! which the pod has subscribers and to the broadcasts.
 //!
-//! One task owns the connection. It makes a new one for as long as it takes, binds what is wanted by then, and tells
+//! One task owns the connection, from the first use of the fan-out on. It makes a new one for as long as it takes, binds what is wanted by then, and tells
 //! the subscribers that they may have missed something. What *we* failed to send (a full queue, a connection that broke
 //! before the confirm) is made known to all pods by a [`Frame::Gap`], so that their subscribers read their state anew.
 
@@ -10,7 +10,7 @@ mod session;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, Once, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -38,7 +38,7 @@ const LAST_BACKOFF: Duration = Duration::from_secs(5);
 
 impl Live {
     /// Makes a fan-out over the RabbitMQ at `url` (`amqp://` or `amqps://`, with user, password and virtual host), with
-    /// the certificates of `tls`. It need not be reachable yet. Called within a tokio runtime, where its connection lives.
+    /// the certificates of `tls`. It is connected to at the first use, and need not be reachable yet. Called within a tokio runtime, where its connection lives.
     ///
     /// # Errors
     /// [`BusError::Settings`] when `url` is not one, a file cannot be read, or there is no runtime.
@@ -49,7 +49,7 @@ impl Live {
         let runtime = Handle::try_current()
             .map_err(|_| BusError::Settings("live events over AMQP need a tokio runtime".into()))?;
         let hub = Hub::new();
-        let transport = AmqpTransport::start(server, hub.clone(), &runtime);
+        let transport = AmqpTransport::new(server, hub.clone(), runtime);
         Ok(Self::over(hub, Arc::new(transport)))
     }
 }
@@ -58,6 +58,10 @@ impl Live {
 struct AmqpTransport {
     shared: Arc<Shared>,
     outgoing: mpsc::Sender<Frame>,
+    begun: Once,
+    /// What the task begins with.
+    waiting: Mutex<Option<(AmqpServer, mpsc::Receiver<Frame>, Handle)>>,
+    stop: CancellationToken,
     _stop: DropGuard,
 }
 
@@ -103,24 +107,35 @@ impl Shared {
 }
 
 impl AmqpTransport {
-    fn start(server: AmqpServer, hub: Arc<Hub>, runtime: &Handle) -> Self {
+    fn new(server: AmqpServer, hub: Arc<Hub>, runtime: Handle) -> Self {
         let (outgoing, frames) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared::new(hub));
         let stop = CancellationToken::new();
-        let connecting = keep_connected(server, shared.clone(), frames);
-        let stopped = stop.clone();
+        Self {
+            shared: Arc::new(Shared::new(hub)),
+            outgoing,
+            begun: Once::new(),
+            waiting: Mutex::new(Some((server, frames, runtime))),
+            _stop: stop.clone().drop_guard(),
+            stop,
+        }
+    }
+
+    fn start(&self) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((server, frames, runtime)) = waiting else { return };
+        let (shared, stopped) = (self.shared.clone(), self.stop.clone());
         runtime.spawn(async move {
             tokio::select! {
                 () = stopped.cancelled() => {}
-                () = connecting => {}
+                () = keep_connected(server, shared, frames) => {}
             }
         });
-        Self { shared, outgoing, _stop: stop.drop_guard() }
     }
 }
 
 impl LiveTransport for AmqpTransport {
     fn publish(&self, route: Route, event: &LiveEvent) {
+        self.begin();
         let bytes = event.payload.len();
         let reserved = self.shared.reserve(bytes);
         if !reserved || self.outgoing.try_send(Frame::Event(route, event.clone())).is_err() {
@@ -134,11 +149,17 @@ impl LiveTransport for AmqpTransport {
 
     // The task asks the hub what is wanted by the time it looks.
     fn set_interest(&self, _shard: u8, _wanted: bool) {
+        self.begin();
         self.shared.interest.notify_one();
     }
 
     fn is_connected(&self) -> bool {
+        self.begin();
         self.shared.connected.load(Ordering::Acquire)
+    }
+
+    fn begin(&self) {
+        self.begun.call_once(|| self.start());
     }
 }
 
@@ -167,13 +188,13 @@ async fn keep_connected(server: AmqpServer, shared: Arc<Shared>, mut frames: mps
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_waits_for_the_broker_is_bounded_in_bytes() {
+    #[tokio::test]
+    async fn what_waits_for_the_broker_is_bounded_in_bytes() {
         const PAYLOAD: usize = 100 * 1024;
-        let (outgoing, mut frames) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared::new(Hub::new()));
-        let stop = CancellationToken::new().drop_guard();
-        let transport = AmqpTransport { shared: Arc::clone(&shared), outgoing, _stop: stop };
+        let server = AmqpServer::new("amqp://127.0.0.1:1", &AmqpTlsSettings::default(), HEARTBEAT).unwrap();
+        let transport = AmqpTransport::new(server, Hub::new(), Handle::current());
+        let (_, mut frames, _) = transport.waiting.lock().unwrap().take().unwrap();
+        let shared = transport.shared.clone();
         let event = LiveEvent::new("key", "kind", vec![0; PAYLOAD]);
 
         (0..1000).for_each(|_| transport.publish(Route::All, &event));

@@ -8,6 +8,7 @@ mod outages;
 mod provisioning;
 mod reading;
 mod security;
+mod unused;
 
 use std::time::Duration;
 

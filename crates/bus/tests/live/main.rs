@@ -92,6 +92,21 @@ async fn event_brings_the_trace_of_the_request_that_caused_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_does_not_use_the_fan_out_makes_no_connection() {
+    let vhost = vhost().await;
+    let unused = Live::amqp(vhost.url(), &AmqpTlsSettings::default()).expect("an AMQP URL");
+    let used = pod(vhost.url()).await;
+    drop(used.subscribe_all());
+
+    wait_until("one connection to be cut", || async {
+        vhost.close_connections().await.is_ok_and(|count| count == 1)
+    })
+    .await;
+
+    drop(unused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn broadcast_reaches_every_pod_without_any_shard() {
     let vhost = vhost().await;
     let (here, there) = (pod(vhost.url()).await, pod(vhost.url()).await);

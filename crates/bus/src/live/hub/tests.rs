@@ -90,6 +90,8 @@ impl LiveTransport for Wire {
     fn is_connected(&self) -> bool {
         false
     }
+
+    fn begin(&self) {}
 }
 
 #[test]
