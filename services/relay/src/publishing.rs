@@ -117,8 +117,13 @@ async fn deliver(state: &State, target: &Target, row: &DueRow) -> Taken {
         tracing::error!(sms.id = %row.message_id, "an SMS was sealed under another relay.data_key");
         return Taken::Refused;
     };
-    let handing_over = target.deliver(&row.message_id, &payload);
-    timeout(state.settings.publish_timeout, handing_over).await.unwrap_or(Taken::Refused)
+    let trace = row.trace();
+    let handing_over = target.deliver(&row.message_id, &payload, trace);
+    let taken = timeout(state.settings.publish_timeout, handing_over).await.unwrap_or(Taken::Refused);
+    if let Some(trace) = trace {
+        telemetry::follow!(trace, sms.id = %row.message_id, outcome = taken.as_str(), "an SMS was handed to the publisher");
+    }
+    taken
 }
 
 /// Writes down what became of a batch, as often as it takes: what is not written down would be handed over again, and while
@@ -160,7 +165,7 @@ impl Settlement {
             let too_old = now - row.received_at >= settings.publish_max_age;
             match taken {
                 Taken::Yes => {
-                    count("published");
+                    count(taken.as_str());
                     settlement.published.push(row.message_id);
                 }
                 Taken::Refused | Taken::Away if too_old => {
@@ -169,12 +174,12 @@ impl Settlement {
                     settlement.buried.push(row.message_id);
                 }
                 Taken::Refused => {
-                    count("refused");
+                    count(taken.as_str());
                     let (first, longest) = (settings.publish_first_pause, settings.publish_longest_pause);
                     let next = now + pause(row.attempts, first, longest);
                     settlement.postponed.push((row.message_id, row.attempts.saturating_add(1), next));
                 }
-                Taken::Away => count("away"),
+                Taken::Away => count(taken.as_str()),
             }
         }
         settlement

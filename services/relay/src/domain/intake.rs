@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use common::crypto::Secret;
 use common::models::{E164, GatewayClientId};
+use telemetry::RequestContext;
 
 use super::sealed::Payload;
 use super::writer::{Job, Stored};
@@ -32,8 +33,7 @@ pub(crate) struct Sms {
 pub(crate) async fn take(state: &State, sms: Sms) -> Result<Stored, RelayError> {
     let taken = admit(state, sms).await;
     let outcome = match &taken {
-        Ok(Stored::New) => "stored",
-        Ok(Stored::Duplicate) => "duplicate",
+        Ok(stored) => stored.as_str(),
         Err(RelayError::TooLong { .. } | RelayError::Undecodable) => "undecodable",
         Err(RelayError::NotTheSenders) => "not_the_senders",
         Err(_) => "failed",
@@ -82,8 +82,13 @@ async fn admit(state: &State, sms: Sms) -> Result<Stored, RelayError> {
     let read = encrypted.read(&keys, &state.settings.platforms).ok_or(RelayError::NotTheSenders)?;
     let payload = Payload::new(&sender, &read.platform, &read.message);
     let sealed = state.seal.seal(&id, &payload)?;
-    let incoming = NewIncoming { message_id: id, sealed };
-    Ok(state.writer.store(Job { incoming, client }).await?)
+    let trace = RequestContext::current().map(|context| context.trace);
+    let incoming = NewIncoming { message_id: id.clone(), sealed, trace };
+    let stored = state.writer.store(Job { incoming, client }).await?;
+    if let Some(trace) = trace {
+        telemetry::follow!(trace, sms.id = %id, outcome = stored.as_str(), "an SMS has come in");
+    }
+    Ok(stored)
 }
 
 async fn is_known(state: &State, id: MessageId) -> Result<bool, RelayError> {

@@ -1,7 +1,9 @@
 //! SMS that back-ends want sent: each goes into the queue of the client's modem for its operator, or comes back as an error.
 
+use bus::with_trace;
 use common::models::gateway::{MODEM_EXCHANGE, ModemSms, OperatorKey, modem_key};
 use lapin::BasicProperties;
+use telemetry::RequestContext;
 use uuid::Uuid;
 
 use super::RelayError;
@@ -70,11 +72,17 @@ async fn queue_or_declare(
 }
 
 async fn queue(broker: &Broker, client: &ClientRow, outgoing: &Outgoing) -> Result<(), BrokerError> {
+    let (id, trace) = (Uuid::now_v7(), RequestContext::current().map(|context| context.trace));
     let properties = BasicProperties::default()
         .with_delivery_mode(PERSISTENT)
         .with_content_type("application/json".into())
-        .with_message_id(Uuid::now_v7().to_string().into());
+        .with_message_id(id.to_string().into());
     // Texts alone: they always have a form in JSON.
     let body = serde_json::to_vec(&outgoing.sms).unwrap_or_default();
-    broker.publish(MODEM_EXCHANGE, &modem_key(client.client_id, &outgoing.operator), properties, &body).await
+    let key = modem_key(client.client_id, &outgoing.operator);
+    broker.publish(MODEM_EXCHANGE, &key, with_trace(properties, trace), &body).await?;
+    if let Some(trace) = trace {
+        telemetry::follow!(trace, sms.id = %id, client.id = %client.client_id, "an SMS waits for a modem");
+    }
+    Ok(())
 }

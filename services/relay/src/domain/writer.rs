@@ -26,6 +26,16 @@ pub(crate) enum Stored {
     Duplicate,
 }
 
+impl Stored {
+    /// Gives the name that metrics and log lines have.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "stored",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
 /// The writer of this process. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Writer(Batcher<Job, Stored, DbError>);

@@ -2,12 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bus::with_trace;
 use common::crypto::Secret;
 use common::crypto::token::{NoRandomness, random};
 use lapin::BasicProperties;
 use openssl::symm::{Cipher, encrypt};
 use reqwest::Client;
 use serde_json::json;
+use telemetry::TraceContext;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -29,6 +31,17 @@ pub(super) enum Taken {
     Refused,
     /// Nobody is there: whatever is tried next fails as well.
     Away,
+}
+
+impl Taken {
+    /// Gives the name that log lines have.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "published",
+            Self::Refused => "refused",
+            Self::Away => "away",
+        }
+    }
 }
 
 /// The publisher.
@@ -54,8 +67,8 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// Hands an SMS over.
-    pub(super) async fn deliver(&self, id: &MessageId, sms: &Payload) -> Taken {
+    /// Hands an SMS over, with the trace of the request that brought it.
+    pub(super) async fn deliver(&self, id: &MessageId, sms: &Payload, trace: Option<TraceContext>) -> Taken {
         match self {
             Self::Amqp { broker, exchange, routing_key, key } => {
                 let Ok((kind, body)) = body(sms, key) else { return Taken::Refused };
@@ -63,6 +76,7 @@ impl Target {
                     .with_delivery_mode(PERSISTENT)
                     .with_content_type(kind.into())
                     .with_message_id(id.as_str().into());
+                let properties = with_trace(properties, trace);
                 let publish = || broker.publish(exchange, routing_key, properties.clone(), &body);
                 let mut published = publish().await;
                 if matches!(published, Err(BrokerError::Unroutable)) {
@@ -83,7 +97,10 @@ impl Target {
             }
             Self::Http { client, url } => {
                 let body = json!({"MSISDN": sms.msisdn, "message": sms.message});
-                let call = client.post(url.clone()).header("idempotency-key", id.as_str()).json(&body);
+                let mut call = client.post(url.clone()).header("idempotency-key", id.as_str()).json(&body);
+                if let Some(trace) = trace {
+                    call = call.header(TraceContext::HEADER, trace.child().to_string());
+                }
                 match call.send().await {
                     Ok(answer) if answer.status().is_success() => Taken::Yes,
                     Ok(answer) => {

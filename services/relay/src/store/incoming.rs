@@ -3,7 +3,8 @@
 use common::models::UnixMillis;
 use db::{BatchQuery, BatchSql, DbConn, DbError, Rows, on_backend};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use telemetry::TraceContext;
 
 use super::schema::incoming;
 use crate::domain::MessageId;
@@ -20,6 +21,8 @@ const DEAD: &str = "dead";
 pub(crate) struct NewIncoming {
     pub(crate) message_id: MessageId,
     pub(crate) sealed: Vec<u8>,
+    /// Of the request that brought it.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// An SMS that is due.
@@ -30,25 +33,36 @@ pub(crate) struct DueRow {
     pub(crate) sealed: Vec<u8>,
     pub(crate) received_at: UnixMillis,
     pub(crate) attempts: i32,
+    traceparent: Option<String>,
+}
+
+impl DueRow {
+    /// The trace of the request that brought it.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        self.traceparent.as_deref().and_then(TraceContext::parse)
+    }
 }
 
 enum Store {}
 
 impl BatchSql for Store {
     // What has ended may come again after the window; what ended badly may come again at once.
-    const SQL: &'static str = "INSERT INTO incoming AS i (message_id, state, sealed, received_at, attempts, next_attempt_at, ended_at) \
-        SELECT n.message_id, 'waiting', n.sealed, {now}, 0, {now}, NULL FROM {n} ORDER BY n.message_id \
+    const SQL: &'static str = "INSERT INTO incoming AS i (message_id, state, sealed, received_at, attempts, next_attempt_at, ended_at, traceparent) \
+        SELECT n.message_id, 'waiting', n.sealed, {now}, 0, {now}, NULL, n.traceparent FROM {n} ORDER BY n.message_id \
         ON CONFLICT (message_id) DO UPDATE SET state = excluded.state, sealed = excluded.sealed, \
-        received_at = excluded.received_at, attempts = 0, next_attempt_at = excluded.next_attempt_at, ended_at = NULL \
+        received_at = excluded.received_at, attempts = 0, next_attempt_at = excluded.next_attempt_at, ended_at = NULL, \
+        traceparent = excluded.traceparent \
         WHERE i.state = 'dead' OR (i.state = 'published' AND i.received_at < {since}) RETURNING i.message_id";
     type Row = Text;
 }
 
-const STORE_ONE: &str = "INSERT INTO incoming AS i (message_id, state, sealed, received_at, attempts, next_attempt_at, ended_at) \
-    VALUES ($1, 'waiting', $2, $3, 0, $3, NULL) \
+// SQLite numbers what it binds by its first place in the text.
+const STORE_ONE: &str = "INSERT INTO incoming AS i (message_id, state, sealed, received_at, attempts, next_attempt_at, ended_at, traceparent) \
+    VALUES ($1, 'waiting', $2, $3, 0, $3, NULL, $4) \
     ON CONFLICT (message_id) DO UPDATE SET state = excluded.state, sealed = excluded.sealed, \
-    received_at = excluded.received_at, attempts = 0, next_attempt_at = excluded.next_attempt_at, ended_at = NULL \
-    WHERE i.state = 'dead' OR (i.state = 'published' AND i.received_at < $4)";
+    received_at = excluded.received_at, attempts = 0, next_attempt_at = excluded.next_attempt_at, ended_at = NULL, \
+    traceparent = excluded.traceparent \
+    WHERE i.state = 'dead' OR (i.state = 'published' AND i.received_at < $5)";
 
 /// Stores SMS, each of another id, but for those that came since `since` already. Gives the ids of those stored.
 pub(crate) fn store(
@@ -62,7 +76,8 @@ pub(crate) fn store(
         DbConn::Pg(c) => {
             let columns = Rows::of(rows)
                 .column::<Text, _>("message_id", |row| row.message_id.as_str())
-                .column::<Binary, _>("sealed", |row| row.sealed.as_slice());
+                .column::<Binary, _>("sealed", |row| row.sealed.as_slice())
+                .column::<Nullable<Text>, _>("traceparent", |row| traceparent(row));
             let store = BatchQuery::<Store>::new().rows("n", columns);
             let store = store.value::<BigInt, _>("now", now.as_i64());
             Ok(store.value::<BigInt, _>("since", since.as_i64()).load(c)?)
@@ -74,6 +89,7 @@ pub(crate) fn store(
                     .bind::<Text, _>(row.message_id.as_str())
                     .bind::<Binary, _>(&row.sealed)
                     .bind::<BigInt, _>(now)
+                    .bind::<Nullable<Text>, _>(traceparent(row))
                     .bind::<BigInt, _>(since);
                 if store.execute(c)? > 0 {
                     stored.push(row.message_id.clone());
@@ -82,6 +98,10 @@ pub(crate) fn store(
             Ok(stored)
         }
     }
+}
+
+fn traceparent(row: &NewIncoming) -> Option<String> {
+    row.trace.map(|trace| trace.to_string())
 }
 
 /// Tells whether an SMS has come since `since`, or still waits: it is not looked at again.

@@ -49,5 +49,6 @@ diesel::table! {
         attempts -> Integer,
         next_attempt_at -> BigInt,
         ended_at -> Nullable<BigInt>,
+        traceparent -> Nullable<Text>,
     }
 }

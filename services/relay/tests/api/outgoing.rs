@@ -37,6 +37,7 @@ testkit::on_both! {
 
         let data = json!([one("MTN", "one"), one("orange", "two"), one("mtn", "three")]);
         let answer = client.post("/sms", &sms(&client, &data)).await.expect(200);
+        let id = answer.header("x-request-id").unwrap();
 
         assert_eq!(answer.text(), "");
         let reader = Reader::connect(vhost.url()).await;
@@ -46,6 +47,7 @@ testkit::on_both! {
             for text in texts {
                 let message = reader.take(&queue).await;
                 assert_eq!(*message.properties.delivery_mode(), Some(2));
+                assert_eq!(bus::trace_of(&message.properties).unwrap().trace_id(), id, "one id for all");
                 assert_eq!(message.routing_key.as_str(), format!("{}_OUTGOING_SMS.{operator}", client.id));
                 let body: Value = serde_json::from_slice(&message.data).unwrap();
                 assert_eq!(body, json!({"text": text, "number": "+237650000001"}));

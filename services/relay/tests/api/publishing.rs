@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use lapin::options::{BasicGetOptions, BasicNackOptions};
 use lapin::{Channel, Connection, ConnectionProperties};
 use openssl::symm::{Cipher, decrypt};
+use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::clock::FakeClock;
 use testkit::host::ADMIN_TOKEN;
@@ -68,6 +69,28 @@ testkit::on_both! {
         assert_eq!(message.exchange.as_str(), "default-smswithoutborders-exchange");
         let body: Value = serde_json::from_slice(&message.data).unwrap();
         assert_eq!(body, json!({"MSISDN": SENDER, "platform": "gmail", "message": "g:a@b.c:::Hi:by queue"}));
+        app.host.stop().await;
+    }
+
+    async fn a_message_has_the_trace_of_the_request_that_brought_it_also_after_a_restart(test: TestDb) {
+        const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let port = testkit::process::ports::free();
+        let away = format!("http://127.0.0.1:{port}/publish");
+        let app = TestApp::start_with(&test, &[("relay.publisher", &*away)]).await;
+        let client = app.client(&json!({})).await;
+        let http = &client.http;
+        let call = http.request(Method::POST, "/sms/platform/gateway-client").basic_auth(&client.id, Some(&client.secret));
+        let call = call.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
+        http.send(call.json(&json!({"text": mail("traced"), "MSISDN": SENDER}))).await.assert_status(200);
+        app.host.stop().await;
+
+        let (app, vhost) = with_broker(&test, &[]).await;
+        wait_until("the message", || async { ready(&vhost, QUEUE).await == 1 }).await;
+
+        let message = Reader::connect(vhost.url()).await.take(QUEUE).await;
+        let trace = bus::trace_of(&message.properties).unwrap();
+        assert_eq!(trace.trace_id(), TRACE);
+        assert!(!trace.to_string().contains("00f067aa0ba902b7"), "a span of its own");
         app.host.stop().await;
     }
 

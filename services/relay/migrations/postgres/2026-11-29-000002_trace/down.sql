@@ -1,0 +1,1 @@
+ALTER TABLE incoming DROP COLUMN traceparent;
