@@ -130,9 +130,10 @@ impl Attempt {
                 part.state = PartState::Queued;
                 part.refusal = Some(status.into());
             }
-            // The client was told FAILED and may have sent it anew: what was not sent stays unsent.
+            // The client was told FAILED and may have sent it anew: what was not sent stays unsent. Of one that was sent
+            // once more, an earlier copy may have arrived.
             PartEvent::Throttled { .. } | PartEvent::NotSent { .. } if open && given_up => {
-                part.state = PartState::Unknown;
+                part.state = if repeated { PartState::Unknown } else { PartState::Refused };
             }
             PartEvent::Throttled { retry_at } | PartEvent::NotSent { retry_at } if open => {
                 part.state = PartState::Queued;
@@ -211,9 +212,10 @@ impl Attempt {
     }
 
     fn stay_unknown(&mut self, reason: &str, release: bool) -> Vec<Emission> {
-        // Nothing of it is sent any more, so nothing of it waits.
+        // Nothing of it is sent any more, so nothing of it waits. What has never left is known not to have arrived.
+        let unsent = if self.resends == 0 { PartState::Refused } else { PartState::Unknown };
         for part in self.parts.iter_mut().filter(|part| part.state == PartState::Queued) {
-            part.state = PartState::Unknown;
+            part.state = unsent;
         }
         self.due_at = None;
         self.state = JobState::Unknown;

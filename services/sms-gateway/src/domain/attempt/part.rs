@@ -16,7 +16,7 @@ pub(crate) enum PartState {
     Submitting,
     /// The SMSC has it.
     Accepted,
-    /// The SMSC does not want it.
+    /// The SMSC does not want it, or it was given up before it could leave.
     Refused,
     /// Written, and no answer came.
     Unknown,

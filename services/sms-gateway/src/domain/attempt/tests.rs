@@ -165,14 +165,17 @@ fn a_late_response_corrects_an_unknown_outcome() {
 }
 
 #[test]
-fn a_late_negative_answer_does_not_queue_what_was_given_up() {
-    let mut attempt = attempt(1);
-    attempt.give_up(true, NOW);
+fn what_was_given_up_and_turns_out_not_to_have_left_has_failed_and_is_not_queued() {
+    for event in [PartEvent::Throttled { retry_at: RETRY }, PartEvent::NotSent { retry_at: RETRY }] {
+        let mut attempt = attempt(1);
+        attempt.give_up(false, NOW);
 
-    let published = run(&mut attempt, [(1, PartEvent::Throttled { retry_at: RETRY })]);
+        let published = run(&mut attempt, [(1, event)]);
 
-    assert_eq!(published, []);
-    assert_eq!((attempt.state, attempt.needs_payload()), (JobState::Unknown, false));
+        assert_eq!(published, [], "the client knows that it is FAILED");
+        assert_eq!((attempt.state, attempt.holds), (JobState::Failed, false));
+        assert_eq!((attempt.due_at, attempt.needs_payload()), (None, false));
+    }
 }
 
 #[test]
@@ -302,9 +305,9 @@ fn what_was_given_up_is_not_queued_by_an_answer_to_another_segment() {
     run(&mut attempt, [(1, PartEvent::Unknown), (2, PartEvent::NotSent { retry_at: RETRY })]);
     attempt.give_up(true, NOW);
 
-    run(&mut attempt, [(1, accepted("a"))]);
+    let published = run(&mut attempt, [(1, accepted("a"))]);
 
-    assert_eq!(attempt.state, JobState::Unknown);
+    assert_eq!((published, attempt.state), (Vec::new(), JobState::Failed));
 }
 
 fn found(state: ReceiptState) -> PartEvent {

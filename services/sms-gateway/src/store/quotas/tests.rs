@@ -1,5 +1,7 @@
 //! Whatever happens to messages in whatever order: what is used is what they hold, and never more than the limit.
 
+mod given_up;
+
 use db::Db;
 use proptest::test_runner::{Config, TestRunner};
 use smpp::codec::CommandStatus;
@@ -7,7 +9,7 @@ use testkit::database::TestDb;
 use testkit::on_both;
 
 use crate::app;
-use crate::domain::attempt::{JobKey, PartEvent, PartState};
+use crate::domain::attempt::{JobKey, PartEvent};
 use crate::domain::opt_out::OptOuts;
 use crate::domain::route::Hopeless;
 use crate::domain::state::{Emitted, JobState};
@@ -152,9 +154,7 @@ fn held(conn: &mut DbConn, copies: &Copies, period: &str) -> Result<i64, StoreEr
         let (id, charged) = (one.attempt.key.id.as_str(), one.attempt.charged);
         let out = copies.keys().filter(|(of, ..)| *of == id).count();
         assert!(charged as usize >= out, "{out} copies, and {:?} holds too little", one.attempt);
-        // What its client was told is unknown counts, also where an SMSC that is late has throttled it.
-        let unknown = one.attempt.parts.iter().any(|part| part.state == PartState::Unknown);
-        let idle = out == 0 && one.attempt.resends == 0 && !unknown;
+        let idle = out == 0 && one.attempt.resends == 0;
         assert!(!idle || charged == 0, "{:?} holds what never left", one.attempt);
         let left = one.left_at.map(Periods::of);
         if left.is_some_and(|left| left.both().iter().any(|of| of.name == period)) {
