@@ -17,3 +17,4 @@ pub(crate) mod recipient;
 pub(crate) mod report;
 pub(crate) mod route;
 pub(crate) mod state;
+pub(crate) mod trace;

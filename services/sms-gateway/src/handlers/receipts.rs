@@ -146,6 +146,7 @@ async fn take(
                 let waits = gateway.metrics.receipt_seconds.with_label_values(&[http.name.as_str()]);
                 waits.observe(waited.as_secs_f64());
             }
+            settled.follow();
             gateway.announcer.announce(&settled.statuses);
             Ok(HttpResponse::NoContent().finish())
         }

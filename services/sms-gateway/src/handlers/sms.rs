@@ -68,10 +68,15 @@ pub(crate) async fn send(
     let SmsRequest { client_id, correl_id, .. } = request;
     let mut record =
         Record::new(gateway.settings.topics.send.as_str(), format!("{client_id}:{correl_id}"), value);
-    if let Some(context) = RequestContext::current() {
-        record = record.header(TraceContext::HEADER, context.trace.to_string());
+    let trace = RequestContext::current().map(|context| context.trace);
+    if let Some(trace) = trace {
+        record = record.header(TraceContext::HEADER, trace.to_string());
     }
     gateway.producer.send(vec![record]).await.map_err(NotTaken)?;
+    if let Some(trace) = trace {
+        let (client, correl) = (client_id.as_str(), correl_id.as_str());
+        telemetry::follow!(trace, client.id = client, correl.id = correl, "an SMS request is on the bus");
+    }
     Ok(HttpResponse::Accepted().json(Accepted { client_id, correl_id }))
 }
 

@@ -30,6 +30,7 @@ impl Announcer {
         self.wake();
         for row in rows {
             self.metrics.statuses_total.with_label_values(&[row.status.as_str()]).inc();
+            row.follow("a status is stored, and on its way to the bus");
             if let Some(log) = &self.log {
                 log.write(SmsStatus::from(row));
             }

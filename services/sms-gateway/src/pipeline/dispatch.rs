@@ -271,7 +271,17 @@ fn hand_over(link: &Link, claimed: &Claimed, outgoing: &Outgoing, now: UnixMilli
         // Less than a second is left, and an empty field would be the SMSC's own, much longer default.
         validity::period(*deadline, now, longest).unwrap_or_else(|| ONE_SECOND.to_owned())
     });
-    let register = |part| link.register(Flight { key: key.clone(), part, copy: *copy, tries: *tries });
+    let register = |part| {
+        telemetry::follow!(
+            claimed.trace,
+            client.id = key.client_id.as_str(),
+            job.id = key.id.as_str(),
+            sms.part = part,
+            smsc = link.name.as_str(),
+            "a segment goes to the SMSC"
+        );
+        link.register(Flight { key: key.clone(), part, copy: *copy, tries: *tries })
+    };
     if link.takes_whole() {
         let message = |part: &i32| {
             let message = Message {

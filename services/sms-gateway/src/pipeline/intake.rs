@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::Delivered;
-use bus::record::TRACEPARENT;
 use bus::worker::{Handler, Outcome};
 use common::crypto::sms_payload::SmsPayload;
 use common::models::UnixMillis;
 use common::models::sms::{
     AcceptedSms, ClientId, CorrelId, JobId, RouteName, SmsClass, SmsRequest, SmsState,
 };
-use telemetry::TraceContext;
 
 use super::Gateway;
 use super::openers::{OpenFailure, Opened, Sealed};
@@ -185,7 +183,7 @@ impl Intake {
                     Fate::Decided(Outcome::dead(reason))
                 }
                 Judged::Attempt(attempt, message) => {
-                    let fate = Fate::Stored { id: attempt.row.id.clone(), kind: attempt.kind() };
+                    let fate = Fate::Stored(Entry::of(&attempt));
                     // Before the commit: the job may be claimed at once after it, and is not to be decrypted twice.
                     if let Some(message) = message {
                         gateway.plaintexts.put(attempt.row.id.clone(), message);
@@ -200,8 +198,8 @@ impl Intake {
             let mut taken = taken.await.into_iter();
             let outcomes = fates.into_iter().map(|fate| match fate {
                 Fate::Decided(outcome) => outcome,
-                Fate::Stored { id, kind } => match taken.next() {
-                    Some(taken) => gateway.conclude(taken, &id, kind),
+                Fate::Stored(entry) => match taken.next() {
+                    Some(taken) => gateway.conclude(taken, &entry),
                     None => Outcome::retry("not stored"),
                 },
             });
@@ -214,8 +212,39 @@ impl Intake {
 enum Fate {
     /// That is known.
     Decided(Outcome),
-    /// What becomes of this job; with its name in the metrics.
-    Stored { id: JobId, kind: &'static str },
+    /// What becomes of this job.
+    Stored(Entry),
+}
+
+/// A job that is being stored.
+struct Entry {
+    id: JobId,
+    /// Its name in the metrics.
+    kind: &'static str,
+    /// What the log says of it, if somebody reads that.
+    followed: Option<Box<JobRow>>,
+}
+
+impl Entry {
+    fn of(attempt: &NewAttempt) -> Self {
+        let row = || Box::new(JobRow { payload: None, ..attempt.row.clone() });
+        Self { id: attempt.row.id.clone(), kind: attempt.kind(), followed: telemetry::follows().then(row) }
+    }
+
+    fn follow(&self, outcome: &str) {
+        let Some(row) = &self.followed else { return };
+        telemetry::follow!(
+            row.trace(),
+            client.id = row.client_id.as_str(),
+            correl.id = row.correl_id.as_str(),
+            job.id = row.id.as_str(),
+            bus.topic = row.source_topic,
+            bus.partition = row.source_partition,
+            bus.offset = row.source_offset,
+            outcome,
+            "an SMS request was taken in"
+        );
+    }
 }
 
 impl Gateway {
@@ -224,19 +253,19 @@ impl Gateway {
     }
 
     /// Draws the conclusions from what became of a job.
-    fn conclude(&self, taken: Result<Taken, StoreError>, job: &JobId, kind: &str) -> Outcome {
+    fn conclude(&self, taken: Result<Taken, StoreError>, entry: &Entry) -> Outcome {
         if !matches!(taken, Ok(Taken::New(_))) {
-            self.plaintexts.take(job);
+            self.plaintexts.take(&entry.id);
         }
-        match taken {
-            Ok(Taken::New(status)) => {
-                self.count(kind);
-                self.announcer.announce(status.as_slice());
-            }
-            Ok(Taken::Replay) => self.count("replay"),
-            Ok(Taken::Duplicate) => self.count("duplicate"),
+        let (outcome, status) = match taken {
+            Ok(Taken::New(status)) => (entry.kind, status),
+            Ok(Taken::Replay) => ("replay", None),
+            Ok(Taken::Duplicate) => ("duplicate", None),
             Err(error) => return Outcome::retry(error.to_string()),
-        }
+        };
+        self.count(outcome);
+        entry.follow(outcome);
+        self.announcer.announce(status.as_slice());
         Outcome::Done
     }
 }
@@ -289,11 +318,7 @@ impl Draft {
             emitted: 0,
             possible_duplicate: false,
             // The one header that is read, and it changes nothing but this.
-            traceparent: record
-                .headers
-                .get_str(TRACEPARENT)
-                .and_then(TraceContext::parse)
-                .map(|trace| trace.child().to_string()),
+            traceparent: record.trace().map(|trace| trace.child().to_string()),
             class: SmsClass::default().as_str().into(),
             deadline: now,
             payload: None,

@@ -102,6 +102,7 @@ async fn ask(
         event: PartEvent::Receipt(fate),
     };
     let settled = gateway.outcomes.submit(outcome).await?;
+    settled.follow();
     gateway.announcer.announce(&settled.statuses);
     Ok(())
 }

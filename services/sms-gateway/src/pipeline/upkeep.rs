@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::models::UnixMillis;
+use db::DbConn;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -63,24 +64,33 @@ async fn round(gateway: &Gateway, links: &Links, giving_up: bool) -> Result<(), 
     let rules = gateway.rules.clone();
     let patience = gateway.settings.bind_patience;
     let hopeless = links.hopeless(&rules.routes, patience);
-    let published: Vec<StatusRow> = gateway
-        .db
-        .write(move |conn| {
-            let mut published = upkeep::expire(conn, &rules, now)?;
-            if giving_up {
-                published.extend(upkeep::give_up(conn, &rules, now)?);
-            }
-            for (which, status) in &hopeless {
-                let reason = format!("the SMSC refuses the bind: {status}");
-                let times = (now - patience, now);
-                published.extend(upkeep::refuse(conn, &rules, times, (which, &reason))?);
-            }
-            Ok::<_, StoreError>(published)
-        })
-        .await?;
-    gateway.announcer.announce(&published);
+    // A transaction each: whoever has written statuses locks no more jobs.
+    let law = rules.clone();
+    gateway.announce_written(move |conn| upkeep::expire(conn, &law, now)).await?;
+    if giving_up {
+        let law = rules.clone();
+        gateway.announce_written(move |conn| upkeep::give_up(conn, &law, now)).await?;
+    }
+    for (which, status) in hopeless {
+        let (law, times) = (rules.clone(), (now - patience, now));
+        let reason = format!("the SMSC refuses the bind: {status}");
+        let refusing = move |conn: &mut DbConn| upkeep::refuse(conn, &law, times, (&which, &reason));
+        gateway.announce_written(refusing).await?;
+    }
     show(gateway, links);
     rematch(gateway, now).await
+}
+
+impl Gateway {
+    /// Writes, and tells of the statuses that came of it.
+    async fn announce_written(
+        &self,
+        write: impl FnOnce(&mut DbConn) -> Result<Vec<StatusRow>, StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let published = self.db.write(write).await?;
+        self.announcer.announce(&published);
+        Ok(())
+    }
 }
 
 /// Tells how the sessions do.
@@ -109,7 +119,9 @@ async fn rematch(gateway: &Gateway, now: UnixMillis) -> Result<(), StoreError> {
     let receipts = gateway.db.read(move |conn| upkeep::parked(conn, wide)).await?;
     let outcomes = receipts.into_iter().map(Outcome::Receipt).collect();
     for settled in gateway.outcomes.submit_many(outcomes).await {
-        gateway.announcer.announce(&settled?.statuses);
+        let settled = settled?;
+        settled.follow();
+        gateway.announcer.announce(&settled.statuses);
     }
     Ok(())
 }

@@ -94,7 +94,7 @@ fn message(row: &StatusRow) -> Result<Message, StoreError> {
     let body =
         Body { event_id: &id, message_id: status.key(), seq: row.seq, occurred_at: row.produced_at, status };
     let body = serde_json::to_vec(&body).map_err(StoreError::unreadable)?;
-    Ok(Message { id, body })
+    Ok(Message { id, body, trace: row.trace() })
 }
 
 /// Tells one receiver until cancelled.
@@ -211,6 +211,15 @@ impl Teller {
             Verdict::Refused(_) => "refused",
         };
         self.gateway.metrics.webhook_requests_total.with_label_values(&[self.name(), outcome]).inc();
+        if let Some(trace) = row.trace() {
+            telemetry::follow!(
+                trace,
+                webhook = self.name(),
+                seq = row.seq,
+                outcome,
+                "a receiver was told of a status"
+            );
+        }
         match verdict {
             Verdict::Taken => self.advance(cursor, row).await,
             Verdict::Refused(status) => {
@@ -309,11 +318,13 @@ mod tests {
             simulated: true,
             produced_at: UnixMillis(1_767_225_600_123),
             possible_duplicate: false,
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
         };
 
-        let Message { id, body } = message(&row).unwrap();
+        let Message { id, body, trace } = message(&row).unwrap();
 
         assert!(id.is_ascii() && id.ends_with("_7"), "{id}");
+        assert_eq!(trace, row.trace());
         let expected = json!({
             "event-id": id,
             "message-id": "größe:c-1",

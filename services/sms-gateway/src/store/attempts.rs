@@ -8,6 +8,7 @@ use common::models::UnixMillis;
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
+use telemetry::TraceContext;
 
 use super::quotas::Held;
 use super::rows::{AttemptColumns, AttemptRow, PartColumns, PartRow};
@@ -17,7 +18,7 @@ use super::{Rules, StoreError};
 use crate::domain::attempt::{Attempt, Emission, JobKey, Part};
 use crate::domain::state::JobState;
 
-pub(crate) use save::save;
+pub(crate) use save::{save, write};
 
 /// An attempt, and what its row holds beside it.
 pub(crate) struct Loaded {
@@ -28,8 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) reference: i32,
     /// Keyed hash of the recipient's number.
     pub(crate) recipient: Option<String>,
-    /// Trace context of the request.
-    pub(crate) traceparent: Option<String>,
+    /// The trace of the request.
+    pub(crate) trace: TraceContext,
     /// When what an SMSC has of it, or may have, began to leave.
     pub(crate) left_at: Option<UnixMillis>,
     delivered_at: Option<UnixMillis>,
@@ -42,23 +43,12 @@ impl Loaded {
     /// Joins a job with its segments.
     fn new(row: AttemptRow, parts: Vec<Part>) -> Result<Self, StoreError> {
         let (tries, reference) = (row.tries, row.reference);
-        let (recipient, traceparent) = (row.recipient.clone(), row.traceparent.clone());
+        let (recipient, trace) = (row.recipient.clone(), row.trace());
         let (left_at, delivered_at) = (row.left_at, row.delivered_at);
         let charge = (row.charged, left_at);
         let attempt = row.attempt(parts)?;
         let (held, before) = (attempt.holds, attempt.parts.clone());
-        Ok(Self {
-            attempt,
-            tries,
-            reference,
-            recipient,
-            traceparent,
-            left_at,
-            delivered_at,
-            held,
-            charge,
-            before,
-        })
+        Ok(Self { attempt, tries, reference, recipient, trace, left_at, delivered_at, held, charge, before })
     }
 
     /// Addresses what the attempt says to its client.
@@ -72,7 +62,7 @@ impl Loaded {
                 emission,
                 simulated,
                 possible_duplicate: self.attempt.possible_duplicate,
-                traceparent: self.traceparent.clone(),
+                trace: self.trace,
             })
             .collect()
     }
@@ -104,6 +94,23 @@ pub(crate) fn lock(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<Loaded>, St
         }
     };
     join(conn, rows)
+}
+
+enum Hold {}
+
+impl BatchSql for Hold {
+    const SQL: &'static str = "SELECT sms_jobs.id FROM {k} \
+        JOIN sms_jobs ON sms_jobs.client_id = k.client_id AND sms_jobs.id = k.id \
+        ORDER BY sms_jobs.client_id, sms_jobs.id FOR UPDATE OF sms_jobs";
+    type Row = Text;
+}
+
+/// Locks jobs as [`lock`] does without reading them, for transactions that read them in several steps.
+pub(crate) fn hold(conn: &mut DbConn, keys: &[JobKey]) -> Result<(), StoreError> {
+    if let DbConn::Pg(c) = conn {
+        BatchQuery::<Hold>::new().rows("k", key_rows(keys)).load::<String>(c)?;
+    }
+    Ok(())
 }
 
 enum LockQueued {}

@@ -98,7 +98,7 @@ pub(crate) fn take(
             emission: attempt.emission.clone()?,
             simulated: false,
             possible_duplicate: false,
-            traceparent: attempt.row.traceparent.clone(),
+            trace: attempt.row.trace(),
         })
     });
     let mut published = statuses::publish(conn, rules, new.collect(), now)?.into_iter();

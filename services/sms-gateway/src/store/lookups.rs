@@ -31,6 +31,7 @@ pub(crate) struct LookRow {
     pub(crate) possible_duplicate: bool,
     pub(crate) created_at: UnixMillis,
     pub(crate) updated_at: UnixMillis,
+    pub(crate) traceparent: Option<String>,
 }
 
 /// Reads the attempts under a client's id, the first one first.

@@ -50,7 +50,7 @@ pub(crate) fn publish_due(
             emission: Emission { status: row.status, recall_id: None, error_text: row.error_text.clone() },
             simulated: false,
             possible_duplicate: false,
-            traceparent: one.traceparent.clone(),
+            trace: one.trace,
         });
     }
     for row in &rows {

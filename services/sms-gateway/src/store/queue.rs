@@ -8,6 +8,7 @@ use common::models::UnixMillis;
 use common::models::sms::{RouteName, SmsState, SmscName};
 use db::{BatchQuery, BatchSql, DbConn};
 use diesel::prelude::*;
+use telemetry::TraceContext;
 
 use super::attempts::{self, Loaded};
 use super::rows::{JobColumns, JobRow, StatusRow};
@@ -129,6 +130,8 @@ pub(crate) struct Claimed {
     pub(crate) reference: i32,
     /// When it is too late to deliver.
     pub(crate) deadline: UnixMillis,
+    /// The trace of its request.
+    pub(crate) trace: TraceContext,
 }
 
 /// Takes jobs out of the queue: after the commit the rows say that their segments may have left. Ends those that are
@@ -182,6 +185,7 @@ fn claim(conn: &mut DbConn, rules: &Rules, plans: &[Plan], now: UnixMillis) -> R
                     copy: one.attempt.resends,
                     reference: 0,
                     deadline: one.attempt.deadline,
+                    trace: one.trace,
                 });
                 one.tries = one.tries.saturating_add(1);
                 Vec::new()

@@ -1,6 +1,6 @@
 //! What clients have used of their quotas: a row for each client and period, always the sum of what attempts hold.
 //!
-//! The rows are locked after the jobs and before the numbers of statuses, in the order of their keys.
+//! The rows are locked after the last job of a transaction and before the numbers of statuses, in the order of their keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -82,11 +82,11 @@ fn add(conn: &mut DbConn, changes: &BTreeMap<Key, i64>) -> Result<Vec<Use>, Stor
 
 /// What attempts hold more or less than before.
 #[derive(Default)]
-pub(super) struct Changes(BTreeMap<Key, i64>);
+pub(crate) struct Changes(BTreeMap<Key, i64>);
 
 impl Changes {
     /// Notes that an attempt of `client` which held `before`, of the periods of the time with it, holds `after`.
-    pub(super) fn note(&mut self, client: &ClientId, before: Held, after: Held) {
+    pub(crate) fn note(&mut self, client: &ClientId, before: Held, after: Held) {
         if before == after {
             return;
         }
@@ -99,7 +99,7 @@ impl Changes {
     }
 
     /// Writes it.
-    pub(super) fn save(mut self, conn: &mut DbConn) -> Result<(), StoreError> {
+    pub(crate) fn save(mut self, conn: &mut DbConn) -> Result<(), StoreError> {
         self.0.retain(|_, more| *more != 0);
         add(conn, &self.0)?;
         Ok(())
@@ -107,7 +107,7 @@ impl Changes {
 }
 
 /// Segments, and when the message left that holds them.
-pub(super) type Held = (i32, Option<UnixMillis>);
+pub(crate) type Held = (i32, Option<UnixMillis>);
 
 /// What is left of the quotas of those who are about to send.
 pub(super) struct Room {

@@ -1,6 +1,7 @@
 //! Outcomes: what SMSCs answered and reported, brought to the attempts it belongs to.
 
 mod by_id;
+mod followed;
 mod unanswered;
 
 pub(in crate::store) use unanswered::UNANSWERED;
@@ -15,6 +16,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Text};
 use sms::message_id::{receipt_keys, response_key};
 
+use super::quotas::Changes;
 use super::rows::{ReceiptColumns, ReceiptRow, StatusRow};
 use super::schema::sms_receipts;
 use super::statuses::{self, NewStatus};
@@ -22,6 +24,7 @@ use super::{Rules, StoreError, attempts};
 use crate::domain::attempt::{JobKey, Part, PartEvent};
 use crate::domain::receipt::Fate;
 use crate::domain::state::JobState;
+use followed::Followed;
 use unanswered::Meant;
 
 /// One thing that an SMSC said.
@@ -73,6 +76,8 @@ pub(crate) struct Settled {
     pub(crate) parked: bool,
     /// Of the first receipt of a segment: how long after the SMSC was known to have it.
     pub(crate) waited: Option<Duration>,
+    /// What it was about, if somebody reads that in the log.
+    followed: Vec<Followed>,
 }
 
 /// Which segment, and what happened to it.
@@ -115,11 +120,15 @@ pub(crate) fn settle(
             }
         }
     }
+    if !responses.is_empty() && !receipts.is_empty() {
+        hold(conn, rules, &responses, &receipts)?;
+    }
     let mut told = Told::default();
     apply(conn, rules, responses, (&mut settled, &mut told), now)?;
     receipts.extend(waiting_for(conn, rules, &accepted)?);
     let events = correlate(conn, rules, receipts, &mut settled, now)?;
     apply(conn, rules, events, (&mut settled, &mut told), now)?;
+    told.charges.save(conn)?;
     for (index, row) in told.causes.into_iter().zip(statuses::publish(conn, rules, told.statuses, now)?) {
         if let Some(settled) = settled.get_mut(index) {
             settled.statuses.push(row);
@@ -128,10 +137,28 @@ pub(crate) fn settle(
     Ok(settled)
 }
 
-/// What is to be published of a batch, once no further job is locked in its transaction: publishing locks the numbers of
-/// clients, which another batch may be waiting for with a job in hand.
+/// Locks all jobs that a batch is known to be about, in their order. What its receipts name would otherwise be locked behind
+/// what is answered, while another batch does the reverse; what they come to name only now is rare.
+fn hold(
+    conn: &mut DbConn,
+    rules: &Rules,
+    responses: &[Event],
+    receipts: &[(usize, Receipt)],
+) -> Result<(), StoreError> {
+    let named = match conn {
+        DbConn::Pg(_) => by_id::find(conn, rules, receipts)?,
+        DbConn::Sqlite(_) => return Ok(()),
+    };
+    let mut keys: BTreeSet<JobKey> = responses.iter().map(|event| event.key.clone()).collect();
+    keys.extend(receipts.iter().filter_map(|(_, receipt)| Some(named.likeliest(receipt, rules)?.0)));
+    attempts::hold(conn, &keys.into_iter().collect::<Vec<_>>())
+}
+
+/// What is to be written of a batch, once no further job is locked in its transaction: both quotas and the numbers of
+/// clients are rows that another batch may be waiting for with a job in hand.
 #[derive(Default)]
 struct Told {
+    charges: Changes,
     statuses: Vec<NewStatus>,
     /// By which outcome of the batch.
     causes: Vec<usize>,
@@ -161,8 +188,13 @@ fn apply(
             let part = one.attempt.parts.iter().find(|part| part.number == event.part);
             settled.waited = part.and_then(Part::awaits_receipt_since).map(|since| now - since);
         }
-        let before = one.attempt.state;
+        let (before, what) = (one.attempt.state, event.event.as_str());
         one.attempt.apply(event.part, event.copy, rules.weigh(&one.attempt, event.event));
+        if telemetry::follows()
+            && let Some(settled) = settled.get_mut(event.index)
+        {
+            settled.followed.extend(Followed::of(one, event.part, what));
+        }
         let emissions = one.attempt.settle();
         if before != JobState::Queued && one.attempt.state == JobState::Queued {
             one.attempt.pass_on(rules.has_another(&one.attempt), now);
@@ -173,7 +205,7 @@ fn apply(
         told.causes.extend(emissions.iter().map(|_| event.index));
         told.statuses.extend(one.statuses(rules, emissions));
     }
-    attempts::save(conn, rules, loaded, now)
+    attempts::write(conn, rules, loaded, (&mut told.charges, now))
 }
 
 /// Finds the receipts that came before these submissions were known, and takes them out of waiting.

@@ -6,6 +6,7 @@ use diesel::dsl::SqlTypeOf;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use smpp::codec::CommandStatus;
+use telemetry::TraceContext;
 
 use super::StoreError;
 use super::schema::{sms_due_statuses, sms_jobs, sms_parts, sms_receipts, sms_statuses};
@@ -13,6 +14,7 @@ use crate::domain::attempt::{Attempt, JobKey, Part, PartState};
 use crate::domain::outcome::Refusal;
 use crate::domain::receipt::Fate;
 use crate::domain::state::Emitted;
+use crate::domain::trace;
 
 /// A row of `sms_jobs`.
 #[derive(Clone, Queryable, Selectable, Insertable)]
@@ -56,6 +58,11 @@ impl JobRow {
     pub(crate) fn key(&self) -> JobKey {
         JobKey { client_id: self.client_id.clone(), id: self.id.clone() }
     }
+
+    /// Tells the trace of the job.
+    pub(crate) fn trace(&self) -> TraceContext {
+        trace::of_job(&self.id, self.traceparent.as_deref())
+    }
 }
 
 /// What is read of a row of `sms_jobs` to change it: all but what never changes and nobody asks for, the payload above
@@ -95,6 +102,11 @@ impl AttemptRow {
     /// Names the job.
     pub(crate) fn key(&self) -> JobKey {
         JobKey { client_id: self.client_id.clone(), id: self.id.clone() }
+    }
+
+    /// Tells the trace of the job.
+    pub(crate) fn trace(&self) -> TraceContext {
+        trace::of_job(&self.id, self.traceparent.as_deref())
     }
 
     /// Reads the attempt; `parts` are its segments in order. Those beyond the last one are left of an earlier cut.
@@ -231,6 +243,26 @@ pub(crate) struct StatusRow {
     pub(crate) simulated: bool,
     pub(crate) produced_at: UnixMillis,
     pub(crate) possible_duplicate: bool,
+    /// Its span, as in its record; none of what earlier releases stored.
+    pub(crate) traceparent: Option<String>,
+}
+
+impl StatusRow {
+    /// Gives its place in the trace of the request.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        self.traceparent.as_deref().and_then(TraceContext::parse)
+    }
+
+    /// Says in the log how far it has come, for whoever follows its request.
+    pub(crate) fn follow(&self, how_far: &str) {
+        if telemetry::follows()
+            && let Some(trace) = self.trace()
+        {
+            let (client, correl) = (self.client_id.as_str(), self.correl_id.as_str());
+            let (status, seq) = (self.status.as_str(), self.seq);
+            telemetry::follow!(trace, client.id = client, correl.id = correl, status, seq, "{how_far}");
+        }
+    }
 }
 
 /// A row of `sms_due_statuses`.

@@ -97,6 +97,7 @@ diesel::table! {
         simulated -> Bool,
         produced_at -> BigInt,
         possible_duplicate -> Bool,
+        traceparent -> Nullable<Text>,
     }
 }
 

@@ -26,8 +26,8 @@ pub(crate) struct NewStatus {
     pub(crate) simulated: bool,
     /// Whether the recipient may get the message twice.
     pub(crate) possible_duplicate: bool,
-    /// Trace context of the request.
-    pub(crate) traceparent: Option<String>,
+    /// The trace of the request.
+    pub(crate) trace: TraceContext,
 }
 
 impl From<&StatusRow> for SmsStatus {
@@ -64,11 +64,9 @@ pub(crate) fn publish(
     }
     let mut next = reserve(conn, counts)?;
     let mut rows = Vec::with_capacity(statuses.len());
-    let mut traces = Vec::with_capacity(statuses.len());
     for status in statuses {
         let Some(seq) = next.get_mut(&status.client_id) else { continue };
         *seq += 1;
-        traces.push(status.traceparent);
         rows.push(StatusRow {
             client_id: status.client_id,
             seq: *seq,
@@ -79,10 +77,12 @@ pub(crate) fn publish(
             simulated: status.simulated,
             produced_at: now,
             possible_duplicate: status.possible_duplicate,
+            // A span of its own: by it the outbox tells this status from one with the same words.
+            traceparent: Some(status.trace.child().to_string()),
         });
     }
     insert(conn, &rows)?;
-    let records = rows.iter().zip(traces).map(|(row, trace)| record(&rules.status_topic, row, trace));
+    let records = rows.iter().map(|row| record(&rules.status_topic, row));
     let records = records.collect::<Result<Vec<_>, _>>()?;
     outbox::push(conn, &records, now)?;
     Ok(rows)
@@ -153,7 +153,8 @@ fn insert(conn: &mut DbConn, rows: &[StatusRow]) -> QueryResult<()> {
                 .column::<Nullable<Text>, _>("error_text", |row| row.error_text.as_deref())
                 .column::<Bool, _>("simulated", |row| row.simulated)
                 .column::<BigInt, _>("produced_at", |row| row.produced_at.as_i64())
-                .column::<Bool, _>("possible_duplicate", |row| row.possible_duplicate);
+                .column::<Bool, _>("possible_duplicate", |row| row.possible_duplicate)
+                .column::<Nullable<Text>, _>("traceparent", |row| row.traceparent.as_deref());
             BatchQuery::<Insert>::new().rows("n", rows).execute(c)?;
         }
         DbConn::Sqlite(c) => {
@@ -165,13 +166,11 @@ fn insert(conn: &mut DbConn, rows: &[StatusRow]) -> QueryResult<()> {
     Ok(())
 }
 
-fn record(topic: &str, row: &StatusRow, traceparent: Option<String>) -> Result<Record, StoreError> {
+fn record(topic: &str, row: &StatusRow) -> Result<Record, StoreError> {
     let status = SmsStatus::from(row);
     let value = serde_json::to_vec(&status).map_err(StoreError::unreadable)?;
-    // A span of its own, of the request's trace: by it the outbox tells this status from one with the same words.
-    let parent = traceparent.as_deref().and_then(TraceContext::parse);
-    let span = parent.map_or_else(TraceContext::random, |parent| parent.child());
-    Ok(Record::new(topic, status.key(), value).header(TRACEPARENT, span.to_string()))
+    let span = row.traceparent.as_deref().unwrap_or_default();
+    Ok(Record::new(topic, status.key(), value).header(TRACEPARENT, span))
 }
 
 /// Reads a client's statuses behind `after`, in order.

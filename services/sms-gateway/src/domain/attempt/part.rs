@@ -68,6 +68,20 @@ impl Part {
     }
 }
 
+impl PartEvent {
+    /// Gives the name that metrics and log lines have.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::Refused(_) | Self::Declined(_) => "refused",
+            Self::Throttled { .. } => "throttled",
+            Self::NotSent { .. } => "not_sent",
+            Self::Unknown => "unknown",
+            Self::Receipt(_) | Self::Found { .. } => "receipt",
+        }
+    }
+}
+
 /// What happened to a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PartEvent {

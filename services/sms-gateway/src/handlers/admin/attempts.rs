@@ -10,6 +10,7 @@ use web::{Failure, Json};
 
 use super::Operator;
 use crate::domain::audit::shown;
+use crate::domain::trace;
 use crate::pipeline::Gateway;
 use crate::store::lookups::{self, LookRow};
 use crate::store::rows::PartRow;
@@ -55,6 +56,8 @@ pub(crate) struct AttemptView {
     correl_id: String,
     /// The gateway's id.
     id: String,
+    /// By which log lines, records and webhooks tell of it.
+    trace_id: String,
     /// `queued`, `submitting`, `unknown`, `sent`, `looping`, or how it ended.
     state: String,
     /// `bulk`, `otp` or `alert`.
@@ -88,6 +91,7 @@ impl From<LookRow> for AttemptView {
         Self {
             client_id: row.client_id.to_string(),
             correl_id: row.correl_id.to_string(),
+            trace_id: trace::of_job(&row.id, row.traceparent.as_deref()).trace_id(),
             id: row.id.to_string(),
             state: row.state,
             class: row.class,

@@ -110,7 +110,10 @@ impl Link {
         let (mut published, mut failure) = (Vec::new(), None);
         for (outcome, settled) in outcomes.into_iter().zip(responses) {
             match settled {
-                Ok(settled) => published.extend(settled.statuses),
+                Ok(settled) => {
+                    settled.follow();
+                    published.extend(settled.statuses);
+                }
                 Err(error) => {
                     failure = Some(error);
                     unstored.push(outcome);
@@ -120,6 +123,7 @@ impl Link {
         for ((delivery, _), settled) in deliveries.into_iter().zip(receipts) {
             let (status, outcome) = match settled {
                 Ok(settled) => {
+                    settled.follow();
                     if let Some(waited) = settled.waited {
                         let waits = gateway.metrics.receipt_seconds.with_label_values(&[self.name.as_str()]);
                         waits.observe(waited.as_secs_f64());
@@ -211,7 +215,7 @@ impl Link {
     }
 
     fn counted(&self, gateway: &Gateway, flight: &Flight, event: PartEvent) -> Outcome {
-        let labels = [self.name.as_str(), name(&event)];
+        let labels = [self.name.as_str(), event.as_str()];
         gateway.metrics.outcomes_total.with_label_values(&labels).inc();
         self.judge(&event);
         self.outcome(flight, event)
@@ -245,16 +249,5 @@ impl Link {
             received_at: gateway.now(),
         };
         Some((delivery, receipt))
-    }
-}
-
-fn name(event: &PartEvent) -> &'static str {
-    match event {
-        PartEvent::Accepted { .. } => "accepted",
-        PartEvent::Refused(_) | PartEvent::Declined(_) => "refused",
-        PartEvent::Throttled { .. } => "throttled",
-        PartEvent::NotSent { .. } => "not_sent",
-        PartEvent::Unknown => "unknown",
-        PartEvent::Receipt(_) | PartEvent::Found { .. } => "receipt",
     }
 }

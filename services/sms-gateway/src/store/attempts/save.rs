@@ -15,15 +15,28 @@ use crate::store::rows::PartRow;
 use crate::store::schema::{sms_jobs, sms_parts};
 use crate::store::{Rules, StoreError};
 
-/// Writes the jobs, and those segments that have changed.
+/// Writes the jobs, those segments that have changed, and what is used of quotas. No further job may be locked behind it in
+/// its transaction: see [`write`].
 pub(crate) fn save(
     conn: &mut DbConn,
     rules: &Rules,
-    mut loaded: Vec<Loaded>,
+    loaded: Vec<Loaded>,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    let mut parts = Vec::new();
     let mut charges = Changes::default();
+    write(conn, rules, loaded, (&mut charges, now))?;
+    charges.save(conn)
+}
+
+/// Does as [`save`], and notes what is used of quotas, to be saved when no further job is locked: whoever held a client's
+/// quota and waited for a job would be waited for by whoever has that job.
+pub(crate) fn write(
+    conn: &mut DbConn,
+    rules: &Rules,
+    mut loaded: Vec<Loaded>,
+    (charges, now): (&mut Changes, UnixMillis),
+) -> Result<(), StoreError> {
+    let mut parts = Vec::new();
     for one in &mut loaded {
         one.attempt.release_unsent();
         charges.note(&one.attempt.key.client_id, one.charge, (one.attempt.charged, one.left_at));
@@ -35,12 +48,11 @@ pub(crate) fn save(
             parts.push(PartRow::of(&one.attempt.key, part, key, now));
         }
         if one.attempt.holds && !one.held {
-            one.attempt.holds = take_back(conn, &one.attempt, &mut charges, now)?;
+            one.attempt.holds = take_back(conn, &one.attempt, charges, now)?;
         }
     }
     save_jobs(conn, &loaded, now)?;
-    save_parts(conn, &parts)?;
-    charges.save(conn)
+    save_parts(conn, &parts)
 }
 
 /// An attempt that was given up has succeeded after all: cancels a later one that has not been sent yet, and says

@@ -1,6 +1,7 @@
 //! Whatever happens to messages in whatever order: what is used is what they hold, and never more than the limit.
 
 mod given_up;
+mod rivals;
 
 use db::Db;
 use proptest::test_runner::{Config, TestRunner};

@@ -1,0 +1,1 @@
+ALTER TABLE sms_statuses DROP COLUMN traceparent;
