@@ -47,7 +47,13 @@ impl Handler for Statuses {
                     if status.client_id == self.client && status.correl_id.is_storable() =>
                 {
                     match phone::note_status(&self.state, &status).await {
-                        Ok(()) => Outcome::Done,
+                        Ok(()) => {
+                            if let Some(trace) = record.trace() {
+                                let status = status.sms_status.as_str();
+                                telemetry::follow!(trace, status, "auth knows what became of a code");
+                            }
+                            Outcome::Done
+                        }
                         Err(error) => Outcome::retry(error.to_string()),
                     }
                 }

@@ -14,7 +14,7 @@ use service::{Platform, StartError};
 use web::{Service, Task};
 
 use crate::app::State;
-use crate::domain::publish::{Publish, publish_admitted};
+use crate::domain::publish::{Publish, Receipt, publish_admitted};
 use crate::domain::{ChannelName, NotifyError, read_object};
 use crate::push::Wish;
 
@@ -67,7 +67,10 @@ impl Handler for Input {
         let outcomes = records.iter().zip(outcomes).map(|(record, outcome)| {
             let partition = record.position.partition;
             let outcome = outcome.unwrap_or_else(|| match published.next() {
-                Some(Ok(_)) => Outcome::Done,
+                Some(Ok(receipt)) => {
+                    follow(record, &receipt);
+                    Outcome::Done
+                }
                 Some(Err(error)) => failed(&error),
                 None => Outcome::retry("no answer"),
             });
@@ -80,6 +83,23 @@ impl Handler for Input {
             outcome
         });
         outcomes.collect()
+    }
+}
+
+/// Says in the log what has been published of a record, for whoever follows its request.
+fn follow(record: &Delivered, receipt: &Receipt) {
+    if telemetry::follows()
+        && let Some(trace) = record.trace()
+    {
+        telemetry::follow!(
+            trace,
+            bus.topic = &*record.position.topic,
+            bus.partition = record.position.partition,
+            bus.offset = record.position.offset,
+            notification.id = %receipt.id,
+            notification.offset = receipt.place.map(|place| place.offset),
+            "a record of the bus is published"
+        );
     }
 }
 

@@ -95,6 +95,9 @@ pub(super) async fn carry_out(
     match sent.await {
         Ok((done, outcome)) => {
             count(outcome);
+            if let Some(context) = RequestContext::current() {
+                telemetry::follow!(context.trace, outcome, "a message was sent");
+            }
             Ok(done)
         }
         Err(error) => {
