@@ -8,6 +8,7 @@
 //! - [`Platform`] holds what services share: bus, live fan-out, gate, clients, clock.
 //! - The guard keeps the gate's keys and revocations up to date; [`handle_account_events`] gives a service its consumer
 //!   of `account-events` and its nudge.
+//! - [`operators`] tells who operators are, and keeps the log of what they do.
 //! - [`woosh`] and [`signal_server`] are what the parts of those interfaces share.
 //!
 //! What must hold: nothing outside the process is needed to start; what is away makes the process not ready, and heals
@@ -19,6 +20,7 @@ mod checks;
 mod error;
 mod guard;
 mod host;
+pub mod operators;
 mod outbox;
 mod platform;
 mod program;

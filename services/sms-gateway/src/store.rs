@@ -2,7 +2,6 @@
 //! with a number of statements that does not grow with the batch on PostgreSQL.
 
 pub(crate) mod attempts;
-pub(crate) mod audit;
 pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod lookups;
@@ -29,6 +28,7 @@ use std::time::Duration;
 use common::models::sms::SmscName;
 use db::diesel_migrations::{self, embed_migrations};
 use db::{DbError, Migrations};
+use service::operators::AuditTable;
 use smpp::codec::CommandStatus;
 use sms::message_id::IdBase;
 
@@ -37,6 +37,9 @@ use crate::domain::opt_out::OptOuts;
 use crate::domain::outcome::Refusal;
 use crate::domain::quota::Quotas;
 use crate::domain::route::Routes;
+
+/// The log of what operators do.
+pub(crate) const AUDIT: AuditTable = AuditTable::named("sms_audit");
 
 /// Why a step failed.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -45,17 +45,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    sms_audit (id) {
-        id -> BigInt,
-        at -> BigInt,
-        actor -> Text,
-        action -> Text,
-        target -> Text,
-        hash -> Text,
-    }
-}
-
-diesel::table! {
     sms_parts (client_id, job_id, part) {
         client_id -> Text,
         job_id -> Text,

@@ -14,7 +14,7 @@ use crate::domain::trace;
 use crate::pipeline::Gateway;
 use crate::store::lookups::{self, LookRow};
 use crate::store::rows::PartRow;
-use crate::store::{StoreError, audit};
+use crate::store::{AUDIT, StoreError};
 
 /// Attempts of one page at most, and if nothing is said.
 const MOST: i64 = 500;
@@ -190,7 +190,7 @@ pub(crate) async fn find(
     let (client, correl, now) =
         (ClientId::from(client.as_str()), CorrelId::from(correl_id.as_str()), gateway.now());
     let looking = gateway.db.write(move |conn| {
-        audit::add(conn, &act, now)?;
+        AUDIT.add(conn, &act, now)?;
         let mut attempts = Vec::new();
         for attempt in lookups::attempts(conn, &client, &correl)? {
             let parts = lookups::parts(conn, &attempt)?.into_iter().map(PartView::from).collect();
@@ -223,7 +223,7 @@ pub(crate) async fn unknown(
     let of = client.as_deref().map_or_else(|| "all clients".to_owned(), |client| format!("client={client}"));
     let (act, now) = (operator.act("unknown.list", of), gateway.now());
     let looking = gateway.db.write(move |conn| {
-        audit::add(conn, &act, now)?;
+        AUDIT.add(conn, &act, now)?;
         lookups::unknown(conn, client.as_deref().map(ClientId::from).as_ref(), &after, limit)
     });
     let attempts: Vec<AttemptView> = looking.await?.into_iter().map(AttemptView::from).collect();

@@ -13,7 +13,7 @@ use super::Operator;
 use crate::domain::order::Order;
 use crate::pipeline::links::{Link, Links};
 use crate::pipeline::{Gateway, orders};
-use crate::store::{audit, orders as table};
+use crate::store::{AUDIT, StoreError, orders as table};
 
 /// An SMSC or provider, as this instance sees it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -130,7 +130,7 @@ pub(crate) async fn order(
     let (name, now) = (link.name.clone(), gateway.now());
     let giving = gateway.db.write(move |conn| {
         table::give(conn, &name, order, now)?;
-        audit::add(conn, &act, now)
+        Ok::<_, StoreError>(AUDIT.add(conn, &act, now)?)
     });
     giving.await?;
     orders::obey(&gateway, &links).await?;

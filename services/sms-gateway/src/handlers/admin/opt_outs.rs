@@ -11,7 +11,7 @@ use web::{Failure, Json};
 
 use super::Operator;
 use crate::pipeline::Gateway;
-use crate::store::{StoreError, audit, opt_outs};
+use crate::store::{AUDIT, StoreError, opt_outs};
 
 /// A recipient.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -66,7 +66,7 @@ pub(crate) async fn count(
     let client = known(&gateway, &client)?;
     let (act, now) = (operator.act("opt-outs.count", format!("client={client}")), gateway.now());
     let counting = gateway.db.write(move |conn| {
-        audit::add(conn, &act, now)?;
+        AUDIT.add(conn, &act, now)?;
         opt_outs::count(conn, &client)
     });
     Ok(Json(Counted { count: counting.await? }))
@@ -144,7 +144,7 @@ async fn treat(
     let recipient = hash.ok_or_else(|| Failure::invalid("number", "a number has digits other than 0"))?;
     let (pair, now) = ((client.clone(), recipient.clone()), gateway.now());
     let treating = gateway.db.write(move |conn| {
-        audit::add(conn, &act, now)?;
+        AUDIT.add(conn, &act, now)?;
         let changed = match wish {
             Wish::Find => false,
             Wish::Add => opt_outs::put(conn, &client, &recipient, now)?,

@@ -12,7 +12,7 @@ use web::{Failure, Json};
 use super::Operator;
 use crate::pipeline::Gateway;
 use crate::pipeline::links::Links;
-use crate::store::audit;
+use crate::store::AUDIT;
 
 const OK: &str = "ok";
 
@@ -43,7 +43,7 @@ pub(crate) async fn reload(
     links: Data<Links>,
 ) -> Result<Json<Reloaded>, Failure> {
     let (act, now) = (operator.act("reload", "vault, certificates".to_owned()), gateway.now());
-    gateway.db.write(move |conn| audit::add(conn, &act, now)).await?;
+    gateway.db.write(move |conn| AUDIT.add(conn, &act, now)).await?;
     let vault = gateway.vault.clone();
     let read = tokio::task::spawn_blocking(move || Reloaded {
         vault: vault.reload().map_or_else(|failure| failure.to_string(), |()| OK.to_owned()),
