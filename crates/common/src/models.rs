@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod ids;
 pub mod internal;
 pub mod notify;
+pub mod operators;
 pub mod phone;
 pub mod problem;
 pub mod signal_server;
