@@ -6,6 +6,7 @@
 
 mod chain;
 mod log;
+mod masked;
 
 use std::future::{Ready, ready};
 
@@ -14,6 +15,7 @@ use actix_web::{FromRequest, HttpRequest};
 use web::{AdminCaller, ClientAddr, Failure};
 
 pub use self::log::{AuditEntry, AuditPage, AuditTable};
+pub use self::masked::masked;
 
 /// Names the person behind the one token that operators share; nobody proves it.
 const NAME: &str = "X-Operator";

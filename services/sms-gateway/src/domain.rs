@@ -1,7 +1,6 @@
 //! The rules of the gateway, without I/O: what a request must be, what an attempt's states mean, what an outcome says.
 
 pub(crate) mod attempt;
-pub(crate) mod audit;
 pub(crate) mod inbound;
 pub(crate) mod loopback;
 pub(crate) mod message;

@@ -5,11 +5,11 @@ use actix_web::web::{Data, Query};
 use common::models::sms::{ClientId, CorrelId, SmsStatus};
 use common::models::{Problem, UnixMillis};
 use serde::{Deserialize, Serialize};
+use service::operators::masked;
 use utoipa::{IntoParams, ToSchema};
 use web::{Failure, Json};
 
 use super::Operator;
-use crate::domain::audit::shown;
 use crate::domain::trace;
 use crate::pipeline::Gateway;
 use crate::store::lookups::{self, LookRow};
@@ -186,7 +186,7 @@ pub(crate) async fn find(
     which: Query<Which>,
 ) -> Result<Json<Found>, Failure> {
     let Which { client, correl_id } = which.into_inner();
-    let act = operator.act("attempts.find", format!("client={client} correl-id={}", shown(&correl_id)));
+    let act = operator.act("attempts.find", format!("client={client} correl-id={}", masked(&correl_id)));
     let (client, correl, now) =
         (ClientId::from(client.as_str()), CorrelId::from(correl_id.as_str()), gateway.now());
     let looking = gateway.db.write(move |conn| {
