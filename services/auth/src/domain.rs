@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 mod attempts;
+pub(crate) mod blocks;
 mod credentials;
 mod error;
 pub(crate) mod hasher;
@@ -9,6 +10,7 @@ pub(crate) mod housekeeping;
 pub(crate) mod invites;
 pub(crate) mod links;
 pub(crate) mod login;
+pub(crate) mod lookup;
 pub(crate) mod mail;
 pub(crate) mod passwords;
 pub(crate) mod phone;

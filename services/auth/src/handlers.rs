@@ -7,6 +7,7 @@ pub(crate) mod internal;
 pub(crate) mod invites;
 pub(crate) mod links;
 pub(crate) mod mail;
+pub(crate) mod operators;
 pub(crate) mod phone;
 pub(crate) mod sessions;
 pub(crate) mod sync_calls;

@@ -1,6 +1,6 @@
 //! The service `auth`: accounts, what identifies them (names, e-mail addresses, phone numbers), sessions, access tokens.
 //!
-//! In: registrations, logins, refreshes, confirmations over HTTP; invites of operators; device bindings from keystore;
+//! In: registrations, logins, refreshes, confirmations over HTTP; invites, searches and blocks of operators; device bindings from keystore;
 //! `device.removed` and SMS statuses from the bus. Out: access tokens that every service verifies by itself,
 //! `account.deleted` and `session.revoked` on `account-events`, mails, and SMS as jobs of the gateway.
 //!
@@ -20,5 +20,6 @@ mod statuses;
 mod store;
 
 pub use app::App;
+pub use routes::internal as internal_routes;
 pub use settings::{AuthSettings, Pause, PhoneSettings, Registration};
 pub use store::MIGRATIONS;

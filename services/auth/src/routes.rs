@@ -4,7 +4,9 @@ use service::signal_server::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::{signal_server, signal_server_calls, woosh, woosh_calls};
-use crate::handlers::{accounts, internal, invites, links, mail, phone, sessions, sync_calls, totp};
+use crate::handlers::{
+    accounts, internal, invites, links, mail, operators, phone, sessions, sync_calls, totp,
+};
 
 /// Which interfaces of other systems are served.
 #[derive(Clone, Copy)]
@@ -66,8 +68,8 @@ fn woosh(config: &mut ServiceConfig<'_>) {
         .map(woosh::rest);
 }
 
-/// Routes of the internal listener. The public keys are here too, so that services need only one address.
-pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
+/// Routes of the internal listener, for other services and operators. The public keys are here too, so that services need only one address.
+pub fn internal(config: &mut ServiceConfig<'_>) {
     config
         .service(internal::revocations)
         .service(internal::bind)
@@ -79,6 +81,11 @@ pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
         .service(woosh_calls::credentials)
         .service(woosh_calls::account)
         .service(woosh_calls::names)
+        .service(operators::search)
+        .service(operators::show)
+        .service(operators::block)
+        .service(operators::unblock)
+        .service(operators::audit)
         .service(invites::create)
         .service(invites::list)
         .service(invites::withdraw)

@@ -4,6 +4,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod attempts;
+pub(crate) mod blocks;
 pub(crate) mod invites;
 pub(crate) mod links;
 pub(crate) mod mails;
@@ -12,6 +13,7 @@ pub(crate) mod phones;
 pub(crate) mod revocations;
 pub(crate) mod rows;
 mod schema;
+pub(crate) mod search;
 pub(crate) mod sessions;
 pub(crate) mod signal_server;
 pub(crate) mod totp;

@@ -87,6 +87,9 @@ pub(crate) enum AuthError {
     /// There is no such account, or it was deleted.
     #[error("no such account")]
     NoAccount,
+    /// What a page is asked for with is not from the page before.
+    #[error("not what the page before has given for the next")]
+    BadCursor,
     /// Too many wrong guesses at this password or code, whoever made them.
     #[error("too many wrong attempts; try again later")]
     TooManyAttempts {
@@ -154,6 +157,7 @@ impl AsProblem for AuthError {
             Self::NoSession => ProblemKind::NotFound("session-not-found"),
             Self::BoundElsewhere => ProblemKind::Conflict("session-bound"),
             Self::NoAccount => ProblemKind::NotFound("account-not-found"),
+            Self::BadCursor => ProblemKind::Invalid,
             Self::TooManyAttempts { .. } => ProblemKind::RateLimited,
             Self::Busy => ProblemKind::Unavailable,
             Self::Internal(_) => ProblemKind::Internal,

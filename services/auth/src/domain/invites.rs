@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::crypto::token::PlainToken;
 use common::models::{InviteId, UnixMillis};
+use service::operators::{Act, AuditTable};
 
 use super::AuthError;
 use crate::app::State;
@@ -24,7 +25,12 @@ pub(crate) struct NewInvite {
 ///
 /// # Errors
 /// Those of the database.
-pub(crate) async fn create(state: &State, uses: u16, life: Duration) -> Result<NewInvite, AuthError> {
+pub(crate) async fn create(
+    state: &State,
+    uses: u16,
+    life: Duration,
+    act: Act,
+) -> Result<NewInvite, AuthError> {
     let (now, code) = (state.clock.now(), PlainToken::generate()?);
     let new = NewInvite { invite: InviteId::new(), expires_at: now + life.min(MAX_LIFE), code };
     let row = InviteRow {
@@ -34,7 +40,11 @@ pub(crate) async fn create(state: &State, uses: u16, life: Duration) -> Result<N
         created_at: now,
         expires_at: new.expires_at,
     };
-    state.db.write(move |conn| invites::insert(conn, row)).await?;
+    let storing = state.db.write(move |conn| {
+        AuditTable::ADMIN.add(conn, &act, now)?;
+        invites::insert(conn, row)
+    });
+    storing.await?;
     Ok(new)
 }
 
@@ -51,7 +61,13 @@ pub(crate) async fn list(state: &State) -> Result<Vec<InviteRow>, AuthError> {
 ///
 /// # Errors
 /// [`AuthError::NoInvite`].
-pub(crate) async fn withdraw(state: &State, invite: InviteId) -> Result<(), AuthError> {
-    let found = state.db.write(move |conn| invites::delete(conn, invite)).await?;
-    if found { Ok(()) } else { Err(AuthError::NoInvite) }
+pub(crate) async fn withdraw(state: &State, invite: InviteId, act: Act) -> Result<(), AuthError> {
+    let now = state.clock.now();
+    let withdrawing = state.db.write(move |conn| {
+        if !invites::delete(conn, invite)? {
+            return Err(AuthError::NoInvite);
+        }
+        Ok(AuditTable::ADMIN.add(conn, &act, now)?)
+    });
+    withdrawing.await
 }

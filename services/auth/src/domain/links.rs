@@ -9,6 +9,7 @@ use common::crypto::token::{HashedToken, PlainToken};
 use common::models::{AccountId, DeviceId, SessionId, UnixMillis};
 use db::{DbConn, DbError};
 
+use super::blocks::open_session;
 use super::login::Opening;
 use super::sessions::Issued;
 use super::{AccountToken, AuthError};
@@ -94,7 +95,7 @@ impl Exchange {
         let session = match found.linked_session_id {
             None => {
                 let session = fresh.session_id;
-                sessions::insert(conn, fresh)?;
+                open_session(conn, fresh)?;
                 if !links::take(conn, self.token, session, self.retry_hash, self.remembered_until)? {
                     return Err(AuthError::BadLinkToken);
                 }

@@ -2,13 +2,15 @@
 
 use common::crypto::secret::Secret;
 use common::models::{AccountId, SessionId, UnixMillis};
+use db::DbError;
 
 use super::attempts::Subject;
+use super::blocks::open_session;
 use super::sessions::{Issued, issued, token_row};
 use super::{AccountToken, AuthError, Password, passwords};
 use crate::app::State;
 use crate::store::rows::{AccountRow, ChallengeRow, RefreshTokenRow, SessionRow};
-use crate::store::{accounts, sessions, totp};
+use crate::store::{accounts, blocks, sessions, totp};
 
 /// Opens a session with a password. The name is a username, or an e-mail address that was verified.
 ///
@@ -23,18 +25,26 @@ pub(crate) async fn log_in(
     // A name that no account can have is looked for and missed like any other.
     let name = username.to_ascii_lowercase();
     let (written, folded) = (username.to_owned(), name.clone());
-    let found = state.db.read(move |conn| match folded.contains('@') {
-        // No username has an @ in it.
-        true => accounts::by_email(conn, &folded),
-        false => accounts::by_name(conn, &written),
+    let found = state.db.read(move |conn| {
+        let found = match folded.contains('@') {
+            // No username has an @ in it.
+            true => accounts::by_email(conn, &folded)?,
+            false => accounts::by_name(conn, &written)?,
+        };
+        let blocked = match &found {
+            Some(row) => blocks::is_blocked(conn, row.account_id)?,
+            None => false,
+        };
+        Ok::<_, DbError>((found, blocked))
     });
-    let row = found.await?;
+    let (row, blocked) = found.await?;
     let subject = match &row {
         Some(row) => Subject::password(state, row.account_id),
         None => Subject::unknown(state, &name),
     };
     let password = Password::given(password).map_err(|_| AuthError::BadCredentials)?;
-    let stored = row.as_ref().map(|row| row.password_hash.clone());
+    // No password is that of a blocked account, so that nobody learns of a block by trying.
+    let stored = row.as_ref().filter(|_| !blocked).map(|row| row.password_hash.clone());
     let verified = passwords::check(state, subject, stored, password).await?;
     match row.filter(|_| verified) {
         Some(row) => open(state, row).await,
@@ -66,7 +76,7 @@ async fn open(state: &State, verified: AccountRow) -> Result<Issued, AuthError> 
                 totp::insert_challenge(conn, challenge)?;
                 return Ok(Verified::Waits);
             }
-            sessions::insert(conn, row)?;
+            open_session(conn, row)?;
             sessions::insert_token(conn, token)?;
             Ok(Verified::Opened)
         })
@@ -101,7 +111,7 @@ pub(crate) async fn complete(state: &State, challenge: &str, code: &str) -> Resu
         if !totp::take_challenge(conn, account, hash, now)? {
             return Err(AuthError::BadCredentials);
         }
-        sessions::insert(conn, row)?;
+        open_session(conn, row)?;
         Ok(sessions::insert_token(conn, token)?)
     });
     match completed.await {

@@ -10,7 +10,7 @@ use web::Rule;
 use super::attempts::Subject;
 use super::{AuthError, Password, passwords};
 use crate::app::State;
-use crate::store::{accounts, totp};
+use crate::store::{accounts, blocks, totp};
 
 /// A password that somebody gives for an account.
 pub(crate) struct Claim {
@@ -25,7 +25,7 @@ pub(crate) struct Claim {
 /// Tells whether a password is an account's. One that does not exist costs as much as a wrong password, and as many
 /// guesses; guesses are counted together with those of logins.
 ///
-/// An account with a second factor that was not shown is refused like a wrong password.
+/// An account with a second factor that was not shown, or that is blocked, is refused like a wrong password.
 ///
 /// # Errors
 /// [`AuthError::TooManyAttempts`], also for an address that asks for too many hashes; [`AuthError::Busy`].
@@ -39,7 +39,8 @@ pub(crate) async fn is_right(state: &State, claim: Claim) -> Result<bool, AuthEr
     let found = state.db.read(move |conn| {
         let Some(row) = accounts::by_id(conn, account)? else { return Ok(None) };
         let second = totp::find(conn, account)?.is_some_and(|totp| totp.confirmed_at.is_some());
-        Ok::<_, DbError>(Some((row.password_hash, second)))
+        let blocked = blocks::is_blocked(conn, account)?;
+        Ok::<_, DbError>(Some(((!blocked).then_some(row.password_hash), second)))
     });
     let found = found.await?;
     let subject = match &found {
@@ -47,7 +48,7 @@ pub(crate) async fn is_right(state: &State, claim: Claim) -> Result<bool, AuthEr
         None => Subject::unknown(state, account.as_str()),
     };
     let may_pass = found.as_ref().is_some_and(|(_, second)| second_factor_shown || !second);
-    let verified = passwords::check(state, subject, found.map(|(hash, _)| hash), password).await?;
+    let verified = passwords::check(state, subject, found.and_then(|(hash, _)| hash), password).await?;
     Ok(verified && may_pass)
 }
 

@@ -21,7 +21,7 @@ use crate::app::State;
 use crate::settings::Registration;
 use crate::store::rows::AccountRow;
 use crate::store::woosh::{NewWooshRow, WooshRow};
-use crate::store::{accounts, totp, woosh};
+use crate::store::{accounts, blocks, totp, woosh};
 
 /// What a client gives to have an account.
 pub(crate) struct NewWooshAccount {
@@ -105,7 +105,7 @@ pub(crate) async fn register(state: &State, new: NewWooshAccount) -> Result<Woos
 
 /// Tells whose name and password these are. What was verified a moment ago is not hashed again.
 ///
-/// An account with a second factor has none to show here, so it is refused.
+/// An account with a second factor has none to show here, so it is refused, as a blocked one is.
 ///
 /// # Errors
 /// [`AuthError::BadCredentials`], after the same work whichever half was wrong; [`AuthError::TooManyAttempts`] after as
@@ -137,7 +137,8 @@ async fn verify(
         let Some(account) = accounts::by_username(conn, &name)? else { return Ok(None) };
         let Some(row) = woosh::find(conn, account.account_id)? else { return Ok(None) };
         let second = totp::find(conn, account.account_id)?.is_some_and(|totp| totp.confirmed_at.is_some());
-        Ok::<_, DbError>((!second).then_some((account, row)))
+        let open = !second && !blocks::is_blocked(conn, account.account_id)?;
+        Ok::<_, DbError>(open.then_some((account, row)))
     });
     let found = found.await?;
     // The stored hash is part of it: with another password, none of what is remembered fits any more.

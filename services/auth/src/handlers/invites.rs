@@ -6,7 +6,8 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use common::models::internal::{CreateInvite, CreatedInvite, Invite, Invites};
 use common::models::{InviteId, Problem};
-use web::{AdminCaller, Failure, Json};
+use service::operators::Operator;
+use web::{Failure, Json};
 
 use crate::app::State;
 use crate::domain::invites;
@@ -20,12 +21,13 @@ use crate::store::rows::InviteRow;
 ))]
 #[post("/internal/auth/v1/invites")]
 pub(crate) async fn create(
+    operator: Operator,
     state: Data<State>,
-    _: AdminCaller,
     body: Json<CreateInvite>,
 ) -> Result<HttpResponse, Failure> {
     let CreateInvite { count, expires_in } = body.into_inner();
-    let made = invites::create(&state, count.get(), Duration::from_secs(expires_in.get())).await?;
+    let act = operator.act("invites.create", format!("count={count}"));
+    let made = invites::create(&state, count.get(), Duration::from_secs(expires_in.get()), act).await?;
     Ok(HttpResponse::Created().json(CreatedInvite {
         invite_id: made.invite,
         code: made.code.expose().to_owned(),
@@ -36,7 +38,7 @@ pub(crate) async fn create(
 /// Lists the invites that can still be used, without their codes.
 #[utoipa::path(tag = "invites", responses((status = 200, body = Invites), (status = 401, body = Problem)))]
 #[get("/internal/auth/v1/invites")]
-pub(crate) async fn list(state: Data<State>, _: AdminCaller) -> Result<Json<Invites>, Failure> {
+pub(crate) async fn list(_: Operator, state: Data<State>) -> Result<Json<Invites>, Failure> {
     let invite = |row: InviteRow| Invite {
         invite_id: row.invite_id,
         uses_left: row.uses_left,
@@ -54,10 +56,11 @@ pub(crate) async fn list(state: Data<State>, _: AdminCaller) -> Result<Json<Invi
 ))]
 #[delete("/internal/auth/v1/invites/{invite}")]
 pub(crate) async fn withdraw(
+    operator: Operator,
     state: Data<State>,
-    _: AdminCaller,
     invite: Path<InviteId>,
 ) -> Result<HttpResponse, Failure> {
-    invites::withdraw(&state, *invite).await?;
+    let act = operator.act("invites.withdraw", format!("invite={invite}"));
+    invites::withdraw(&state, *invite, act).await?;
     Ok(HttpResponse::NoContent().finish())
 }

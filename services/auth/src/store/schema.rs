@@ -14,6 +14,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    blocked_accounts (account_id) {
+        account_id -> Text,
+        reason -> Text,
+        blocked_at -> BigInt,
+    }
+}
+
+diesel::table! {
     deleted_accounts (account_id) {
         account_id -> Text,
         deleted_at -> BigInt,

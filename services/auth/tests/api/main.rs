@@ -10,6 +10,7 @@ mod invites;
 mod keys;
 mod links;
 mod mail;
+mod operators;
 mod passwords;
 mod phone;
 mod sessions;

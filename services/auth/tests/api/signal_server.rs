@@ -18,7 +18,7 @@ use testkit::on_both;
 use crate::harness::Auth;
 
 /// A password that keeps the rules.
-const SECRET: &str = "xK9!mPq2";
+pub(crate) const SECRET: &str = "xK9!mPq2";
 
 impl Auth {
     /// Sends any request of a client of signal_server.
@@ -34,7 +34,7 @@ impl Auth {
         self.s(Method::POST, path, token, body).await
     }
 
-    async fn s_get(&self, path: &str, token: &str) -> Answer {
+    pub(crate) async fn s_get(&self, path: &str, token: &str) -> Answer {
         self.s(Method::GET, path, Some(token), &Value::Null).await
     }
 
@@ -42,7 +42,7 @@ impl Auth {
         self.s_post("/auth/users/", None, &json!({"username": username, "password": SECRET})).await
     }
 
-    async fn s_log_in(&self, username: &str, password: &str) -> Answer {
+    pub(crate) async fn s_log_in(&self, username: &str, password: &str) -> Answer {
         self.s_post("/auth/jwt/create/", None, &json!({"username": username, "password": password})).await
     }
 
@@ -53,7 +53,7 @@ impl Auth {
     }
 
     /// A token of a user that is made.
-    async fn s_user(&self, username: &str) -> String {
+    pub(crate) async fn s_user(&self, username: &str) -> String {
         self.sign_up(username).await.assert_status(201);
         self.s_token(username).await
     }

@@ -9,9 +9,9 @@ use testkit::on_both;
 
 use crate::harness::{Auth, PASSWORD, Session};
 
-const TOKEN: &str = "s3cr3";
+pub(crate) const TOKEN: &str = "s3cr3";
 
-fn user(username: &str) -> Value {
+pub(crate) fn user(username: &str) -> Value {
     json!({"username": username, "password": TOKEN, "public_key": "pub", "private_key": "priv"})
 }
 
@@ -28,11 +28,11 @@ impl Auth {
         self.host.http.send(request).await
     }
 
-    async fn make(&self, body: &Value) -> Answer {
+    pub(crate) async fn make(&self, body: &Value) -> Answer {
         self.woosh(Method::POST, "/users", None, body).await
     }
 
-    async fn me(&self, username: &str, token: &str) -> Answer {
+    pub(crate) async fn me(&self, username: &str, token: &str) -> Answer {
         self.woosh(Method::GET, "/users/me", Some((username, token)), &Value::Null).await
     }
 }

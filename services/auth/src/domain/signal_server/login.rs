@@ -2,13 +2,15 @@
 
 use common::crypto::secret::Secret;
 use common::models::SessionId;
+use db::DbError;
 
 use crate::app::State;
 use crate::domain::attempts::Subject;
+use crate::domain::blocks::open_session;
 use crate::domain::{AuthError, Password, passwords};
 use crate::store::rows::SessionRow;
 use crate::store::signal_server::UserRow;
-use crate::store::{accounts, sessions, signal_server, totp};
+use crate::store::{accounts, blocks, signal_server, totp};
 
 /// Opens a session, and gives its one token. A name that nobody has costs as much as a wrong password, and as many
 /// guesses; guesses at an account are counted together with those of our own interface.
@@ -22,13 +24,21 @@ pub(crate) async fn log_in(
     username: &str,
     password: Secret<String>,
 ) -> Result<Secret<String>, AuthError> {
-    let found = super::find(state, username).await?;
+    let name = username.to_owned();
+    let found = state.db.read(move |conn| {
+        let Some(user) = signal_server::by_username(conn, &name)? else { return Ok(None) };
+        let blocked = blocks::is_blocked(conn, user.account_id)?;
+        Ok::<_, DbError>(Some((user, blocked)))
+    });
+    let (found, blocked) = found.await?.unzip();
     let subject = match &found {
         Some(user) => Subject::password(state, user.account_id),
         None => Subject::unknown(state, username),
     };
     let password = Password::given(password).map_err(|_| AuthError::BadCredentials)?;
-    let stored = found.as_ref().map(|user| user.password_hash.clone());
+    // As by our own interface, no password is that of a blocked account.
+    let admitted = found.as_ref().filter(|_| blocked == Some(false));
+    let stored = admitted.map(|user| user.password_hash.clone());
     let verified = passwords::check(state, subject, stored, password).await?;
     let user = found.filter(|_| verified).ok_or(AuthError::BadCredentials)?;
     open(state, user).await
@@ -55,7 +65,7 @@ async fn open(state: &State, user: UserRow) -> Result<Secret<String>, AuthError>
         if !same || totp::find(conn, account)?.is_some_and(|totp| totp.confirmed_at.is_some()) {
             return Err(AuthError::BadCredentials);
         }
-        sessions::insert(conn, row)?;
+        open_session(conn, row)?;
         Ok(signal_server::insert_session(conn, account, session)?)
     });
     opened.await?;

@@ -1,0 +1,4 @@
+DROP TABLE admin_audit;
+DROP INDEX accounts_by_id;
+DROP INDEX accounts_search;
+DROP TABLE blocked_accounts;

@@ -1,0 +1,3 @@
+DROP TABLE admin_audit;
+DROP INDEX accounts_search;
+DROP TABLE blocked_accounts;
