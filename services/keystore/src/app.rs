@@ -130,6 +130,11 @@ impl service::App for App {
 
         let data = Data::new(state.clone());
         let throttles = Data::from(Arc::clone(&platform.throttles));
+        let inner = data.clone();
+        service.internal = web::routes(move |config| {
+            config.app_data(inner.clone());
+            routes::internal(config);
+        });
         let served = if compat.enabled { routes::with_signal_server } else { routes::public };
         service.routes = web::routes(move |config| {
             config.app_data(data.clone()).app_data(throttles.clone());

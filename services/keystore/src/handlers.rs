@@ -5,3 +5,4 @@ mod checks;
 pub(crate) mod compat;
 pub(crate) mod devices;
 pub(crate) mod keys;
+pub(crate) mod operators;

@@ -4,7 +4,7 @@ use service::signal_server::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::signal_server;
-use crate::handlers::{devices, keys};
+use crate::handlers::{devices, keys, operators};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
@@ -32,4 +32,9 @@ pub(crate) fn with_signal_server(config: &mut ServiceConfig<'_>) {
         .service(scope("/prekeys", prekeys::ROUTES, prekeys::handlers))
         .service(scope("/signedprekey", prekeys::SIGNED_ROUTES, prekeys::signed_handlers))
         .service(scope("/prekeybundle", bundle::ROUTES, bundle::handlers));
+}
+
+/// Routes of the internal listener, for operators.
+pub fn internal(config: &mut ServiceConfig<'_>) {
+    config.service(operators::devices).service(operators::remove).service(operators::audit);
 }

@@ -90,7 +90,7 @@ fn begin(
         if own.registration_id != new.registration_id || !same_identity {
             return Err(KeystoreError::SessionBound);
         }
-        upload::store(conn, own, keys, settings)?;
+        upload::store(conn, own, keys, (settings, now))?;
         return Ok(Begun { device: own.clone(), replaced: None });
     }
     if !same_identity {
@@ -109,7 +109,7 @@ fn begin(
     accounts::set_identity(conn, new.account, Some(&new.identity_key))?;
     let device = newborn(new, device_id, now);
     devices::insert(conn, device.clone())?;
-    let stored = upload::store(conn, &device, keys, settings)?;
+    let stored = upload::store(conn, &device, keys, (settings, now))?;
     upload::mark_low_at_birth(conn, device.life(), &stored, settings)?;
     Ok(Begun { device, replaced })
 }
@@ -165,6 +165,7 @@ fn newborn(new: &NewDevice, device_id: DeviceId, now: UnixMillis) -> DeviceRow {
         created_at: now,
         next_ec_position: 1,
         next_pq_position: 1,
+        signed_at: now,
     }
 }
 

@@ -4,6 +4,7 @@
 use common::models::events::AccountEvent;
 use common::models::{AccountId, DeviceId, UnixMillis};
 use db::{DbConn, DbError};
+use service::operators::{Act, AuditTable};
 
 use super::registration::removed;
 use super::{KeystoreError, signal_server};
@@ -11,17 +12,26 @@ use crate::app::State;
 use crate::store::rows::{DeviceRow, DeviceState, Life};
 use crate::store::{accounts, devices, key_set, outbox};
 
-/// Removes a device of the account. One whose removal is under way may be removed again.
+/// Removes a device of the account; `by` an operator, if it is not its owner who does. One whose removal is under way may
+/// be removed again.
 ///
 /// # Errors
 /// [`KeystoreError::NoDevice`].
-pub(crate) async fn remove(state: &State, account: AccountId, device: DeviceId) -> Result<(), KeystoreError> {
+pub(crate) async fn remove(
+    state: &State,
+    account: AccountId,
+    device: DeviceId,
+    by: Option<Act>,
+) -> Result<(), KeystoreError> {
     let now = state.clock.now();
     let (life, event) = state
         .db
         .write(move |conn| {
             accounts::lock(conn, account)?;
             let row = devices::find(conn, account, device)?.ok_or(KeystoreError::NoDevice)?;
+            if let Some(act) = &by {
+                AuditTable::ADMIN.add(conn, act, now)?;
+            }
             Ok::<_, KeystoreError>((row.life(), begin(conn, &row, now)?))
         })
         .await?;

@@ -13,7 +13,10 @@ mod prekeys;
 mod registration;
 mod removal;
 
-use common::models::{AccountId, SignalServerId};
+use common::models::events::PreKeyKind;
+use common::models::operators::{AccountKind, DeviceFacts, PreKeysLeft};
+use common::models::{AccountId, DeviceId, SignalServerId};
+use db::{DbConn, DbError};
 
 pub(crate) use self::error::SignalServerError;
 pub(crate) use self::fetch::{Bundle, Found, fetch, serve};
@@ -23,8 +26,11 @@ pub(crate) use self::registration::{NewDevice, finish_opening, refuse_second, re
 pub(crate) use self::removal::{erase, finish_closing, remove};
 use crate::app::State;
 use crate::store::rows::DeviceState;
-use crate::store::signal_server::devices;
 use crate::store::signal_server::rows::DeviceRow;
+use crate::store::signal_server::{devices, prekeys as waiting_prekeys};
+
+/// The id that others know the one device of an account by.
+const ONLY_DEVICE: i64 = 1;
 
 /// Reads the caller's device; `registration_id` is what the caller believes it to be, none if it can be nobody's.
 ///
@@ -51,4 +57,19 @@ fn in_use(
     } else {
         Err(SignalServerError::DeviceChanged)
     }
+}
+
+/// Tells an operator of the device of an account that is not on its way out.
+pub(super) fn facts(conn: &mut DbConn, account: AccountId) -> Result<Option<DeviceFacts>, DbError> {
+    let Some(device) = devices::standing(conn, account)? else { return Ok(None) };
+    let left = i64::try_from(waiting_prekeys::waiting(conn, account)?.len()).unwrap_or(i64::MAX);
+    Ok(Some(DeviceFacts {
+        kind: AccountKind::SignalServer,
+        device_id: DeviceId::new(ONLY_DEVICE).map_err(DbError::other)?,
+        state: device.state.as_str().to_owned(),
+        created_at: device.created_at,
+        pre_keys: vec![PreKeysLeft { kind: PreKeyKind::Ec, left }],
+        rotated_at: None,
+        last_resort_served: None,
+    }))
 }

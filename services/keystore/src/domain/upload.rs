@@ -59,7 +59,7 @@ pub(crate) async fn upload(state: &State, owner: Owner, upload: Upload) -> Resul
             if device.generation != before {
                 return Err(KeystoreError::NoDevice);
             }
-            let stored = store(conn, &device, upload, &settings)?;
+            let stored = store(conn, &device, upload, (&settings, now))?;
             let tells = tell_stocked(conn, owner, &stored.stocked, now)?;
             Ok((Uploaded { counts: counts_of(conn, owner)?, already_used: stored.already_used }, tells))
         })
@@ -152,7 +152,7 @@ pub(super) fn store(
     conn: &mut DbConn,
     device: &DeviceRow,
     upload: Upload,
-    settings: &KeystoreSettings,
+    (settings, now): (&KeystoreSettings, UnixMillis),
 ) -> Result<Stored, KeystoreError> {
     let Upload { mode, pre_keys, signed_pre_key, pq_pre_keys, pq_last_resort } = upload;
     let (account, id) = (device.account_id, device.device_id);
@@ -169,6 +169,8 @@ pub(super) fn store(
     let mut changes = KeyChanges::none(device);
     let last_resort = store_last_resort(conn, pq_last_resort, &mut changes)?;
     if let Some(key) = signed_pre_key {
+        // The same one again is no rotation.
+        changes.signed_at = (key.public_key != device.signed_key).then_some(now);
         changes.signed_key_id = Some(key.key_id);
         changes.signed_key = Some(key.public_key);
         changes.signed_signature = Some(key.signature);

@@ -100,6 +100,6 @@ pub(crate) async fn remove(
     caller: Caller,
     device: Path<DeviceId>,
 ) -> Result<HttpResponse, Failure> {
-    removal::remove(&state, caller.account, *device).await?;
+    removal::remove(&state, caller.account, *device, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }

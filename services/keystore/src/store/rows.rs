@@ -109,6 +109,8 @@ pub(crate) struct DeviceRow {
     pub(crate) next_ec_position: i64,
     /// The same of Kyber keys.
     pub(crate) next_pq_position: i64,
+    /// When the signed prekey was last replaced.
+    pub(crate) signed_at: UnixMillis,
 }
 
 impl DeviceRow {
@@ -127,6 +129,7 @@ pub(crate) struct KeyChanges {
     pub(crate) signed_key_id: Option<KeyId>,
     pub(crate) signed_key: Option<Base64Bytes>,
     pub(crate) signed_signature: Option<Base64Bytes>,
+    pub(crate) signed_at: Option<UnixMillis>,
     pub(crate) last_resort_served: Option<i64>,
     ec_low: Option<bool>,
     pq_low: Option<bool>,
@@ -143,6 +146,7 @@ impl KeyChanges {
             signed_key_id: None,
             signed_key: None,
             signed_signature: None,
+            signed_at: None,
             last_resort_served: None,
             ec_low: None,
             pq_low: None,

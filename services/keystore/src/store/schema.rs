@@ -28,6 +28,7 @@ diesel::table! {
         created_at -> BigInt,
         next_ec_position -> BigInt,
         next_pq_position -> BigInt,
+        signed_at -> BigInt,
     }
 }
 

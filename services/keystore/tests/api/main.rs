@@ -12,6 +12,7 @@ mod harness;
 mod killed;
 mod killed_under_load;
 mod limits;
+mod operators;
 mod peers;
 mod registration;
 mod signal_server;

@@ -1,0 +1,2 @@
+DROP TABLE admin_audit;
+ALTER TABLE devices DROP COLUMN signed_at;
