@@ -10,6 +10,7 @@ pub(crate) mod lives;
 pub(crate) mod online;
 mod presence;
 pub(crate) mod processes;
+pub(crate) mod queues;
 pub(crate) mod receive;
 mod send;
 pub(crate) mod signal_server;

@@ -6,5 +6,6 @@ mod bodies;
 pub(crate) mod compat;
 pub(crate) mod internal;
 pub(crate) mod messages;
+pub(crate) mod operators;
 mod sending;
 pub(crate) mod websocket;

@@ -4,7 +4,7 @@ use service::signal_server::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::{signal_server, woosh};
-use crate::handlers::{batch, blocks, internal, messages, websocket};
+use crate::handlers::{batch, blocks, internal, messages, operators, websocket};
 
 /// Which interfaces of other systems are served.
 #[derive(Clone, Copy)]
@@ -40,11 +40,13 @@ fn native(config: &mut ServiceConfig<'_>) {
         .service(websocket::connect);
 }
 
-/// Routes of the internal listener.
-pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
+/// Routes of the internal listener, for keystore and operators.
+pub fn internal(config: &mut ServiceConfig<'_>) {
     config
         .service(internal::open)
         .service(internal::close)
         .service(internal::open_signal_server)
-        .service(internal::close_signal_server);
+        .service(internal::close_signal_server)
+        .service(operators::show)
+        .service(operators::audit);
 }

@@ -12,6 +12,7 @@ pub(crate) mod idempotency;
 pub(crate) mod mailboxes;
 pub(crate) mod outbox;
 pub(crate) mod plain;
+pub(crate) mod queues;
 pub(crate) mod rows;
 mod schema;
 pub(crate) mod signal_server;

@@ -15,6 +15,7 @@ mod messages;
 mod migrations;
 mod online;
 mod openapi;
+mod operators;
 mod pods;
 mod presence;
 mod signal_server;
