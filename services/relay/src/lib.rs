@@ -17,5 +17,6 @@ mod settings;
 mod store;
 
 pub use app::App;
+pub use routes::internal as internal_routes;
 pub use settings::{Platform, Platforms, Publisher, RelaySettings};
 pub use store::MIGRATIONS;

@@ -29,11 +29,12 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
 }
 
 /// Routes of the internal listener: other services, operators, and RabbitMQ, which has no credential to show.
-pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
+pub fn internal(config: &mut ServiceConfig<'_>) {
     config
         .app_data(broker_access::InternalListener)
         .service(internal::seeds)
         .service(internal::revive)
+        .service(internal::audit)
         .service(gateway_clients::register)
         .service(gateway_clients::list)
         .service(gateway_clients::rotate)

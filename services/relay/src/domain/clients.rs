@@ -3,6 +3,7 @@
 use common::crypto::token::PlainToken;
 use common::models::GatewayClientId;
 use common::models::gateway::{GatewayCredentials, NewGatewayClient, OperatorKey};
+use service::operators::{Act, AuditTable};
 
 use super::{RelayError, numbering};
 use crate::app::State;
@@ -19,13 +20,14 @@ pub(crate) async fn authenticate(state: &State, id: &str, secret: &str) -> Resul
     row.filter(|row| row.accepts(secret, now)).ok_or(RelayError::BadCredentials)
 }
 
-/// Makes a client.
+/// Makes a client; `act` says of it, by its id, who has made it.
 ///
 /// # Errors
 /// [`RelayError::TooManyClients`].
 pub(crate) async fn register(
     state: &State,
     wanted: NewGatewayClient,
+    act: impl FnOnce(GatewayClientId) -> Act,
 ) -> Result<GatewayCredentials, RelayError> {
     let secret = PlainToken::generate()?;
     let origin = wanted.msisdn.as_ref().and_then(numbering::origin);
@@ -51,13 +53,15 @@ pub(crate) async fn register(
         revoked_at: None,
     };
     let (id, limit, queues) = (row.client_id, state.settings.max_clients, operators.clone());
+    let (act, now) = (act(id), row.created_at);
     state
         .db
         .write(move |conn| {
             if clients::count(conn)? >= i64::from(limit) {
                 return Err(RelayError::TooManyClients { limit });
             }
-            Ok(clients::insert(conn, &row, &operators)?)
+            clients::insert(conn, &row, &operators)?;
+            Ok(AuditTable::ADMIN.add(conn, &act, now)?)
         })
         .await?;
     tracing::info!(client.id = %id, "a gateway client was registered");
@@ -78,13 +82,22 @@ async fn declare(state: &State, id: GatewayClientId, operators: &[OperatorKey]) 
 ///
 /// # Errors
 /// [`RelayError::NoClient`].
-pub(crate) async fn rotate(state: &State, id: GatewayClientId) -> Result<GatewayCredentials, RelayError> {
+pub(crate) async fn rotate(
+    state: &State,
+    id: GatewayClientId,
+    act: Act,
+) -> Result<GatewayCredentials, RelayError> {
     let secret = PlainToken::generate()?;
     let (hash, grace) = (secret.hashed(), state.settings.rotation_grace);
-    let until = state.clock.now() + grace;
-    if !state.db.write(move |conn| clients::rotate(conn, id, hash, until)).await? {
-        return Err(RelayError::NoClient);
-    }
+    let now = state.clock.now();
+    let until = now + grace;
+    let rotating = state.db.write(move |conn| {
+        if !clients::rotate(conn, id, hash, until)? {
+            return Err(RelayError::NoClient);
+        }
+        Ok(AuditTable::ADMIN.add(conn, &act, now)?)
+    });
+    rotating.await?;
     tracing::info!(client.id = %id, "a gateway client has another secret");
     let previous_until = (!grace.is_zero()).then_some(until);
     Ok(GatewayCredentials { client_id: id, secret: secret.expose().to_owned(), previous_until })
@@ -94,11 +107,15 @@ pub(crate) async fn rotate(state: &State, id: GatewayClientId) -> Result<Gateway
 ///
 /// # Errors
 /// [`RelayError::NoClient`].
-pub(crate) async fn revoke(state: &State, id: GatewayClientId) -> Result<(), RelayError> {
+pub(crate) async fn revoke(state: &State, id: GatewayClientId, act: Act) -> Result<(), RelayError> {
     let now = state.clock.now();
-    if !state.db.write(move |conn| clients::revoke(conn, id, now)).await? {
-        return Err(RelayError::NoClient);
-    }
+    let revoking = state.db.write(move |conn| {
+        if !clients::revoke(conn, id, now)? {
+            return Err(RelayError::NoClient);
+        }
+        Ok(AuditTable::ADMIN.add(conn, &act, now)?)
+    });
+    revoking.await?;
     tracing::info!(client.id = %id, "a gateway client was revoked");
     if let Some(broker) = &state.broker
         && let Err(error) = broker.retire().await

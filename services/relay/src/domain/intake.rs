@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use common::crypto::Secret;
 use common::models::{E164, GatewayClientId};
+use service::operators::{Act, AuditTable};
 use telemetry::RequestContext;
 
 use super::sealed::Payload;
@@ -49,8 +50,11 @@ pub(crate) async fn take(state: &State, sms: Sms) -> Result<Stored, RelayError> 
 ///
 /// # Errors
 /// [`RelayError::Db`]; what was changed by then stays so.
-pub(crate) async fn revive(state: &State) -> Result<u64, RelayError> {
+pub(crate) async fn revive(state: &State, act: Act) -> Result<u64, RelayError> {
     let batch = state.settings.sweep_batch;
+    let begun_at = state.clock.now();
+    // Before the batches, of which a later one may fail: those before it are as they were ordered.
+    state.db.write(move |conn| AuditTable::ADMIN.add(conn, &act, begun_at)).await?;
     let mut revived = 0;
     loop {
         let now = state.clock.now();

@@ -34,12 +34,15 @@ const MAX_PAGE: u16 = 500;
 #[post("/v1/gateway-clients")]
 pub(crate) async fn register(
     state: Data<State>,
-    _operator: Operator,
+    operator: Operator,
     body: Json<NewGatewayClient>,
 ) -> Result<HttpResponse, Failure> {
     let wanted = body.into_inner();
     check(&wanted)?;
-    let made = clients::register(&state, wanted).await?;
+    let made = clients::register(&state, wanted, |id| {
+        operator.act("gateway-clients.register", format!("client={id}"))
+    })
+    .await?;
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(made))
 }
 
@@ -111,10 +114,11 @@ pub(crate) async fn list(
 #[post("/v1/gateway-clients/{id}/rotate")]
 pub(crate) async fn rotate(
     state: Data<State>,
-    _operator: Operator,
+    operator: Operator,
     id: Path<GatewayClientId>,
 ) -> Result<HttpResponse, Failure> {
-    let made = clients::rotate(&state, *id).await?;
+    let act = operator.act("gateway-clients.rotate", format!("client={id}"));
+    let made = clients::rotate(&state, *id, act).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(made))
 }
 
@@ -132,9 +136,10 @@ pub(crate) async fn rotate(
 #[delete("/v1/gateway-clients/{id}")]
 pub(crate) async fn revoke(
     state: Data<State>,
-    _operator: Operator,
+    operator: Operator,
     id: Path<GatewayClientId>,
 ) -> Result<HttpResponse, Failure> {
-    clients::revoke(&state, *id).await?;
+    let act = operator.act("gateway-clients.revoke", format!("client={id}"));
+    clients::revoke(&state, *id, act).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -5,12 +5,20 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use common::models::{Problem, ProblemKind};
 use futures_util::future::{Ready, ready};
+use service::operators::{self, Act};
 use web::{ClientAddr, Failure, Rule, bearer};
 
 use crate::app::State;
 
 /// Extractor: an operator, by `Authorization: Bearer <internal.admin_token>`. 401 otherwise; guesses are counted by address.
-pub(crate) struct Operator(());
+pub(crate) struct Operator(operators::Operator);
+
+impl Operator {
+    /// Says what was done.
+    pub(crate) fn act(self, action: &'static str, target: String) -> Act {
+        self.0.act(action, target)
+    }
+}
 
 impl FromRequest for Operator {
     type Error = Failure;
@@ -28,7 +36,7 @@ fn operator(request: &HttpRequest) -> Result<Operator, Failure> {
     if let (Some(expected), Some(given)) = (expected, given)
         && expected.matches(given)
     {
-        return Ok(Operator(()));
+        return operators::Operator::admitted(request).map(Operator);
     }
     if given.is_some() {
         let client = ClientAddr::from_request(request, &mut Payload::None).into_inner()?;
