@@ -153,6 +153,11 @@ impl service::App for App {
         };
 
         let data = Data::new(state.clone());
+        let inner = data.clone();
+        service.internal = web::routes(move |config| {
+            config.app_data(inner.clone());
+            routes::internal(config);
+        });
         let sockets = sockets(&state, &platform.settings.http.cors_origins);
         if state.settings.trial_page {
             service.pages.push(Page { path: "/v1/notify/page", title: "Try out notifications" });

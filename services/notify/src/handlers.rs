@@ -6,6 +6,7 @@ pub(crate) mod compat;
 pub(crate) mod doors;
 mod key;
 pub(crate) mod messages;
+pub(crate) mod operators;
 pub(crate) mod page;
 pub(crate) mod push;
 pub(crate) mod tokens;

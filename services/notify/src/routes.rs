@@ -3,7 +3,7 @@
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::channel_api;
-use crate::handlers::{channels, doors, messages, page, push, tokens};
+use crate::handlers::{channels, doors, messages, operators, page, push, tokens};
 
 /// Routes of the public listener.
 pub(crate) fn public(config: &mut ServiceConfig<'_>) {
@@ -28,4 +28,9 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>) {
         .service(channel_api::post_channel)
         .service(channel_api::post_message)
         .map(channel_api::rest);
+}
+
+/// Routes of the internal listener, for operators.
+pub(crate) fn internal(config: &mut ServiceConfig<'_>) {
+    config.service(operators::api_keys);
 }

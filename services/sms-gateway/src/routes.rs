@@ -2,7 +2,7 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::admin::{attempts, audit, binds, opt_outs, quotas, reload};
+use crate::handlers::admin::{api_keys, attempts, audit, binds, opt_outs, quotas, reload};
 use crate::handlers::{inbound, receipts, report, sms, statuses};
 
 /// Routes of the public listener.
@@ -19,6 +19,7 @@ pub fn internal(config: &mut ServiceConfig<'_>) {
         .service(binds::order)
         .service(attempts::find)
         .service(attempts::unknown)
+        .service(api_keys::list)
         .service(audit::read)
         .service(opt_outs::count)
         .service(opt_outs::find)

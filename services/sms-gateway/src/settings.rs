@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::crypto::Secret;
+use common::models::operators::ApiKeyHolder;
 use common::models::sms::{ClientId, SmscName};
 use serde::Deserialize;
 use smpp::codec::CommandStatus;
@@ -224,6 +225,17 @@ impl HttpKeys {
         self.0
             .iter()
             .fold(None, |found, (known, client)| if known.matches(key) { Some(client) } else { found })
+    }
+}
+
+impl HttpKeys {
+    /// Tells which clients have a key, once for each.
+    pub(crate) fn holders(&self) -> Vec<ApiKeyHolder> {
+        let may = "send SMS and read their statuses";
+        let holder = |client: &ClientId| ApiKeyHolder { name: client.to_string(), may: may.to_owned() };
+        let mut holders: Vec<ApiKeyHolder> = self.0.iter().map(|(_, client)| holder(client)).collect();
+        holders.sort_by(|one, other| one.name.cmp(&other.name));
+        holders
     }
 }
 

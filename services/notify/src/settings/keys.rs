@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use common::crypto::Secret;
+use common::models::operators::ApiKeyHolder;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -43,6 +44,18 @@ impl ApiKeys {
     /// Finds whose key it is, in a time that does not tell which keys come close.
     pub(crate) fn scope(&self, key: &str) -> Option<&Scope> {
         self.0.iter().fold(None, |found, (scope, known)| if known.matches(key) { Some(scope) } else { found })
+    }
+
+    /// Tells who has a key, and for which channels.
+    pub(crate) fn holders(&self) -> Vec<ApiKeyHolder> {
+        let holder = |(scope, _): &(Scope, Secret<String>)| ApiKeyHolder {
+            name: scope.name.to_string(),
+            may: match &*scope.channels {
+                [] => "all channels but those of accounts".to_owned(),
+                prefixes => format!("channels that begin with {}", prefixes.join(", ")),
+            },
+        };
+        self.0.iter().map(holder).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

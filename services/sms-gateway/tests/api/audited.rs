@@ -16,7 +16,7 @@ use crate::operators::{AUDIT, ask};
 const BASE: &str = "/internal/sms-gateway/v1";
 const OPT_OUTS: &str = "/internal/sms-gateway/v1/opt-outs/acme";
 /// What tells of no message and no recipient, and changes nothing.
-const UNLOGGED: [&str; 4] = ["GET /binds", "GET /audit", "GET /quotas", "GET /report"];
+const UNLOGGED: [&str; 5] = ["GET /api-keys", "GET /binds", "GET /audit", "GET /quotas", "GET /report"];
 /// A call of each other route: method and pattern, a path that fits it, a body.
 const CALLS: [(&str, &str, &str); 10] = [
     ("GET /attempts", "attempts?client=acme&correl-id=x", ""),
