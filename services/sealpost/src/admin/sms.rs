@@ -13,11 +13,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Operator;
+use super::{Operator, audit};
 use crate::console::{self, Outcome};
-
-/// Entries of the audit log that are read at a time.
-const PAGE: i64 = 1000;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -112,16 +109,6 @@ struct UnknownPage {
 }
 
 #[derive(Deserialize)]
-struct Entry {
-    id: i64,
-    at: UnixMillis,
-    actor: String,
-    action: String,
-    target: String,
-    intact: bool,
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Reloaded {
     vault: String,
@@ -162,7 +149,7 @@ impl Command {
                 console::say(&format!("not read before a restart: {needs_restart}"));
                 Ok(())
             }
-            Self::Audit(Plain { operator }) => audit(&operator).await,
+            Self::Audit(Plain { operator }) => audit::print_one(&operator, "sms-gateway").await,
         }
     }
 }
@@ -217,29 +204,6 @@ impl Unknown {
                 Some(next) => after = next,
                 None => return Ok(()),
             }
-        }
-    }
-}
-
-async fn audit(operator: &Operator) -> Outcome {
-    let (mut after, mut broken) = (0, 0);
-    loop {
-        let (from, limit) = (after.to_string(), PAGE.to_string());
-        let entries: Vec<Entry> = operator.get("audit", &[("after", &from), ("limit", &limit)]).await?;
-        for Entry { id, at, actor, action, target, intact } in &entries {
-            let (at, mark) = (at.to_rfc3339_seconds(), if *intact { "" } else { "\tNOT AS WRITTEN" });
-            console::print_line(&format!("{id}\t{at}\t{actor}\t{action}\t{target}{mark}"))?;
-            broken += usize::from(!intact);
-        }
-        match entries.last() {
-            Some(last) => after = last.id,
-            None if broken > 0 => {
-                return Err(format!(
-                    "{broken} entries are not as they were written, or follow one that is gone"
-                )
-                .into());
-            }
-            None => return Ok(()),
         }
     }
 }

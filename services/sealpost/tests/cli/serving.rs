@@ -1,5 +1,6 @@
 //! `serve`: first and later starts, one user of a data directory, the whole way of an SMS.
 
+mod accounts;
 mod backups;
 mod backups_of_postgres;
 mod binds;
