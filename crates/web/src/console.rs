@@ -15,7 +15,8 @@ pub(crate) const CONSOLE: Page = Page { path: "/console", title: "Console: what 
 
 static PAGE: Asset = Asset::html(include_str!("../assets/console/console.html"));
 
-static PARTS: [(&str, Asset); 7] = [
+static PARTS: [(&str, Asset); 8] = [
+    ("accounts.js", Asset::script(include_str!("../assets/console/accounts.js"))),
     ("console.css", Asset::style(include_str!("../assets/console/console.css"))),
     ("console.js", Asset::script(include_str!("../assets/console/console.js"))),
     ("palette.css", Asset::style(PALETTE)),

@@ -1,10 +1,10 @@
-// Uses the console as an operator does: node console.mjs '{"url":...,"token":...,"client":...,"correl":...}'.
+// Uses the console as an operator does: node console.mjs '{"url":...,"token":...,"client":...,"correl":...,"account":...}'.
 //
-// Task: url of the internal listener; token: the admin token; client and correl: of a message that ended. Prints one line of
-// JSON for each step, with what the page shows then.
+// Task: url of the internal listener; token: the admin token; client and correl: of a message that ended; account: the name
+// of one. Prints one line of JSON for each step, with what the page shows then.
 import { finish, open, say } from "./browser.mjs";
 
-const { url, token, client, correl } = JSON.parse(process.argv[2]);
+const { url, token, client, correl, account } = JSON.parse(process.argv[2]);
 
 async function use(screen, options) {
   const page = await open([new URL(url).host], options);
@@ -24,11 +24,25 @@ async function use(screen, options) {
   await page.getByLabel("Admin token").press("Enter");
   await page.getByText("The token is right").waitFor();
 
-  await page.getByLabel("Client").fill(client);
-  await page.getByLabel("Correl-id").fill(correl);
-  await page.getByLabel("Correl-id").press("Enter");
+  const lookUp = async (query) => {
+    await page.getByLabel("Account or SMS").fill(query);
+    await page.getByLabel("Account or SMS").press("Enter");
+  };
+  await lookUp(`${client}:${correl}`);
   await page.locator("#found table").first().waitFor();
   say("found", { screen, rows: await texts("#found tbody tr") });
+
+  await lookUp(account.slice(0, 3));
+  await page.getByRole("button", { name: account }).press("Enter");
+  await page.getByLabel("Reason").fill("sells what is not hers");
+  say("account", { screen, facts: await texts("#found dd"), rows: await texts("#found tbody tr") });
+  await page.getByLabel("Reason").press("Enter");
+  await page.getByText("sells what is not hers").waitFor();
+  say("blocked", { screen, facts: await texts("#found dd") });
+  await lookUp(account);
+  await page.getByRole("button", { name: "Let it in again" }).press("Enter");
+  await page.getByLabel("Reason").waitFor();
+  say("unblocked", { screen, facts: await texts("#found dd") });
 
   await page.getByRole("button", { name: "pause" }).press("Enter");
   await page.getByText("is paused from now on").waitFor();

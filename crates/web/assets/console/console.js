@@ -1,5 +1,6 @@
 // The console: looks at this process every two seconds, and asks the admin interface when it is told to.
 
+import { showAccount, showAccounts } from "./accounts.js";
 import { PLOTS, QUEUES, isFailure } from "./panels.js";
 import { History, parse } from "./series.js";
 import { showAttempts, showAudit, showReloaded, showUnknown } from "./sms.js";
@@ -9,11 +10,14 @@ const EVERY_MS = 2000;
 const LOOKS = 90;
 const FAILURES = 200;
 const GATEWAY = "/internal/sms-gateway/v1";
+const AUTH = "/internal/auth/v1/operators/accounts";
+const KEEPERS = ["auth", "keystore", "mailbox", "relay", "sms-gateway"];
 const ORDERS = { open: "resume", paused: "pause", drained: "drain" };
 
 const at = (id) => document.getElementById(id);
 const history = new History(LOOKS);
 let token = "";
+let services = [];
 
 async function look() {
   try {
@@ -21,6 +25,7 @@ async function look() {
     const report = await ready.json();
     history.add(Date.now(), parse(await metrics.text()));
     say(report.status, report.status === "ready" ? "good" : "bad");
+    services = report.checks.map((one) => one.service);
     showChecks(report.checks);
     showQueues();
     showPlots();
@@ -120,11 +125,11 @@ async function give(smsc, order) {
   at("binds-answer").textContent = told;
 }
 
-/** Asks the gateway's admin interface; throws what a person can read. */
-async function ask(method, path, json) {
+/** Asks the admin interface, that of the gateway unless `base` says otherwise; throws what a person can read. */
+async function ask(method, path, json, base = GATEWAY) {
   const headers = { authorization: `Bearer ${token}` };
   if (json) headers["content-type"] = "application/json";
-  const answer = await fetch(GATEWAY + path, { method, headers, body: json && JSON.stringify(json) });
+  const answer = await fetch(base + path, { method, headers, body: json && JSON.stringify(json) });
   const told = answer.status === 204 ? null : await answer.json();
   if (!answer.ok) throw new Error(told.errors?.[0]?.detail ?? told.detail ?? told.title);
   return told;
@@ -141,6 +146,35 @@ async function show(get) {
   at("found").removeAttribute("aria-busy");
 }
 
+/** An account by its id or name, or accounts whose name begins so; an SMS by client and correl-id. */
+async function lookUp(query) {
+  const [client, ...correl] = query.split(":");
+  if (correl.length > 0) {
+    const which = new URLSearchParams({ client, "correl-id": correl.join(":") });
+    return showAttempts(await ask("GET", `/attempts?${which}`));
+  }
+  const exact = await ask("POST", "/search", { query }, AUTH);
+  if (exact.accounts.length === 1) return account(exact.accounts[0].accountId);
+  const found = exact.accounts.length > 1 ? exact : await ask("POST", "/search", { query, prefix: true }, AUTH);
+  return showAccounts(found, (id) => show(() => account(id)));
+}
+
+/** Everything that this process knows of an account. */
+async function account(id) {
+  const of = (service, what) => ask("GET", `/${id}/${what}`, undefined, `/internal/${service}/v1/operators/accounts`).catch((error) => error);
+  const [facts, devices, queues] = await Promise.all([
+    ask("GET", `/${id}`, undefined, AUTH),
+    of("keystore", "devices"),
+    of("mailbox", "queues"),
+  ]);
+  const change = (method, json) =>
+    show(async () => {
+      await ask(method, `/${id}/block`, json, AUTH);
+      return account(id);
+    });
+  return showAccount({ account: facts, devices, queues }, change);
+}
+
 function body(table) {
   return document.querySelector(`${table} tbody`);
 }
@@ -149,7 +183,8 @@ at("login").addEventListener("submit", async (event) => {
   event.preventDefault();
   token = at("token").value.trim();
   try {
-    await ask("GET", "/binds");
+    const keeper = KEEPERS.find((one) => services.includes(one)) ?? "sms-gateway";
+    await ask("GET", "/audit?limit=1", undefined, `/internal/${keeper}/v1`);
     at("token-hint").textContent = "The token is right.";
     at("token").value = "";
   } catch (error) {
@@ -161,8 +196,7 @@ at("login").addEventListener("submit", async (event) => {
 
 at("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  const which = new URLSearchParams({ client: at("client").value, "correl-id": at("correl").value });
-  show(async () => showAttempts(await ask("GET", `/attempts?${which}`)));
+  show(() => lookUp(at("query").value.trim()));
 });
 at("unknown").addEventListener("click", () => show(async () => showUnknown(await ask("GET", "/unknown?limit=50"))));
 at("audit").addEventListener("click", () => show(async () => showAudit(await ask("GET", "/audit?limit=1000"))));

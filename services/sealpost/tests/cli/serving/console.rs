@@ -5,6 +5,7 @@ use testkit::peer_client::PeerClient;
 use testkit::peers::node;
 
 use super::Standalone;
+use super::accounts::person;
 use crate::program::Place;
 
 /// The texts of a step under `name`.
@@ -14,7 +15,7 @@ fn texts(step: &Value, name: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_sees_what_runs_finds_a_message_and_pauses_an_smsc() {
+async fn an_operator_sees_what_runs_finds_a_message_and_an_account_and_pauses_an_smsc() {
     let place = Place::new();
     let server = Standalone::start(&place, "").await;
     let key = server.data.join("public/sms-demo.pub");
@@ -23,8 +24,9 @@ async fn an_operator_sees_what_runs_finds_a_message_and_pauses_an_smsc() {
     let to = "--to +255712345678 --sender CLINIC --correl-id C1";
     place.sealpost(&format!("sms send hello --client demo --key {} {to} {http}", key.display())).ok();
     place.sealpost(&format!("sms listen statuses --all --count 2 {http}")).ok();
+    let alice = person(&server, "alice").await;
     let token = server.secret("admin-token");
-    let task = json!({"url": server.internal_url, "token": token, "client": "demo", "correl": "C1"});
+    let task = json!({"url": server.internal_url, "token": token, "client": "demo", "correl": "C1", "account": "alice"});
 
     let mut browser = PeerClient::start("the console", node("console.mjs").unwrap(), &task).unwrap();
 
@@ -38,6 +40,20 @@ async fn an_operator_sees_what_runs_finds_a_message_and_pauses_an_smsc() {
         assert!(found[0].starts_with("demo C1 delivered simulator 1 "), "{found:?}");
         assert!(found[1].starts_with("1 simulator accepted "), "{found:?}");
         assert!(found[2].starts_with("SENT ") && found[3].starts_with("DELIVERED "), "{found:?}");
+        let account = browser.event("account").await;
+        let facts = texts(&account, "facts");
+        assert_eq!(facts[..3], ["alice", &alice.account, "native"]);
+        assert_eq!((facts[6].as_str(), facts[8].as_str()), ("a*****@example.org (not verified)", "no"));
+        let rows = texts(&account, "rows");
+        assert!(
+            rows[0].starts_with("1 native active ") && rows[0].contains(" 3 one-time, 3 Kyber "),
+            "{rows:?}"
+        );
+        assert_eq!(rows[1], "1 native 0 0 –");
+        let blocked = texts(&browser.event("blocked").await, "facts");
+        assert!(blocked[8].ends_with(": sells what is not hers") && blocked[4] == "0", "{blocked:?}");
+        alice.client.get("/v1/messages").await.assert_status(401);
+        assert_eq!(texts(&browser.event("unblocked").await, "facts")[8], "no");
         assert!(texts(&browser.event("paused").await, "binds")[0].contains("paused resume"));
         assert_eq!(texts(&browser.event("reloaded").await, "rows"), ["vault ok"]);
         let audit = texts(&browser.event("audit").await, "rows");
