@@ -37,6 +37,10 @@ pub struct BusSettings {
     pub delivery_timeout: Duration,
     /// Largest record in bytes: key, value and headers together.
     pub max_record_bytes: usize,
+    /// How long a service keeps, in its own database, the records that it has published. After a restore those are
+    /// published again: keep them for as long as a backup is older than the bus.
+    #[serde(with = "humantime_serde")]
+    pub outbox_retention: Duration,
     /// Embedded: partitions of a topic that is made on first use. Existing topics keep theirs.
     pub partitions: u32,
     /// Embedded: how long and how much is kept. Kafka has settings of its own for this.
@@ -53,6 +57,7 @@ impl Default for BusSettings {
             session_timeout: Duration::from_secs(10),
             delivery_timeout: Duration::from_secs(30),
             max_record_bytes: 1024 * 1024,
+            outbox_retention: Duration::from_secs(24 * 3600),
             partitions: 4,
             retention: RetentionSettings::default(),
         }

@@ -9,6 +9,7 @@
 //! - The guard keeps the gate's keys and revocations up to date; [`handle_account_events`] gives a service its consumer
 //!   of `account-events` and its nudge.
 //! - [`operators`] tells who operators are, and keeps the log of what they do.
+//! - [`Retention`] and [`Overdue`] remove what is old.
 //! - [`woosh`] and [`signal_server`] are what the parts of those interfaces share.
 //!
 //! What must hold: nothing outside the process is needed to start; what is away makes the process not ready, and heals
@@ -24,6 +25,7 @@ pub mod operators;
 mod outbox;
 mod platform;
 mod program;
+mod retention;
 mod revocations;
 mod settings;
 pub mod signal_server;
@@ -38,6 +40,7 @@ pub use host::{Host, Ready, Surroundings, migrate};
 pub use outbox::publish_outbox;
 pub use platform::Platform;
 pub use program::{Options, block_on, environment, main, migrate as migrate_one, openapi, report, serve};
+pub use retention::{Overdue, Retention};
 pub use revocations::{ACCOUNT_EVENT_KIND, MAX_ACCESS_TTL};
 pub use settings::{CommonSettings, DatabaseSection, InternalSection, LiveSection, SECTIONS};
 pub use sweeper::sweep_every;

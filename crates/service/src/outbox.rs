@@ -35,7 +35,9 @@ telemetry::metrics! {
 pub fn publish_outbox(service: &mut Service, platform: &Platform, db: &Db) -> Result<Relay, StartError> {
     let gauges = Gauges::register(&service.metrics)?;
     let clock = platform.clock.clone();
-    let relay = Relay::new(db.clone(), platform.bus.producer(), clock.clone(), RelaySettings::default());
+    let settings =
+        RelaySettings { retention: platform.settings.bus.outbox_retention, ..RelaySettings::default() };
+    let relay = Relay::new(db.clone(), platform.bus.producer(), clock.clone(), settings);
     let running = relay.clone();
     service.tasks.push(Task::new("outbox", move |cancel| async move {
         tokio::select! {
