@@ -15,7 +15,7 @@ use config::{ConfigError, Fault};
 use db::{Db, Migrations};
 use service::{
     AccountEvents, CommonSettings, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError,
-    handle_account_events, publish_outbox,
+    handle_account_events, publish_outbox, sweep_every,
 };
 use tokio::sync::Notify;
 use web::{Gate, Limits, RoutesFn, Service, Task};
@@ -156,7 +156,7 @@ impl service::App for App {
         service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         let sweeper = state.clone();
         service.tasks.push(Task::new("auth-housekeeping", move |cancel| async move {
-            housekeeping::run(sweeper, cancel).await;
+            sweep_every(sweeper.settings.sweep_every, cancel, || housekeeping::sweep(sweeper.clone())).await;
             Ok::<_, StartError>(())
         }));
         if let Some(jobs) = &state.sms {
@@ -214,6 +214,11 @@ fn keys(settings: &AuthSettings) -> Result<Keys, ConfigError> {
             "auth.access_ttl",
             "is an hour at most: a revocation is remembered for so long",
         ));
+    }
+    for (holds, place, rule) in settings.retention_rules() {
+        if !holds {
+            faults.push(Fault::new(place, rule));
+        }
     }
     let signing = key("auth.signing_key", &settings.signing_key, &mut faults, SigningKey::from_text);
     let data = key("auth.data_key", &settings.data_key, &mut faults, DataKey::from_text);

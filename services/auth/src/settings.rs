@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use common::crypto::secret::Secret;
 use serde::Deserialize;
+use service::{MAX_ACCESS_TTL, Retention};
 use web::Bucket;
 
 pub use self::phone::{Pause, PhoneSettings};
@@ -19,7 +20,8 @@ pub struct AuthSettings {
     /// How long an access token is valid. It is also how long a revocation is remembered.
     #[serde(with = "humantime_serde")]
     pub access_ttl: Duration,
-    /// How long a session lives without a refresh.
+    /// How long a session lives without a refresh. For as long a refresh token that was used is remembered: one that comes
+    /// again ends its session.
     #[serde(with = "humantime_serde")]
     pub refresh_ttl: Duration,
     /// The Ed25519 seed that signs access tokens: 32 bytes in base64url without padding. Required.
@@ -53,6 +55,9 @@ pub struct AuthSettings {
     pub mail_link: String,
     /// Tries of a mail that is not taken; with the default the last is about five hours after the first.
     pub mail_attempts: u16,
+    /// How long a mail waits at most, in an installation that sends none any more.
+    #[serde(with = "humantime_serde")]
+    pub mail_retention: Duration,
     /// How long an address can be confirmed by a mail.
     #[serde(with = "humantime_serde")]
     pub email_token_ttl: Duration,
@@ -65,6 +70,14 @@ pub struct AuthSettings {
     pub hashing_slots: usize,
     /// Logins that may wait for a slot; more are answered 503.
     pub hashing_queue: usize,
+    /// How long it is remembered that an account was deleted, when, and by whom; of the account itself its id alone. Above an
+    /// hour, the longest life of its access tokens, or `never`.
+    pub tombstone_ttl: Retention,
+    /// How often what has expired is removed.
+    #[serde(with = "humantime_serde")]
+    pub sweep_every: Duration,
+    /// Rows that are removed in one transaction when they have expired.
+    pub sweep_batch: u32,
 }
 
 impl Default for AuthSettings {
@@ -85,12 +98,29 @@ impl Default for AuthSettings {
             mail_from: "Sealpost <noreply@localhost>".to_owned(),
             mail_link: String::new(),
             mail_attempts: 10,
+            mail_retention: Duration::from_secs(7 * 24 * 3600),
             email_token_ttl: Duration::from_secs(24 * 3600),
             reset_token_ttl: Duration::from_secs(3600),
             phone: PhoneSettings::default(),
             hashing_slots: 1,
             hashing_queue: 64,
+            tombstone_ttl: Retention::of(Duration::from_secs(90 * 24 * 3600)),
+            sweep_every: Duration::from_secs(60),
+            sweep_batch: 500,
         }
+    }
+}
+
+impl AuthSettings {
+    /// The rules of what is kept how long: whether each holds, its place, and what it is.
+    pub(crate) fn retention_rules(&self) -> [(bool, &'static str, &'static str); 4] {
+        let remembered = self.tombstone_ttl.age().is_none_or(|age| age > MAX_ACCESS_TTL);
+        [
+            (remembered, "auth.tombstone_ttl", "is above an hour: access tokens of the account live so long"),
+            (!self.mail_retention.is_zero(), "auth.mail_retention", "is above 0"),
+            (!self.sweep_every.is_zero(), "auth.sweep_every", "is above 0"),
+            (self.sweep_batch > 0, "auth.sweep_batch", "is above 0"),
+        ]
     }
 }
 
@@ -106,4 +136,22 @@ pub enum Registration {
     Sms,
     /// Nobody.
     Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deleted_account_is_remembered_for_longer_than_its_access_tokens_live() {
+        let broken = |tombstone_ttl| {
+            let settings = AuthSettings { tombstone_ttl, sweep_batch: 0, ..AuthSettings::default() };
+            let broken = settings.retention_rules().into_iter().filter(|(holds, ..)| !holds);
+            broken.map(|(_, place, _)| place).collect::<Vec<_>>()
+        };
+
+        assert_eq!(broken(Retention::of(MAX_ACCESS_TTL)), ["auth.tombstone_ttl", "auth.sweep_batch"]);
+        assert_eq!(broken(Retention::FOREVER), ["auth.sweep_batch"]);
+        assert!(AuthSettings::default().retention_rules().iter().all(|(holds, ..)| *holds));
+    }
 }

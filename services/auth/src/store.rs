@@ -9,6 +9,7 @@ pub(crate) mod invites;
 pub(crate) mod links;
 pub(crate) mod mails;
 pub(crate) mod outbox;
+pub(crate) mod overdue;
 pub(crate) mod phones;
 pub(crate) mod revocations;
 pub(crate) mod rows;

@@ -1,20 +1,14 @@
-//! What time alone ends: sessions nobody refreshed, revocations and wrong guesses nobody needs to remember, invites.
+//! What time alone ends: sessions nobody refreshed, revocations and wrong guesses nobody needs to remember, invites, mails
+//! nobody could send, tombstones.
 
-use std::time::Duration;
-
+use common::models::UnixMillis;
 use common::models::internal::{Revocations, RevokedAccount, RevokedSession};
 use db::DbError;
-use tokio_util::sync::CancellationToken;
+use service::Overdue;
 
 use super::AuthError;
 use crate::app::State;
-use crate::store::{accounts, attempts, invites, links, mails, phones, revocations, sessions, totp};
-
-/// Sessions removed in one transaction.
-const BATCH: i64 = 500;
-
-/// How often the tables are looked through.
-const PERIOD: Duration = Duration::from_secs(60);
+use crate::store::{accounts, overdue, revocations, sessions};
 
 /// Lists everything whose access tokens must be refused though they have not expired.
 ///
@@ -39,49 +33,39 @@ pub(crate) async fn revoked(state: &State) -> Result<Revocations, AuthError> {
     })
 }
 
-/// Removes what has expired, once a minute, in bounded batches.
-pub(crate) async fn run(state: State, cancel: CancellationToken) {
-    let mut timer = tokio::time::interval(PERIOD);
+/// Removes everything that has expired by now, in bounded batches.
+///
+/// # Errors
+/// Those of the database; what was removed by then stays so.
+pub(crate) async fn sweep(state: State) -> Result<(), AuthError> {
+    let (settings, now) = (&state.settings, state.clock.now());
+    let batch = settings.sweep_batch;
     loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            _ = timer.tick() => {}
-        }
-        if let Err(error) = sweep(&state).await {
-            tracing::warn!(%error, "expired sessions could not be removed; trying again in a minute");
-        }
-    }
-}
-
-/// Removes everything that has expired by now.
-pub(crate) async fn sweep(state: &State) -> Result<(), AuthError> {
-    let now = state.clock.now();
-    loop {
-        let removed = state
-            .db
-            .write(move |conn| {
-                let expired = sessions::expired(conn, now, BATCH)?;
-                for (account, session) in &expired {
-                    sessions::delete(conn, *account, *session)?;
-                }
-                Ok::<_, DbError>(expired.len())
-            })
-            .await?;
-        if removed == 0 {
+        let removing = state.db.write(move |conn| {
+            let expired = sessions::expired(conn, now, batch.into())?;
+            for (account, session) in &expired {
+                sessions::delete(conn, *account, *session)?;
+            }
+            Ok::<_, DbError>(expired.len())
+        });
+        if removing.await? < batch as usize {
             break;
         }
     }
-    state
-        .db
-        .write(move |conn| {
-            revocations::prune(conn, now)?;
-            invites::prune(conn, now)?;
-            links::prune(conn, now)?;
-            totp::prune_challenges(conn, now)?;
-            mails::prune_tokens(conn, now)?;
-            phones::prune(conn, now)?;
-            attempts::prune(conn, now)
-        })
-        .await?;
+    for expired in overdue::EXPIRED {
+        prune(&state, expired, now).await?;
+    }
+    // A session that is not refreshed for so long has ended: whoever comes with an older token gets nothing by it.
+    prune(&state, overdue::USED_TOKENS, now - settings.refresh_ttl).await?;
+    prune(&state, overdue::MAILS, now - settings.mail_retention).await?;
+    if let Some(before) = settings.tombstone_ttl.before(now) {
+        prune(&state, overdue::TOMBSTONES, before).await?;
+    }
+    Ok(())
+}
+
+async fn prune(state: &State, rows: Overdue, before: UnixMillis) -> Result<(), DbError> {
+    let batch = state.settings.sweep_batch;
+    while state.db.write(move |conn| rows.prune(conn, before, batch.into())).await? >= batch as usize {}
     Ok(())
 }

@@ -29,8 +29,3 @@ pub(crate) fn delete(conn: &mut DbConn, subject: &[u8]) -> Result<(), DbError> {
     diesel::delete(attempts::table.find(subject)).execute(conn)?;
     Ok(())
 }
-
-/// Forgets the buckets that are full again.
-pub(crate) fn prune(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
-    Ok(diesel::delete(attempts::table.filter(attempts::full_at.le(now))).execute(conn)?)
-}

@@ -33,8 +33,3 @@ pub(crate) fn usable(conn: &mut DbConn, now: UnixMillis) -> Result<Vec<InviteRow
 pub(crate) fn delete(conn: &mut DbConn, invite: InviteId) -> Result<bool, DbError> {
     Ok(diesel::delete(invites::table.find(invite)).execute(conn)? == 1)
 }
-
-/// Removes those that have expired.
-pub(crate) fn prune(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
-    Ok(diesel::delete(invites::table.filter(invites::expires_at.le(now))).execute(conn)?)
-}

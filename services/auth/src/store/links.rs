@@ -53,8 +53,3 @@ pub(crate) fn delete_of(conn: &mut DbConn, account: AccountId) -> Result<(), DbE
     diesel::delete(link_tokens::table.filter(link_tokens::account_id.eq(account))).execute(conn)?;
     Ok(())
 }
-
-/// Removes the tokens that need not be remembered any more.
-pub(crate) fn prune(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
-    Ok(diesel::delete(link_tokens::table.filter(link_tokens::expires_at.le(now))).execute(conn)?)
-}

@@ -103,8 +103,3 @@ pub(crate) fn delete_resets(conn: &mut DbConn, account: AccountId) -> Result<(),
     }
     Ok(())
 }
-
-/// Removes the tokens that have expired.
-pub(crate) fn prune_tokens(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
-    Ok(diesel::delete(mail_tokens::table.filter(mail_tokens::expires_at.le(now))).execute(conn)?)
-}

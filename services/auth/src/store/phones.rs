@@ -66,9 +66,3 @@ pub(crate) fn delete_of(conn: &mut DbConn, phone: &str) -> Result<(), DbError> {
     diesel::delete(of_phone).execute(conn)?;
     Ok(())
 }
-
-/// Removes those that have expired.
-pub(crate) fn prune(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
-    let expired = phone_verifications::table.filter(phone_verifications::expires_at.le(now));
-    Ok(diesel::delete(expired).execute(conn)?)
-}

@@ -20,8 +20,3 @@ pub(crate) fn insert(conn: &mut DbConn, revocation: &RevocationRow) -> Result<()
 pub(crate) fn live(conn: &mut DbConn, now: UnixMillis) -> Result<Vec<RevocationRow>, DbError> {
     Ok(revocations::table.filter(revocations::until.gt(now)).load(conn)?)
 }
-
-/// Removes those that no longer matter.
-pub(crate) fn prune(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
-    Ok(diesel::delete(revocations::table.filter(revocations::until.le(now))).execute(conn)?)
-}

@@ -99,8 +99,3 @@ pub(crate) fn delete_challenges(conn: &mut DbConn, account: AccountId) -> Result
     diesel::delete(challenges::table.filter(challenges::account_id.eq(account))).execute(conn)?;
     Ok(())
 }
-
-/// Forgets the logins that nobody completed in time.
-pub(crate) fn prune_challenges(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
-    Ok(diesel::delete(challenges::table.filter(challenges::expires_at.le(now))).execute(conn)?)
-}
