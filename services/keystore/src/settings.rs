@@ -15,7 +15,8 @@ pub struct KeystoreSettings {
     pub max_one_time_keys: usize,
     /// Below so many one-time keys of a kind the owner is told.
     pub low_water: u32,
-    /// How long a key that was given out is remembered, and refused when it is uploaded again.
+    /// How long a key that was given out is remembered, and refused when it is uploaded again; and that an account was
+    /// deleted, so that no late registration finds it.
     pub tombstone_days: u32,
     /// How long a registration may take until it is given up.
     #[serde(with = "humantime_serde")]
@@ -51,6 +52,7 @@ impl KeystoreSettings {
                 self.max_one_time_keys >= 100,
                 "is 100 at least: one request's worth",
             ),
+            ("keystore.tombstone_days", self.tombstone_days > 0, "is 1 at least"),
             ("keystore.sweep_interval", !self.sweep_interval.is_zero(), "must be above 0"),
         ];
         let faults: Vec<Fault> = rules
@@ -61,7 +63,7 @@ impl KeystoreSettings {
         if faults.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(faults)) }
     }
 
-    /// How long a key that was given out is remembered.
+    /// How long keys that were given out and deleted accounts are remembered.
     pub(crate) fn tombstone_ttl(&self) -> Duration {
         Duration::from_secs(u64::from(self.tombstone_days) * 24 * 3600)
     }

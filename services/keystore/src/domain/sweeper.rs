@@ -18,7 +18,7 @@ use crate::app::State;
 use crate::store::rows::{DeviceState, Life};
 use crate::store::signal_server::devices::unfinished;
 use crate::store::signal_server::prekeys;
-use crate::store::{devices, issued};
+use crate::store::{accounts, devices, issued};
 
 /// Devices and tombstones looked at in one go.
 const BATCH: i64 = 100;
@@ -64,6 +64,7 @@ async fn sweep(state: &State) -> Result<(), KeystoreError> {
     let before = now - state.settings.tombstone_ttl();
     while state.db.write(move |conn| issued::prune(conn, before, BATCH)).await? > 0 {}
     while state.db.write(move |conn| prekeys::prune_issued(conn, before, BATCH)).await? > 0 {}
+    while state.db.write(move |conn| accounts::TOMBSTONES.prune(conn, before, BATCH)).await? > 0 {}
     Ok(())
 }
 

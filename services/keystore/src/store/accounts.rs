@@ -3,9 +3,13 @@
 use common::models::{AccountId, Base64Bytes, UnixMillis};
 use db::{DbConn, DbError, on_backend};
 use diesel::prelude::*;
+use service::Overdue;
 
 use super::rows::AccountRow;
 use super::schema::accounts;
+
+/// What is left of deleted accounts.
+pub(crate) const TOMBSTONES: Overdue = Overdue { table: "accounts", key: "account_id", at: "removed_at" };
 
 /// Locks an account until the transaction ends, and reads it; makes the row when there is none.
 pub(crate) fn lock(conn: &mut DbConn, account: AccountId) -> Result<AccountRow, DbError> {

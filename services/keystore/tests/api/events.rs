@@ -1,5 +1,7 @@
 //! What the other services are told, and what they tell us.
 
+use std::time::Duration;
+
 use common::models::AccountId;
 use common::models::events::{AccountChange, AccountEvent, PreKeyKind};
 use db::{Db, DbError};
@@ -8,6 +10,7 @@ use testkit::clock::START;
 use testkit::events::published;
 use testkit::on_both;
 use testkit::signal::{DeviceRegistration, Identity, pre_keys};
+use testkit::wait::wait_until;
 
 use crate::harness::Keystore;
 
@@ -87,6 +90,22 @@ on_both! {
             assert_eq!(rows_of(&tables, table, account).await, 0, "{table}");
         }
         assert_eq!(rows_of(&tables, "accounts", account).await, 1);
+    }
+
+    async fn a_deleted_account_is_remembered_for_as_many_days_as_the_settings_say(db: TestDb) {
+        let keystore = Keystore::start_with(&db, &[("keystore.tombstone_days", "10")]).await;
+        let (account, late) = (AccountId::new(), keystore.person().await);
+        let event = AccountEvent { account_id: account, at: START, change: AccountChange::Deleted };
+        keystore.host.internal.post("/internal/keystore/v1/nudge", &event).await.assert_status(204);
+        let tables = Db::new(db.settings(), "keystore").unwrap();
+        keystore.clock.advance(Duration::from_secs(9 * 24 * 3600));
+        let kept = rows_of(&tables, "accounts", account).await;
+
+        keystore.clock.advance(Duration::from_secs(2 * 24 * 3600));
+
+        assert_eq!(kept, 1);
+        wait_until("the tombstone to be gone", || async { rows_of(&tables, "accounts", account).await == 0 }).await;
+        assert_eq!(rows_of(&tables, "accounts", late.account).await, 1, "who is not deleted stays");
     }
 
     async fn a_registration_that_comes_after_the_deletion_finds_no_account(db: TestDb) {
