@@ -10,6 +10,7 @@ use common::crypto::oaep::OaepPrivateKey;
 use common::crypto::{DataKey, Secret};
 use config::{ConfigError, Fault};
 use serde::Deserialize;
+use service::Retention;
 use url::Url;
 
 use crate::domain::session::Pace;
@@ -50,6 +51,9 @@ pub struct SyncSettings {
     pub platforms: Vec<PlatformSettings>,
     /// Synchronized devices of one user; over it, the one that synchronized first is forgotten.
     pub max_devices: u16,
+    /// How long after it synchronized the key of a device is kept; the device has to synchronize again then. Of our own
+    /// accounts they go with the account in any case; a `user_api` tells nobody that a user is gone.
+    pub device_ttl: Retention,
     /// Websockets of this process that show a session; more are answered 503.
     pub max_sockets: usize,
     /// How long relay may take to list the gateway clients for a device that synchronizes.
@@ -93,6 +97,7 @@ impl Default for SyncSettings {
             user_api: None,
             platforms: Vec::new(),
             max_devices: 32,
+            device_ttl: Retention::FOREVER,
             max_sockets: 10_000,
             seeds_timeout: Duration::from_secs(1),
             max_body_bytes: 64 * 1024,

@@ -1,9 +1,10 @@
-//! What time alone removes: sessions that nobody has finished, addresses that nobody has written to.
+//! What time alone removes: sessions that nobody has finished, devices whose time is over, addresses
+//! that nobody has written to.
 
 use super::error::SyncError;
 use super::provisioning;
 use crate::app::State;
-use crate::store::sessions;
+use crate::store::{devices, sessions};
 
 /// Removes everything that has expired by now, in bounded batches.
 pub(crate) async fn sweep(state: State) -> Result<(), SyncError> {
@@ -14,6 +15,11 @@ pub(crate) async fn sweep(state: State) -> Result<(), SyncError> {
         if removed < batch as usize {
             break;
         }
+    }
+    if let Some(before) = state.settings.device_ttl.before(now) {
+        while state.db.write(move |conn| devices::OLD.prune(conn, before, batch.into())).await?
+            >= batch as usize
+        {}
     }
     Ok(provisioning::sweep(&state, now).await?)
 }

@@ -3,9 +3,14 @@
 use common::models::UnixMillis;
 use db::{DbConn, DbError};
 use diesel::prelude::*;
+use service::Overdue;
 
 use super::schema::synchronized_devices as devices;
 use crate::domain::{SyncId, UserId};
+
+/// Devices, by when they synchronized.
+pub(crate) const OLD: Overdue =
+    Overdue { table: "synchronized_devices", key: "user_id, session_id", at: "created_at" };
 
 /// A device as stored.
 #[derive(Debug, Clone, Queryable, Insertable)]

@@ -107,6 +107,22 @@ on_both! {
         assert_eq!(socket.rest().await, [crate::harness::over()]);
     }
 
+    async fn devices_are_kept_for_the_time_of_the_settings(db: TestDb) {
+        let clock = FakeClock::at(SystemClock.now());
+        let swept = [("sync.sweep_every", "20ms"), ("sync.sweep_batch", "2"), ("sync.device_ttl", "10days")];
+        let app = TestApp::start_at(&db, &swept, clock.shared()).await;
+        for _ in 0..3 {
+            synchronized(&app).await;
+        }
+        clock.advance(Duration::from_secs(9 * 24 * 3600));
+        let late = synchronized(&app).await;
+
+        clock.advance(Duration::from_secs(2 * 24 * 3600));
+
+        wait_until("the old ones to be gone", async || app.count("synchronized_devices").await == 1).await;
+        assert_eq!(app.shared_keys(PHONE).await.expect(200).value()["keys"], json!([entry(&late)]));
+    }
+
     async fn sessions_that_nobody_finishes_are_removed_and_devices_stay(db: TestDb) {
         let clock = FakeClock::at(SystemClock.now());
         let swept = [("sync.sweep_every", "100ms"), ("sync.sweep_batch", "2")];

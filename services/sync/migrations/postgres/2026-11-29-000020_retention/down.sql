@@ -1,0 +1,1 @@
+DROP INDEX synchronized_devices_created;
