@@ -83,6 +83,10 @@ pub struct RelaySettings {
     /// How long the secret before a rotation is still taken.
     #[serde(with = "humantime_serde")]
     pub rotation_grace: Duration,
+    /// How long a gateway client that was revoked is remembered in an installation without RabbitMQ. With one it is forgotten
+    /// as soon as its queues are taken down.
+    #[serde(with = "humantime_serde")]
+    pub revoked_retention: Duration,
     /// SMS of one `POST /sms` at most.
     pub max_outgoing: usize,
     /// Longest text of an SMS for a modem, in characters: ten parts of 153 unless set.
@@ -139,6 +143,7 @@ impl Default for RelaySettings {
             client_seeds: 256,
             max_clients: 10_000,
             rotation_grace: Duration::ZERO,
+            revoked_retention: 30 * DAY,
             max_outgoing: 100,
             max_outgoing_chars: 1530,
             max_text_bytes: 16 * 1024,
@@ -235,6 +240,7 @@ impl RelaySettings {
             (self.publish_max_age, "publish_max_age"),
             (self.dedupe_window, "dedupe_window"),
             (self.dead_retention, "dead_retention"),
+            (self.revoked_retention, "revoked_retention"),
             (self.seed_ttl, "seed_ttl"),
             (self.seed_retention, "seed_retention"),
             (self.sweep_every, "sweep_every"),

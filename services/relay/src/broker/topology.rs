@@ -5,8 +5,8 @@
 //! letters, at least once. A queue that is there already, declared otherwise (by somebody else, or under another limit), is
 //! taken as it is: only whoever knows what is in it can make it anew.
 
-use common::models::GatewayClientId;
 use common::models::gateway::{MODEM_EXCHANGE, OperatorKey, modem_key, modem_queue};
+use common::models::{GatewayClientId, UnixMillis};
 use db::Db;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
@@ -124,7 +124,7 @@ impl<'a> Declaring<'a> {
 pub(super) async fn retire_revoked(link: &Link, db: &Db) -> Result<(), BrokerError> {
     let revoked = db
         .read(|conn| {
-            let ids = clients::revoked(conn, PAGE)?;
+            let ids = clients::revoked(conn, UnixMillis(i64::MAX), PAGE)?;
             let operators = clients::operators(conn, &ids)?;
             Ok::<_, db::DbError>((ids, operators))
         })

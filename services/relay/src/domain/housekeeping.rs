@@ -3,9 +3,12 @@
 
 use std::sync::atomic::Ordering;
 
+use common::models::UnixMillis;
+use db::{DbConn, DbError};
+
 use super::RelayError;
 use crate::app::State;
-use crate::store::{incoming, seeds};
+use crate::store::{clients, incoming, seeds};
 
 /// Does what is due by now, in bounded batches.
 pub(crate) async fn sweep(state: State) -> Result<(), RelayError> {
@@ -32,9 +35,24 @@ pub(crate) async fn sweep(state: State) -> Result<(), RelayError> {
     state.waiting.store(counts.waiting, Ordering::Relaxed);
     state.metrics.incoming_waiting.set(counts.waiting);
     state.metrics.incoming_dead.set(counts.dead);
-    if let Some(broker) = &state.broker {
+    match &state.broker {
         // While the broker is away its own task tells so.
-        let _ = broker.retire().await;
+        Some(broker) => drop(broker.retire().await),
+        None => forget_revoked(&state, now - settings.revoked_retention).await?,
     }
+    Ok(())
+}
+
+/// Without a broker there are no queues to be taken down first.
+async fn forget_revoked(state: &State, before: UnixMillis) -> Result<(), RelayError> {
+    let (limit, full) = (i64::from(state.settings.sweep_batch), state.settings.sweep_batch as usize);
+    let forget = move |conn: &mut DbConn| {
+        let revoked = clients::revoked(conn, before, limit)?;
+        for client in &revoked {
+            clients::forget(conn, *client)?;
+        }
+        Ok::<_, DbError>(revoked.len())
+    };
+    while state.db.write(forget).await? >= full {}
     Ok(())
 }

@@ -115,9 +115,13 @@ pub(crate) fn revoke(conn: &mut DbConn, id: GatewayClientId, now: UnixMillis) ->
     Ok(revoked > 0)
 }
 
-/// Reads up to `limit` revoked clients whose queues may still be there.
-pub(crate) fn revoked(conn: &mut DbConn, limit: i64) -> Result<Vec<GatewayClientId>, DbError> {
-    let revoked = gateway_clients::table.filter(gateway_clients::revoked_at.is_not_null());
+/// Reads up to `limit` clients that were revoked before `before`, whose queues may still be there.
+pub(crate) fn revoked(
+    conn: &mut DbConn,
+    before: UnixMillis,
+    limit: i64,
+) -> Result<Vec<GatewayClientId>, DbError> {
+    let revoked = gateway_clients::table.filter(gateway_clients::revoked_at.lt(before));
     let oldest = revoked.order(gateway_clients::revoked_at).limit(limit);
     Ok(oldest.select(gateway_clients::client_id).load(conn)?)
 }

@@ -4,10 +4,27 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::clock::FakeClock;
+use testkit::wait::wait_until;
 
 use crate::harness::TestApp;
 
 const IMSI: &str = "624011234567890";
+
+/// Rows of gateway clients, revoked ones included.
+async fn clients(app: &TestApp) -> i64 {
+    use diesel::prelude::*;
+
+    #[derive(QueryableByName)]
+    struct Rows {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        n: i64,
+    }
+    let count = |conn: &mut db::DbConn| {
+        let rows: Rows = diesel::sql_query("SELECT count(*) AS n FROM gateway_clients").get_result(conn)?;
+        Ok::<_, db::DbError>(rows.n)
+    };
+    app.host.database("relay").read(count).await.unwrap()
+}
 
 testkit::on_both! {
     async fn a_client_is_made_listed_and_known_by_its_secret_alone(test: TestDb) {
@@ -102,6 +119,26 @@ testkit::on_both! {
 
         let guess = app.host.http.with_token("another guess").get("/v1/gateway-clients").await;
         assert_eq!(guess.problem().slug(), "rate-limited");
+        app.host.stop().await;
+    }
+
+    async fn a_revoked_client_is_forgotten_after_its_time_where_there_are_no_queues(test: TestDb) {
+        let clock = FakeClock::default();
+        let more = [("relay.revoked_retention", "10days"), ("relay.sweep_batch", "2")];
+        let app = TestApp::start_at(&test, &more, clock.shared()).await;
+        for _ in 0..5 {
+            let client = app.client(&json!({"msisdn": "+237677123456"})).await;
+            app.operator.delete(&format!("/v1/gateway-clients/{}", client.id)).await.assert_status(204);
+        }
+        let living = app.client(&json!({})).await;
+        clock.advance(Duration::from_secs(9 * 24 * 3600));
+        let kept = clients(&app).await;
+
+        clock.advance(Duration::from_secs(2 * 24 * 3600));
+
+        assert_eq!(kept, 6);
+        wait_until("the revoked to be forgotten", || async { clients(&app).await == 1 }).await;
+        living.ping(IMSI, "+237677123456", "seed").await.assert_status(200);
         app.host.stop().await;
     }
 
