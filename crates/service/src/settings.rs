@@ -14,6 +14,7 @@ use telemetry::TelemetrySettings;
 use url::Url;
 use web::{HttpSettings, LimitSettings};
 
+use crate::retention::Retention;
 use crate::revocations::MAX_ACCESS_TTL;
 use crate::signal_server::SignalServerSettings;
 use crate::woosh::WooshSettings;
@@ -175,6 +176,8 @@ pub struct InternalSection {
     pub relay_url: Option<Url>,
     /// Where the public keys of access tokens are, likewise; default: `/.well-known/jwks.json` below `auth_url`.
     pub jwks_url: Option<Url>,
+    /// How long the log of what operators do is kept, or `never` for one that only grows. What is left of it stays a chain.
+    pub audit_retention: Retention,
     /// How often public keys and revocations are read from auth again, beside the events that tell of changes.
     #[serde(with = "humantime_serde")]
     pub refresh: Duration,
@@ -187,6 +190,7 @@ impl Default for InternalSection {
             listen: server.listen,
             token: None,
             admin_token: None,
+            audit_retention: Retention::FOREVER,
             auth_url: None,
             keystore_url: None,
             mailbox_url: None,

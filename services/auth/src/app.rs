@@ -13,6 +13,7 @@ use common::models::events::{AccountChange, AccountEvent};
 use common::models::{SharedClock, UnixMillis};
 use config::{ConfigError, Fault};
 use db::{Db, Migrations};
+use service::operators::AuditTable;
 use service::{
     AccountEvents, CommonSettings, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError,
     handle_account_events, publish_outbox, sweep_every,
@@ -153,6 +154,7 @@ impl service::App for App {
             routes::public(config, compat);
         });
         service.internal = with_state(&data, routes::internal);
+        AuditTable::ADMIN.forget(&mut service, platform, &db);
         service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         let sweeper = state.clone();
         service.tasks.push(Task::new("auth-housekeeping", move |cancel| async move {

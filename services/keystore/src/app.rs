@@ -9,6 +9,7 @@ use clients::{AuthClient, MailboxClient, Nudger};
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::{AccountId, SharedClock};
 use db::{Batcher, BatcherSettings, Db, DbError, Migrations};
+use service::operators::AuditTable;
 use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox};
 use web::{Limits, RoutesFn, Service, Task};
 
@@ -140,6 +141,7 @@ impl service::App for App {
             config.app_data(data.clone()).app_data(throttles.clone());
             served(config);
         });
+        AuditTable::ADMIN.forget(&mut service, platform, &db);
         service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         let sweeping = state.clone();
         service.tasks.push(Task::new("keystore-sweeper", move |cancel| async move {

@@ -11,6 +11,7 @@ use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::ws::KeysLow;
 use db::{Db, Migrations};
+use service::operators::AuditTable;
 use service::{
     AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox, sweep_every,
 };
@@ -129,6 +130,7 @@ impl service::App for App {
             routes::public(config, compat);
         });
         service.internal = with_state(&data, routes::internal);
+        AuditTable::ADMIN.forget(&mut service, platform, &db);
         service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         let (sweeper, walker, caller) = (state.clone(), state.clone(), state.clone());
         service.tasks.push(Task::new("mailbox-housekeeping", move |cancel| async move {

@@ -10,6 +10,7 @@ use clients::{SyncClient, Timeouts, http_client};
 use common::crypto::Secret;
 use common::models::SharedClock;
 use db::{Db, Migrations};
+use service::operators::AuditTable;
 use service::{AccessTokens, DatabaseCheck, Platform, StartError, sweep_every};
 use tokio::sync::Notify;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -99,6 +100,7 @@ impl service::App for App {
             config.app_data(inner.clone());
             routes::internal(config);
         });
+        AuditTable::ADMIN.forget(&mut service, platform, &db);
         service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
         if let Some(broker) = broker.clone() {
             service.tasks.push(Task::new("relay-broker", move |cancel| async move {

@@ -76,6 +76,7 @@ impl service::App for App {
             crate::routes::public(config);
         });
         service.tasks.extend(tasks(&gateway, &links, worker));
+        AUDIT.forget(&mut service, platform, &gateway.db);
         let hooks = Webhook::all(&gateway.settings)
             .map_err(|error| ConfigError::Invalid(vec![Fault::new("sms_gateway", error.to_string())]))?;
         for hook in hooks {

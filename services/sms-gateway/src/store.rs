@@ -39,7 +39,7 @@ use crate::domain::quota::Quotas;
 use crate::domain::route::Routes;
 
 /// The log of what operators do.
-pub(crate) const AUDIT: AuditTable = AuditTable::named("sms_audit");
+pub(crate) const AUDIT: AuditTable = AuditTable::named("sms_audit", "sms_audit_start");
 
 /// Why a step failed.
 #[derive(Debug, Clone, thiserror::Error)]

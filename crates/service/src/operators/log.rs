@@ -9,7 +9,14 @@
 //!     target TEXT NOT NULL,
 //!     hash TEXT NOT NULL
 //! );
+//! -- The last entry that was removed for its age, to whose hash the first one that is left is chained.
+//! CREATE TABLE admin_audit_start (
+//!     id BIGINT NOT NULL PRIMARY KEY,
+//!     hash TEXT NOT NULL
+//! );
 //! ```
+
+use std::time::Duration;
 
 use common::models::UnixMillis;
 use db::{Db, DbConn, DbError, on_backend};
@@ -17,13 +24,19 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use web::Failure;
+use web::{Failure, Service, Task};
 
 use super::Act;
 use super::chain::Link;
+use crate::platform::Platform;
+use crate::sweeper::sweep_every;
 
 /// Makes those who add to a log take turns.
 const TURN: i64 = 0x5345_414c_5f41_5544;
+
+/// How often old entries are looked for, and how many go in one transaction.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
+const ROUND: i64 = 500;
 
 /// Entries of one page at most, and if nothing is said.
 const MOST: i64 = 1000;
@@ -79,6 +92,15 @@ struct Row {
     hash: String,
 }
 
+/// An entry that is gone.
+#[derive(QueryableByName)]
+struct Start {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    hash: String,
+}
+
 impl Row {
     fn follows(&self, before: &str) -> bool {
         let Self { id, at, actor, action, target, hash } = self;
@@ -86,18 +108,42 @@ impl Row {
     }
 }
 
-/// The name of a service's table.
+/// What comes right before an entry: number and hash of the one before it, or nothing.
+type Before = (i64, String);
+
+/// The names of a service's tables.
 #[derive(Clone, Copy, Debug)]
-pub struct AuditTable(&'static str);
+pub struct AuditTable {
+    entries: &'static str,
+    start: &'static str,
+}
 
 impl AuditTable {
-    /// The table that a service has for this alone.
-    pub const ADMIN: Self = Self("admin_audit");
+    /// The tables that a service has for this alone.
+    pub const ADMIN: Self = Self::named("admin_audit", "admin_audit_start");
 
-    /// A table of the same shape under another name.
+    /// Tables of the same shape under other names.
     #[must_use]
-    pub const fn named(name: &'static str) -> Self {
-        Self(name)
+    pub const fn named(entries: &'static str, start: &'static str) -> Self {
+        Self { entries, start }
+    }
+
+    /// Has a service remove entries of a log in `db` once they are older than `[internal] audit_retention`.
+    pub fn forget(self, service: &mut Service, platform: &Platform, db: &Db) {
+        let retention = platform.settings.internal.audit_retention;
+        if retention.age().is_none() {
+            return;
+        }
+        let (db, clock) = (db.clone(), platform.clock.clone());
+        service.tasks.push(Task::new("audit-retention", move |cancel| async move {
+            let sweep = || async {
+                let Some(before) = retention.before(clock.now()) else { return Ok(()) };
+                while db.write(move |conn| self.prune(conn, before, ROUND)).await? == ROUND {}
+                Ok::<_, DbError>(())
+            };
+            sweep_every(LOOK_EVERY, cancel, sweep).await;
+            Ok::<_, DbError>(())
+        }));
     }
 
     /// Adds an entry, in the transaction of what it tells of.
@@ -105,17 +151,18 @@ impl AuditTable {
     /// # Errors
     /// Those of the database.
     pub fn add(self, conn: &mut DbConn, act: &Act, now: UnixMillis) -> Result<(), DbError> {
-        if let DbConn::Pg(c) = conn {
-            diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(TURN).execute(c)?;
-        }
-        let last = self.rows(conn, "ORDER BY id DESC LIMIT $1 OFFSET $2", [1, 0])?.pop();
-        let (last, before) = last.map_or_else(Default::default, |row| (row.id, row.hash));
+        take_turn(conn)?;
+        let newest = self.rows(conn, "ORDER BY id DESC LIMIT $1 OFFSET $2", [1, 0])?.pop();
+        let (last, before) = match newest {
+            Some(newest) => (newest.id, newest.hash),
+            None => self.start(conn)?,
+        };
         let Act { actor, action, target } = act;
         let id = last.saturating_add(1);
         let hash = Link { id, at: now, actor, action, target }.hash(&before);
         let insert = format!(
             "INSERT INTO {} (id, at, actor, action, target, hash) VALUES ($1, $2, $3, $4, $5, $6)",
-            self.0
+            self.entries
         );
         let insert = diesel::sql_query(insert)
             .bind::<BigInt, _>(id)
@@ -140,24 +187,68 @@ impl AuditTable {
         }
         // With the one before, to whose hash the first one is chained.
         let from = [after.saturating_sub(1), limit + 1];
-        let rows = db.read(move |conn| self.rows(conn, "WHERE id > $1 ORDER BY id LIMIT $2", from)).await?;
-        Ok(entries(rows, after, limit))
+        let reading = db.read(move |conn| {
+            let rows = self.rows(conn, "WHERE id > $1 ORDER BY id LIMIT $2", from)?;
+            Ok::<_, DbError>((self.start(conn)?, rows))
+        });
+        let (start, rows) = reading.await?;
+        Ok(entries(start, rows, after, limit))
+    }
+
+    /// Removes up to `limit` entries from before `before`, the first ones first and none behind a younger one: what is left
+    /// stays a chain. Gives how many.
+    fn prune(self, conn: &mut DbConn, before: UnixMillis, limit: i64) -> Result<i64, DbError> {
+        take_turn(conn)?;
+        let first = self.rows(conn, "ORDER BY id LIMIT $1 OFFSET $2", [limit, 0])?;
+        let mut old = 0;
+        let Some(last) = first.into_iter().take_while(|row| row.at < before).inspect(|_| old += 1).last()
+        else {
+            return Ok(0);
+        };
+        let Self { entries, start } = self;
+        let forget = diesel::sql_query(format!("DELETE FROM {start}"));
+        let note = diesel::sql_query(format!("INSERT INTO {start} (id, hash) VALUES ($1, $2)"));
+        let note = note.bind::<BigInt, _>(last.id).bind::<Text, _>(last.hash);
+        let remove =
+            diesel::sql_query(format!("DELETE FROM {entries} WHERE id <= $1")).bind::<BigInt, _>(last.id);
+        on_backend!(conn, |c| {
+            forget.execute(c)?;
+            note.execute(c)?;
+            remove.execute(c)
+        })?;
+        Ok(old)
+    }
+
+    /// Gives what comes right before the first entry.
+    fn start(self, conn: &mut DbConn) -> Result<Before, DbError> {
+        let start = diesel::sql_query(format!("SELECT id, hash FROM {}", self.start));
+        let start: Option<Start> = on_backend!(conn, |c| start.get_result(c).optional())?;
+        Ok(start.map(|start| (start.id, start.hash)).unwrap_or_default())
     }
 
     fn rows(self, conn: &mut DbConn, which: &str, numbers: [i64; 2]) -> Result<Vec<Row>, DbError> {
         let [first, second] = numbers;
-        let select = format!("SELECT id, at, actor, action, target, hash FROM {} {which}", self.0);
+        let select = format!("SELECT id, at, actor, action, target, hash FROM {} {which}", self.entries);
         let select = diesel::sql_query(select).bind::<BigInt, _>(first).bind::<BigInt, _>(second);
         Ok(on_backend!(conn, |c| select.load(c))?)
     }
 }
 
-fn entries(rows: Vec<Row>, after: i64, limit: i64) -> Vec<AuditEntry> {
+/// Waits until nobody else adds to a log or removes from it, until the transaction ends.
+fn take_turn(conn: &mut DbConn) -> Result<(), DbError> {
+    if let DbConn::Pg(c) = conn {
+        diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(TURN).execute(c)?;
+    }
+    Ok(())
+}
+
+fn entries(start: Before, rows: Vec<Row>, after: i64, limit: i64) -> Vec<AuditEntry> {
     let mut entries = Vec::with_capacity(rows.len());
-    let mut before: Option<(i64, String)> = Some((0, String::new()));
+    let mut before = start;
     for row in rows {
-        let intact = before.is_some_and(|(id, hash)| id + 1 == row.id && row.follows(&hash));
-        before = Some((row.id, row.hash.clone()));
+        let (id, hash) = before;
+        let intact = id + 1 == row.id && row.follows(&hash);
+        before = (row.id, row.hash.clone());
         if row.id > after && i64::try_from(entries.len()).is_ok_and(|count| count < limit) {
             let Row { id, at, actor, action, target, hash } = row;
             entries.push(AuditEntry { id, at, actor, action, target, hash, intact });
@@ -165,3 +256,6 @@ fn entries(rows: Vec<Row>, after: i64, limit: i64) -> Vec<AuditEntry> {
     }
     entries
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,4 @@
+DROP TABLE admin_audit_start;
 DROP TABLE admin_audit;
 DROP INDEX accounts_search;
 DROP TABLE blocked_accounts;

@@ -17,3 +17,9 @@ CREATE TABLE admin_audit (
     target TEXT   NOT NULL,
     hash   TEXT   NOT NULL
 );
+
+-- The last entry that was removed for its age, to whose hash the first one that is left is chained. No row: none was.
+CREATE TABLE admin_audit_start (
+    id   BIGINT NOT NULL PRIMARY KEY,
+    hash TEXT   NOT NULL
+);

@@ -1,2 +1,3 @@
+DROP TABLE admin_audit_start;
 DROP TABLE admin_audit;
 ALTER TABLE devices DROP COLUMN signed_at;

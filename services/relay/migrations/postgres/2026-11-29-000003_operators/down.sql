@@ -1,1 +1,2 @@
+DROP TABLE admin_audit_start;
 DROP TABLE admin_audit;

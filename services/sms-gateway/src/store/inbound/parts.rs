@@ -146,8 +146,8 @@ pub(crate) fn overdue(conn: &mut DbConn, before: UnixMillis) -> Result<Vec<Strin
     Ok(table.filter(since.lt(before)).order(since).limit(ROUND).select(message_key).load(conn)?)
 }
 
-/// Forgets what came before `repeats`, and messages for readers over HTTP from before `retention`. Gives the number of
-/// rows.
+/// Forgets what came before `repeats`; and from before `retention`, messages for readers over HTTP, and parts whose owner
+/// has not got a key since. Gives the number of rows.
 pub(crate) fn prune(
     conn: &mut DbConn,
     repeats: UnixMillis,
@@ -155,5 +155,13 @@ pub(crate) fn prune(
 ) -> Result<usize, StoreError> {
     let seen = sms_inbound_seen::table.filter(sms_inbound_seen::seen_at.lt(repeats));
     let old = sms_inbound::table.filter(sms_inbound::received_at.lt(retention));
-    Ok(diesel::delete(seen).execute(conn)? + diesel::delete(old).execute(conn)?)
+    let keyless = sms_inbound_messages::table.filter(sms_inbound_messages::since.lt(retention));
+    let given_up = diesel::delete(keyless).execute(conn)?;
+    if given_up > 0 {
+        tracing::error!(
+            messages = given_up,
+            "messages from handsets are removed: their owner had no key for all of sms_gateway.retention"
+        );
+    }
+    Ok(given_up + diesel::delete(seen).execute(conn)? + diesel::delete(old).execute(conn)?)
 }

@@ -213,6 +213,25 @@ on_both! {
         assert_eq!(run(&db, vec![task], 6_000).await, [Fate::Keyless], "its owner may get a key yet");
     }
 
+    async fn parts_whose_owner_gets_no_key_are_kept_for_the_retention(test: TestDb) {
+        let db = open(&test).await;
+        let long = fragments(1, "15051", &"a".repeat(200), LongText::Udh8, 7);
+        assert_eq!(take_all(&db, long[..1].to_vec(), 1_000).await, [Fate::Kept]);
+        let prune = |retention| db.write(move |conn| prune(conn, UnixMillis(0), UnixMillis(retention)));
+
+        let early = prune(1_000).await.unwrap();
+        let due = prune(1_001).await.unwrap();
+
+        assert_eq!((early, due), (0, 1));
+        let left = db.read(|conn| {
+            use diesel::prelude::*;
+
+            let parts = crate::store::schema::sms_inbound_parts::table;
+            Ok::<_, StoreError>(parts.count().get_result::<i64>(conn)?)
+        });
+        assert_eq!(left.await.unwrap(), 0);
+    }
+
     async fn the_last_word_counts(test: TestDb) {
         let db = open(&test).await;
         let say = |word: &str| fragments(1, "15050", word, LongText::Udh8, 7).remove(0);
