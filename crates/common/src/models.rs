@@ -14,6 +14,7 @@ pub mod internal;
 pub mod notify;
 pub mod operators;
 pub mod phone;
+pub mod privacy;
 pub mod problem;
 pub mod signal_server;
 pub mod sms;

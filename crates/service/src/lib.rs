@@ -10,6 +10,7 @@
 //!   of `account-events` and its nudge.
 //! - [`operators`] tells who operators are, and keeps the log of what they do.
 //! - [`Retention`] and [`Overdue`] remove what is old.
+//! - [`Retention`] and [`Overdue`] remove what is old; [`privacy`] tells operators what there is of one account.
 //! - [`woosh`] and [`signal_server`] are what the parts of those interfaces share.
 //!
 //! What must hold: nothing outside the process is needed to start; what is away makes the process not ready, and heals
@@ -24,6 +25,7 @@ mod host;
 pub mod operators;
 mod outbox;
 mod platform;
+pub mod privacy;
 mod program;
 mod retention;
 mod revocations;
