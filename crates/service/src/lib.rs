@@ -9,7 +9,6 @@
 //! - The guard keeps the gate's keys and revocations up to date; [`handle_account_events`] gives a service its consumer
 //!   of `account-events` and its nudge.
 //! - [`operators`] tells who operators are, and keeps the log of what they do.
-//! - [`Retention`] and [`Overdue`] remove what is old.
 //! - [`Retention`] and [`Overdue`] remove what is old; [`privacy`] tells operators what there is of one account.
 //! - [`woosh`] and [`signal_server`] are what the parts of those interfaces share.
 //!

@@ -18,6 +18,7 @@ use service::{
     AccountEvents, CommonSettings, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError,
     handle_account_events, publish_outbox, sweep_every,
 };
+use service::privacy::tell_of_accounts;
 use tokio::sync::Notify;
 use web::{Gate, Limits, RoutesFn, Service, Task};
 
@@ -171,6 +172,7 @@ impl service::App for App {
                 Ok::<_, StartError>(())
             }));
         }
+        tell_of_accounts(&mut service, platform, &state.db, Arc::new(state.clone()));
         handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
         Ok(service)
     }

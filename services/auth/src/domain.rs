@@ -14,6 +14,7 @@ pub(crate) mod lookup;
 pub(crate) mod mail;
 pub(crate) mod passwords;
 pub(crate) mod phone;
+mod privacy;
 pub(crate) mod sessions;
 pub(crate) mod signal_server;
 pub(crate) mod sync;

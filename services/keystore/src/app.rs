@@ -10,6 +10,7 @@ use common::models::events::{AccountChange, AccountEvent};
 use common::models::{AccountId, SharedClock};
 use db::{Batcher, BatcherSettings, Db, DbError, Migrations};
 use service::operators::AuditTable;
+use service::privacy::tell_of_accounts;
 use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox};
 use web::{Limits, RoutesFn, Service, Task};
 
@@ -148,6 +149,7 @@ impl service::App for App {
             sweeper::run(sweeping, cancel).await;
             Ok::<_, StartError>(())
         }));
+        tell_of_accounts(&mut service, platform, &state.db, Arc::new(state.clone()));
         handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
         Ok(service)
     }

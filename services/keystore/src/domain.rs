@@ -7,6 +7,7 @@ pub(crate) mod fetch;
 pub(crate) mod keys;
 pub(crate) mod listing;
 mod merge;
+mod privacy;
 pub(crate) mod registration;
 pub(crate) mod removal;
 pub(crate) mod signal_server;

@@ -12,6 +12,7 @@ use common::models::events::{AccountChange, AccountEvent};
 use common::models::ws::KeysLow;
 use db::{Db, Migrations};
 use service::operators::AuditTable;
+use service::privacy::tell_of_accounts;
 use service::{
     AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox, sweep_every,
 };
@@ -145,6 +146,7 @@ impl service::App for App {
             processes::run(caller, cancel).await;
             Ok::<_, StartError>(())
         }));
+        tell_of_accounts(&mut service, platform, &state.db, Arc::new(state.clone()));
         handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
         Ok(service)
     }

@@ -9,6 +9,7 @@ mod ids;
 pub(crate) mod lives;
 pub(crate) mod online;
 mod presence;
+mod privacy;
 pub(crate) mod processes;
 pub(crate) mod queues;
 pub(crate) mod receive;

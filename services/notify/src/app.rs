@@ -8,6 +8,7 @@ use bus::live::Live;
 use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use db::{Db, Migrations};
+use service::privacy::tell_of_accounts;
 use service::{
     AccessTokens, AccountEvents, DatabaseCheck, Platform, StartError, Switch, handle_account_events,
     sweep_every,
@@ -209,6 +210,7 @@ impl service::App for App {
             }));
         }
         inputs::attach(&mut service, platform, &state)?;
+        tell_of_accounts(&mut service, platform, &state.db, Arc::new(state.clone()));
         handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
         Ok(service)
     }

@@ -6,6 +6,7 @@ pub(crate) mod history;
 pub(crate) mod housekeeping;
 mod notification;
 mod pass;
+mod privacy;
 pub(crate) mod publish;
 mod registrar;
 pub(crate) mod tokens;

@@ -11,6 +11,7 @@ use common::crypto::oaep::OaepPrivateKey;
 use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use db::{Db, Migrations};
+use service::privacy::tell_of_accounts;
 use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, sweep_every};
 use url::Url;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -127,6 +128,7 @@ impl service::App for App {
             keep_alive(living, cancel).await;
             Ok::<_, StartError>(())
         }));
+        tell_of_accounts(&mut service, platform, &state.db, Arc::new(state.clone()));
         handle_account_events(&mut service, platform, Arc::new(Events(state)))?;
         Ok(service)
     }

@@ -5,6 +5,7 @@ pub(crate) mod handshake;
 pub(crate) mod hints;
 pub(crate) mod housekeeping;
 mod ids;
+mod privacy;
 mod processes;
 pub(crate) mod provisioning;
 pub(crate) mod qr;
