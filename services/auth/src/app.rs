@@ -14,11 +14,11 @@ use common::models::{SharedClock, UnixMillis};
 use config::{ConfigError, Fault};
 use db::{Db, Migrations};
 use service::operators::AuditTable;
+use service::privacy::tell_of_accounts;
 use service::{
     AccountEvents, CommonSettings, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError,
     handle_account_events, publish_outbox, sweep_every,
 };
-use service::privacy::tell_of_accounts;
 use tokio::sync::Notify;
 use web::{Gate, Limits, RoutesFn, Service, Task};
 

@@ -9,6 +9,7 @@ pub(crate) mod links;
 pub(crate) mod mail;
 pub(crate) mod operators;
 pub(crate) mod phone;
+pub(crate) mod privacy;
 pub(crate) mod sessions;
 pub(crate) mod sync_calls;
 pub(crate) mod totp;

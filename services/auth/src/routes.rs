@@ -5,7 +5,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::compat::{signal_server, signal_server_calls, woosh, woosh_calls};
 use crate::handlers::{
-    accounts, internal, invites, links, mail, operators, phone, sessions, sync_calls, totp,
+    accounts, internal, invites, links, mail, operators, phone, privacy, sessions, sync_calls, totp,
 };
 
 /// Which interfaces of other systems are served.
@@ -89,5 +89,6 @@ pub fn internal(config: &mut ServiceConfig<'_>) {
         .service(invites::create)
         .service(invites::list)
         .service(invites::withdraw)
+        .service(privacy::erase)
         .service(sessions::jwks);
 }

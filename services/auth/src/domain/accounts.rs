@@ -3,14 +3,15 @@
 use common::crypto::secret::Secret;
 use common::crypto::token::PlainToken;
 use common::models::events::{AccountChange, AccountEvent};
+use common::models::privacy::Erased;
 use common::models::{AccountId, E164, UnixMillis, VerificationId};
-use db::DbError;
+use db::{DbConn, DbError};
 
 use super::attempts::Subject;
 use super::{AuthError, EmailAddress, Password, Username, mail, passwords, phone};
 use crate::app::State;
 use crate::settings::Registration;
-use crate::store::rows::{AccountRow, Purpose};
+use crate::store::rows::{AccountRow, DeletedBy, Purpose};
 use crate::store::{accounts, invites, mails, outbox, phones, sessions, signal_server, totp};
 
 /// What a person gives to have an account. E-mail and phone are contact data; they identify nobody before they are
@@ -157,51 +158,66 @@ pub(crate) async fn must_exist(state: &State, account: AccountId) -> Result<(), 
     found.map(drop).ok_or(AuthError::NoAccount)
 }
 
-/// Deletes an account after its owner has shown the password once more: its sessions end, and every service that
-/// holds something of it is told. What is left is a tombstone.
+/// Deletes an account after its owner has shown the password once more: see [`erase`].
 ///
 /// # Errors
 /// [`AuthError::BadCredentials`] for a wrong password, [`AuthError::TooManyAttempts`]; [`AuthError::NoAccount`] when it
 /// is gone already.
 pub(crate) async fn delete(state: &State, account: AccountId, password: Password) -> Result<(), AuthError> {
-    let AccountRow { email, phone, .. } = passwords::confirm(state, account, password).await?;
+    passwords::confirm(state, account, password).await?;
+    erase(state, account, DeletedBy::Owner).await.map(drop)
+}
+
+/// Deletes an account: its sessions end, and every service that holds something of it is told. What is left is a
+/// tombstone. For one that is gone already, all are told again: whoever has lost it meanwhile hears it once more.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn erase(state: &State, account: AccountId, by: DeletedBy) -> Result<Erased, AuthError> {
     let guesses = [Subject::password(state, account), Subject::code(state, account)];
-    let now = state.clock.now();
-    let until = state.revoked_until();
-    let event = AccountEvent { account_id: account, at: now, change: AccountChange::Deleted };
-    let told = event.clone();
-    let deleted = state
-        .db
-        .write(move |conn| {
-            accounts::lock(conn, account)?;
-            for session in sessions::of_account(conn, account)? {
-                super::sessions::end(conn, account, session, until)?;
-            }
-            let contact = signal_server::find(conn, account)?.map(|user| user.email.to_ascii_lowercase());
-            let deleted = accounts::delete(conn, account, now)?;
-            // Of those who have given an address nobody confirmed, this was the last.
-            if let Some(contact) = contact
-                && signal_server::by_email(conn, &contact, 1)?.is_empty()
-            {
-                mails::delete_of(conn, &contact, Purpose::ResetSignalServer)?;
-            }
-            if let Some(email) = &email {
-                mails::delete_to(conn, email)?;
-            }
-            if let Some(phone) = &phone {
-                phones::delete_of(conn, phone)?;
-            }
-            for subject in guesses {
-                subject.forget(conn)?;
-            }
-            if deleted {
-                outbox::push(conn, &[event], now)?;
-            }
-            Ok::<_, DbError>(deleted)
-        })
-        .await?;
-    if deleted {
-        state.announce(&[told]).await;
+    let (now, until) = (state.clock.now(), state.revoked_until());
+    let erasing = state.db.write(move |conn| {
+        let row = accounts::lock(conn, account)?;
+        let existed = row.is_some();
+        if let Some(row) = row {
+            remove(conn, row, until)?;
+        }
+        for subject in guesses {
+            subject.forget(conn)?;
+        }
+        let deleted_at = accounts::bury(conn, account, by, now)?;
+        let event = AccountEvent { account_id: account, at: deleted_at, change: AccountChange::Deleted };
+        // Whom an owner's second request reaches, the first has told.
+        let told = existed || by == DeletedBy::Operator;
+        if told {
+            outbox::push(conn, std::slice::from_ref(&event), now)?;
+        }
+        Ok::<_, DbError>((Erased { deleted_at, existed }, told.then_some(event)))
+    });
+    let (erased, event) = erasing.await?;
+    state.announce(event.as_slice()).await;
+    Ok(erased)
+}
+
+/// Removes an account that is locked, and what hangs on its id, its address and its number.
+fn remove(conn: &mut DbConn, row: AccountRow, until: UnixMillis) -> Result<(), DbError> {
+    let AccountRow { account_id: account, email, phone, .. } = row;
+    for session in sessions::of_account(conn, account)? {
+        super::sessions::end(conn, account, session, until)?;
+    }
+    let contact = signal_server::find(conn, account)?.map(|user| user.email.to_ascii_lowercase());
+    accounts::delete(conn, account)?;
+    // Of those who have given an address nobody confirmed, this was the last.
+    if let Some(contact) = contact
+        && signal_server::by_email(conn, &contact, 1)?.is_empty()
+    {
+        mails::delete_of(conn, &contact, Purpose::ResetSignalServer)?;
+    }
+    if let Some(email) = &email {
+        mails::delete_to(conn, email)?;
+    }
+    if let Some(phone) = &phone {
+        phones::delete_of(conn, phone)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
-use super::rows::AccountRow;
+use super::rows::{AccountRow, DeletedBy};
 use super::schema::{accounts, deleted_accounts};
 
 /// Stores a new account.
@@ -135,14 +135,28 @@ pub(crate) fn set_password(conn: &mut DbConn, account: AccountId, hash: &str) ->
     Ok(())
 }
 
-/// Replaces an account and everything that hangs on it by a tombstone. Tells whether there was one.
-pub(crate) fn delete(conn: &mut DbConn, account: AccountId, now: UnixMillis) -> Result<bool, DbError> {
-    if diesel::delete(accounts::table.find(account)).execute(conn)? == 0 {
-        return Ok(false);
-    }
-    let tombstone = (deleted_accounts::account_id.eq(account), deleted_accounts::deleted_at.eq(now));
-    diesel::insert_into(deleted_accounts::table).values(tombstone).execute(conn)?;
-    Ok(true)
+/// Removes an account and everything that hangs on it. Tells whether there was one.
+pub(crate) fn delete(conn: &mut DbConn, account: AccountId) -> Result<bool, DbError> {
+    Ok(diesel::delete(accounts::table.find(account)).execute(conn)? == 1)
+}
+
+/// Remembers that an account was deleted, when and by whom; what was remembered before stays. Gives when it was.
+pub(crate) fn bury(
+    conn: &mut DbConn,
+    account: AccountId,
+    by: DeletedBy,
+    now: UnixMillis,
+) -> Result<UnixMillis, DbError> {
+    let tombstone = (
+        deleted_accounts::account_id.eq(account),
+        deleted_accounts::deleted_at.eq(now),
+        deleted_accounts::deleted_by.eq(by),
+    );
+    on_backend!(conn, |c| diesel::insert_into(deleted_accounts::table)
+        .values(tombstone)
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    Ok(deleted_accounts::table.find(account).select(deleted_accounts::deleted_at).first(conn)?)
 }
 
 /// Lists accounts deleted since `from`.
@@ -150,5 +164,6 @@ pub(crate) fn deleted_since(
     conn: &mut DbConn,
     from: UnixMillis,
 ) -> Result<Vec<(AccountId, UnixMillis)>, DbError> {
-    Ok(deleted_accounts::table.filter(deleted_accounts::deleted_at.gt(from)).load(conn)?)
+    let recent = deleted_accounts::table.filter(deleted_accounts::deleted_at.gt(from));
+    Ok(recent.select((deleted_accounts::account_id, deleted_accounts::deleted_at)).load(conn)?)
 }

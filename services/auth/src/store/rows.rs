@@ -162,6 +162,16 @@ macro_rules! word_type {
 pub(crate) struct UnknownWord;
 
 word_type!(
+    /// Who had an account deleted.
+    DeletedBy {
+        /// Its owner, by showing the password.
+        Owner = "owner",
+        /// An operator.
+        Operator = "operator",
+    }
+);
+
+word_type!(
     /// What a mail is for.
     Purpose {
         /// Its reader confirms the address.

@@ -25,6 +25,7 @@ diesel::table! {
     deleted_accounts (account_id) {
         account_id -> Text,
         deleted_at -> BigInt,
+        deleted_by -> Text,
     }
 }
 

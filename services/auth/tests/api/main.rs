@@ -13,6 +13,7 @@ mod mail;
 mod operators;
 mod passwords;
 mod phone;
+mod privacy;
 mod retention;
 mod sessions;
 mod signal_server;
