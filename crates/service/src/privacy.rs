@@ -21,6 +21,7 @@ use serde::Deserialize;
 use web::{AdminCaller, Failure, Service};
 
 use self::rows::Page;
+use crate::operators::{AuditTable, Operator};
 use crate::platform::Platform;
 use crate::retention::Retention;
 
@@ -30,6 +31,11 @@ pub use self::rows::Column;
 pub trait AccountData: Send + Sync + 'static {
     /// Lists the tables that can have rows of an account.
     fn tables(&self) -> Vec<Held>;
+
+    /// Where it is noted who was given rows of an account; none for a service that operators do nothing in.
+    fn log(&self) -> Option<AuditTable> {
+        None
+    }
 
     /// What those tables call an account.
     fn name_of(&self, account: AccountId) -> String {
@@ -41,7 +47,7 @@ pub trait AccountData: Send + Sync + 'static {
 pub fn tell_of_accounts<D: AccountData>(service: &mut Service, platform: &Platform, db: &Db, data: Arc<D>) {
     let base = format!("/internal/{}/v1/privacy/accounts/{{account}}", service.name);
     let before = Arc::clone(&service.internal);
-    let (platform, db) = (platform.clone(), db.clone());
+    let (platform, db, clock) = (platform.clone(), db.clone(), platform.clock.clone());
     service.internal = web::routes(move |config| {
         before(config);
         let (data_again, db_again) = (Arc::clone(&data), db.clone());
@@ -57,26 +63,32 @@ pub fn tell_of_accounts<D: AccountData>(service: &mut Service, platform: &Platfo
         };
         config.route(&format!("{base}/holdings"), actix::get().to(holdings));
 
-        let (data, db) = (Arc::clone(&data_again), db_again.clone());
-        let rows =
-            move |_: AdminCaller, path: actix::Path<(AccountId, String)>, query: actix::Query<PageQuery>| {
-                let (account, table) = path.into_inner();
-                let (tables, name, db) = (data.tables(), data.name_of(account), db.clone());
-                async move {
-                    let of_table: Vec<Held> = tables.into_iter().filter(|held| held.table == table).collect();
-                    let page = page(&of_table, query.into_inner())?;
-                    let reading = db.read(move |conn| {
-                        let mut all = Rows::default();
-                        for held in &of_table {
-                            let mut some = rows::read(conn, held, &name, &page)?;
-                            all.rows.append(&mut some.rows);
-                            all.next = all.next.or(some.next);
-                        }
-                        Ok::<_, DbError>(all)
-                    });
-                    Ok::<_, Failure>(private().json(reading.await?))
+        let (data, db, clock) = (Arc::clone(&data_again), db_again.clone(), clock.clone());
+        let rows = move |operator: Operator,
+                         path: actix::Path<(AccountId, String)>,
+                         query: actix::Query<PageQuery>| {
+            let (account, table) = path.into_inner();
+            let (tables, name, db) = (data.tables(), data.name_of(account), db.clone());
+            let (log, now) = (data.log(), clock.now());
+            async move {
+                let of_table: Vec<Held> = tables.into_iter().filter(|held| held.table == table).collect();
+                let page = page(&of_table, query.into_inner())?;
+                if let Some(log) = log {
+                    let act = operator.act("accounts.export", format!("account={account} table={table}"));
+                    db.write(move |conn| log.add(conn, &act, now)).await?;
                 }
-            };
+                let reading = db.read(move |conn| {
+                    let mut all = Rows::default();
+                    for held in &of_table {
+                        let mut some = rows::read(conn, held, &name, &page)?;
+                        all.rows.append(&mut some.rows);
+                        all.next = all.next.or(some.next);
+                    }
+                    Ok::<_, DbError>(all)
+                });
+                Ok::<_, Failure>(private().json(reading.await?))
+            }
+        };
         config.route(&format!("{base}/rows/{{table}}"), actix::get().to(rows));
     });
 }

@@ -120,6 +120,22 @@ impl Invite {
 }
 
 impl Operator {
+    /// An operator of the server that is there.
+    pub(crate) fn at(
+        server: Url,
+        name: Option<String>,
+        data_dir: PathBuf,
+        admin_token_file: Option<PathBuf>,
+    ) -> Self {
+        Self { server, at: Vec::new(), name, data_dir, admin_token_file }
+    }
+
+    /// Where the server is.
+    #[cfg(test)]
+    pub(crate) fn server(&self) -> &Url {
+        &self.server
+    }
+
     /// Posts `body` to `path`, and reads the answer.
     ///
     /// # Errors
@@ -132,7 +148,7 @@ impl Operator {
     ///
     /// # Errors
     /// As [`Operator::post`].
-    async fn call<T: DeserializeOwned>(
+    pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],

@@ -16,6 +16,7 @@ mod gateway_client;
 mod installation;
 mod interrupt;
 mod migrate;
+mod privacy;
 mod remote;
 mod restore;
 mod serve;

@@ -6,6 +6,7 @@ use common::models::events::{AccountChange, AccountEvent};
 use common::models::privacy::Erased;
 use common::models::{AccountId, E164, UnixMillis, VerificationId};
 use db::{DbConn, DbError};
+use service::operators::{Act, AuditTable};
 
 use super::attempts::Subject;
 use super::{AuthError, EmailAddress, Password, Username, mail, passwords, phone};
@@ -165,15 +166,17 @@ pub(crate) async fn must_exist(state: &State, account: AccountId) -> Result<(), 
 /// is gone already.
 pub(crate) async fn delete(state: &State, account: AccountId, password: Password) -> Result<(), AuthError> {
     passwords::confirm(state, account, password).await?;
-    erase(state, account, DeletedBy::Owner).await.map(drop)
+    erase(state, account, None).await.map(drop)
 }
 
 /// Deletes an account: its sessions end, and every service that holds something of it is told. What is left is a
-/// tombstone. For one that is gone already, all are told again: whoever has lost it meanwhile hears it once more.
+/// tombstone. For one that is gone already, all are told again: whoever has lost it meanwhile hears it once more. `act` is
+/// that of the operator who did it; none: its owner did.
 ///
 /// # Errors
 /// Those of the database.
-pub(crate) async fn erase(state: &State, account: AccountId, by: DeletedBy) -> Result<Erased, AuthError> {
+pub(crate) async fn erase(state: &State, account: AccountId, act: Option<Act>) -> Result<Erased, AuthError> {
+    let by = if act.is_some() { DeletedBy::Operator } else { DeletedBy::Owner };
     let guesses = [Subject::password(state, account), Subject::code(state, account)];
     let (now, until) = (state.clock.now(), state.revoked_until());
     let erasing = state.db.write(move |conn| {
@@ -184,6 +187,9 @@ pub(crate) async fn erase(state: &State, account: AccountId, by: DeletedBy) -> R
         }
         for subject in guesses {
             subject.forget(conn)?;
+        }
+        if let Some(act) = &act {
+            AuditTable::ADMIN.add(conn, act, now)?;
         }
         let deleted_at = accounts::bury(conn, account, by, now)?;
         let event = AccountEvent { account_id: account, at: deleted_at, change: AccountChange::Deleted };

@@ -1,5 +1,6 @@
 //! What there is of one account in the tables of this service, for operators who answer its owner.
 
+use service::operators::AuditTable;
 use service::privacy::Column::{Octets, Plain, Size};
 use service::privacy::{AccountData, Column, Held, Kept};
 
@@ -37,6 +38,10 @@ const DELETED_ACCOUNTS: &[Column] = &[Plain("deleted_at"), Plain("deleted_by")];
 const REVOCATIONS: &[Column] = &[Plain("session_id"), Plain("until")];
 
 impl AccountData for State {
+    fn log(&self) -> Option<AuditTable> {
+        Some(AuditTable::ADMIN)
+    }
+
     fn tables(&self) -> Vec<Held> {
         let settings = &self.settings;
         vec![

@@ -4,11 +4,11 @@ use actix_web::delete;
 use actix_web::web::{Data, Path};
 use common::models::privacy::Erased;
 use common::models::{AccountId, Problem};
-use web::{AdminCaller, Failure, Json};
+use service::operators::Operator;
+use web::{Failure, Json};
 
 use crate::app::State;
 use crate::domain::accounts;
-use crate::store::rows::DeletedBy;
 
 /// Deletes an account, and has all services told, also of one that is deleted already.
 #[utoipa::path(tag = "privacy", params(("account" = AccountId, Path)), responses(
@@ -19,10 +19,11 @@ use crate::store::rows::DeletedBy;
 #[delete("/internal/auth/v1/privacy/accounts/{account}")]
 pub(crate) async fn erase(
     state: Data<State>,
-    _: AdminCaller,
+    operator: Operator,
     account: Path<AccountId>,
 ) -> Result<Json<Erased>, Failure> {
-    let erased = accounts::erase(&state, *account, DeletedBy::Operator).await?;
+    let act = operator.act("accounts.erase", format!("account={}", *account));
+    let erased = accounts::erase(&state, *account, Some(act)).await?;
     tracing::info!(account.id = %*account, existed = erased.existed, "an operator erased an account");
     Ok(Json(erased))
 }

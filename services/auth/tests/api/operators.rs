@@ -79,6 +79,7 @@ on_both! {
             ("GET", "/operators/accounts/{account}", format!("/operators/accounts/{account}"), Value::Null),
             ("PUT", "/operators/accounts/{account}/block", format!("/operators/accounts/{account}/block"), json!({"reason": "x"})),
             ("DELETE", "/operators/accounts/{account}/block", format!("/operators/accounts/{account}/block"), Value::Null),
+            ("DELETE", "/privacy/accounts/{account}", format!("/privacy/accounts/{account}"), Value::Null),
             ("DELETE", "/invites/{invite}", format!("/invites/{invite}"), Value::Null),
         ];
         let mut known: BTreeSet<String> = UNLOGGED.map(str::to_owned).into();
@@ -102,7 +103,7 @@ on_both! {
             known.insert(format!("{method} {pattern}"));
         }
         let actions: BTreeSet<String> = log(&auth).await.iter().map(|one| one["action"].to_string()).collect();
-        assert_eq!(actions.len(), 6, "two are logged alike: {actions:?}");
+        assert_eq!(actions.len(), 7, "two are logged alike: {actions:?}");
         assert_eq!(routes().await, known, "add a call of the new route above");
     }
 

@@ -1,6 +1,7 @@
 //! What there is of one account in the tables of this service, for operators who answer its owner.
 
 use service::Retention;
+use service::operators::AuditTable;
 use service::privacy::Column::{Octets, Plain};
 use service::privacy::{AccountData, Column, Held, Kept};
 
@@ -37,6 +38,10 @@ const SIGNAL_SERVER_PREKEYS: &[Column] = &[Plain("key_id"), Plain("public_key")]
 const SIGNAL_SERVER_ISSUED_PREKEYS: &[Column] = &[Octets("key_hash"), Plain("issued_at")];
 
 impl AccountData for State {
+    fn log(&self) -> Option<AuditTable> {
+        Some(AuditTable::ADMIN)
+    }
+
     fn tables(&self) -> Vec<Held> {
         let remembered = Retention::of(self.settings.tombstone_ttl());
         vec![

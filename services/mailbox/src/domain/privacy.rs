@@ -1,6 +1,7 @@
 //! What there is of one account in the tables of this service, for operators who answer its owner.
 
 use service::Retention;
+use service::operators::AuditTable;
 use service::privacy::Column::{Message, MessageText, Plain};
 use service::privacy::{AccountData, Column, Held, Kept};
 
@@ -62,6 +63,10 @@ const LIFE: &str = "that a device of it ended, so that nothing late opens it aga
 const TO_OTHERS: &str = "what it has sent to others who have not fetched it yet, which is theirs";
 
 impl AccountData for State {
+    fn log(&self) -> Option<AuditTable> {
+        Some(AuditTable::ADMIN)
+    }
+
     fn tables(&self) -> Vec<Held> {
         let (remembered, ttl) = (Retention::of(self.settings.tombstone_ttl), self.settings.ttl);
         vec![

@@ -11,6 +11,7 @@ use reqwest::Method;
 
 use super::{Operator, table};
 use crate::console::{self, Outcome};
+use crate::privacy;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Block(Block),
     /// Let an account in again
     Unblock(One),
+    #[command(flatten)]
+    Owner(Box<privacy::Command>),
 }
 
 #[derive(Args)]
@@ -112,6 +115,7 @@ impl Command {
                 page.print(&search(&operator, &wanted).await?)
             }
             Self::Find(find) => find.run().await,
+            Self::Owner(command) => command.run().await,
             Self::Show(Show { account, json, operator }) => {
                 let account = account_id(&operator, &account).await?;
                 show::run(&operator, account, json).await
