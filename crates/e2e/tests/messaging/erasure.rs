@@ -93,6 +93,7 @@ testkit::on_both! {
         let unchanged = traces(&tables, &subject.needles, &[]).await;
         let erased = erase(&program, &subject.id, &["--json"], &format!("{}\n", subject.id)).await;
         let again = erase(&program, &subject.id, &["--json", "--yes"], "").await;
+        let plain = erase(&program, &subject.id, &["--yes"], "").await;
 
         assert!(!refused.ok && refused.stderr.contains("nothing was erased"), "{refused:?}");
         assert!(!unknown.ok && unknown.stderr.contains("knows this account"), "{unknown:?}");
@@ -103,6 +104,7 @@ testkit::on_both! {
         assert_eq!((&again["complete"], &again["existed"]), (&true.into(), &false.into()));
         assert_eq!(again["deletedAt"], erased["deletedAt"]);
         assert_eq!(told(&erased, "left"), [""; 0]);
+        assert!(plain.ok && plain.stdout.contains("stays\tauth\tdeleted_accounts\t1\tuntil 20"), "{plain:?}");
         for kept in ["auth.deleted_accounts", "keystore.accounts", "mailbox.deleted_accounts", "mailbox.blocks"] {
             assert!(told(&erased, "stays").iter().any(|table| table == kept), "{kept} in {erased}");
         }
