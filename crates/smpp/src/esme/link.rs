@@ -127,9 +127,11 @@ impl<'a> Link<'a> {
                         taken.drain(..).for_each(|Submission { token, .. }| self.outputs.tell(Event::NotSent { token }));
                     }
                     self.pace.spend(time, taken.len());
+                    // Not the time of before the wait, which may be longer than a response may take.
+                    let taken_at = now();
                     for submission in taken.drain(..) {
                         let input = Input::Submit { token: submission.token, pdu: submission.pdu };
-                        self.session.step(time, input, &mut self.todo);
+                        self.session.step(taken_at, input, &mut self.todo);
                     }
                     self.act();
                     if count == 0 {

@@ -55,6 +55,19 @@ async fn late_response_follows_the_unknown() {
 }
 
 #[tokio::test]
+async fn a_submission_after_a_silence_is_timed_from_when_it_leaves() {
+    let smsc = simulator(Behaviour::default()).await;
+    let response_timeout = Duration::from_secs(1);
+    let mut bound = Bound::spawn(EsmeSettings { response_timeout, ..settings(smsc.address()) }).await;
+    tokio::time::sleep(response_timeout * 3 / 2).await;
+
+    bound.submit([5]).await;
+
+    let Event::Responded(response) = bound.event().await else { panic!("unknown before it was answered") };
+    assert!(response.took < response_timeout, "{:?}", response.took);
+}
+
+#[tokio::test]
 async fn lost_responses_keep_their_slots_until_the_link_is_renewed() {
     let smsc = simulator(scripted(|number, plan| {
         if number <= 2 {
