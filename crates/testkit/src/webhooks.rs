@@ -34,6 +34,8 @@ pub struct Received {
     pub status: i32,
     /// Whether one of the receiver's secrets has signed it, just now.
     pub genuine: bool,
+    /// Its `traceparent`, if it has one.
+    pub traceparent: Option<String>,
     /// The event.
     pub body: Value,
 }

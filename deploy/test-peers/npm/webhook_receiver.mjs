@@ -2,7 +2,7 @@
 // that it knows; a request is genuine if one of them says so. It prints one line when it is ready, { "port" }, and answers
 //
 //   POST /hook…       as /answer last said, 204 by default
-//   GET  /received    everything that came: { "path", "id", "status", "genuine", "body" }
+//   GET  /received    everything that came: { "path", "id", "status", "genuine", "traceparent"?, "body" }
 //   POST /answer      body { "statuses": [429, 0, …], "always"?, "retryAfter"?, "delay"? }: what to answer next, one after
 //                     the other, then always; 0 resets the connection, -1 says nothing until the other side gives up; each
 //                     after so many milliseconds
@@ -34,7 +34,8 @@ const server = createServer(async (request, response) => {
   const body = await text(request);
   const status = answers.statuses.shift() ?? answers.always ?? 204;
   const genuine = isGenuine(body, request.headers);
-  received.push({ path: request.url, id: request.headers["webhook-id"], status, genuine, body: JSON.parse(body) });
+  const { "webhook-id": id, traceparent } = request.headers;
+  received.push({ path: request.url, id, status, genuine, traceparent, body: JSON.parse(body) });
   if (answers.delay) await new Promise((done) => setTimeout(done, answers.delay));
   if (status === 0) return request.socket.resetAndDestroy();
   if (status === -1) return;

@@ -13,6 +13,7 @@ use testkit::socketio_peers::SocketIoPeer;
 use testkit::ws::MessageSocket;
 use tokio::time::timeout;
 
+use crate::followed::one_id_is_in_the_logs_of_all_that_a_message_comes_to;
 use crate::world::World;
 
 /// Below what mailbox reads of a request, and above what one message may hold.
@@ -26,6 +27,7 @@ async fn every_door_of_every_service_is_open_behind_nginx() {
 
     every_service_answers_its_paths(&world).await;
     let sender = messages_arrive_by_websocket(&world).await;
+    one_id_is_in_the_logs_of_all_that_a_message_comes_to(&world).await;
     notifications_arrive_by_socket_io(&world).await;
     events_arrive_while_their_stream_is_open(&world).await;
     bodies_have_the_limits_of_the_services(&world, &sender).await;
@@ -67,21 +69,21 @@ fn described(service: &str) -> Vec<String> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Tokens {
-    access_token: String,
+pub(crate) struct Tokens {
+    pub(crate) access_token: String,
     #[serde(default)]
-    device_id: Option<u8>,
+    pub(crate) device_id: Option<u8>,
 }
 
 /// A device of an account of its own.
-struct Device {
-    account: String,
-    registration_id: i64,
-    bound: Tokens,
+pub(crate) struct Device {
+    pub(crate) account: String,
+    pub(crate) registration_id: i64,
+    pub(crate) bound: Tokens,
 }
 
 impl Device {
-    async fn register(client: &TestClient, username: &str) -> Self {
+    pub(crate) async fn register(client: &TestClient, username: &str) -> Self {
         let login = json!({"username": username, "password": "a password of some length"});
         let account: Value = client.post("/v1/accounts", &login).await.expect(201).json();
         let session: Tokens = client.post("/v1/sessions", &login).await.expect(201).json();

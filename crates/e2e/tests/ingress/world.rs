@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) services: Vec<(&'static str, TestClient)>,
     /// The key of a back-end of notify.
     pub(crate) notify_key: String,
-    _programs: Vec<Program>,
+    programs: Vec<Program>,
     _db: TestDb,
     _vhost: Vhost,
     _secrets: TempDir,
@@ -62,6 +62,7 @@ impl World {
             ("http.trusted_proxies", "127.0.0.1"),
             ("limits.enabled", "true"),
             ("limits.registration_address.size", "3"),
+            ("telemetry.level", "info,follow=debug"),
         ];
         let prepare = |(_, name)| {
             let settings =
@@ -87,13 +88,19 @@ impl World {
         let services = PROGRAMS.iter().zip(&programs);
         let services = services.map(|((name, _), program)| (*name, program.http.clone())).collect();
         let notify_key = std::fs::read_to_string(secrets.join("notify-api-key")).unwrap();
-        let (_programs, _db, _vhost, _secrets) = (programs, db, vhost, folder);
-        Self { nginx, tunnel, services, notify_key, _programs, _db, _vhost, _secrets }
+        let (_db, _vhost, _secrets) = (db, vhost, folder);
+        Self { nginx, tunnel, services, notify_key, programs, _db, _vhost, _secrets }
     }
 
     /// A client that comes by the tunnel.
     pub(crate) fn client(&self) -> TestClient {
         TestClient::new(&*self.tunnel.url)
+    }
+
+    /// What a service has written so far.
+    pub(crate) fn log(&self, service: &str) -> String {
+        let place = PROGRAMS.iter().position(|(name, _)| *name == service).unwrap();
+        self.programs[place].log()
     }
 
     /// A client from another address.
