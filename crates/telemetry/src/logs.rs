@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// What is logged: a level (`info`) or directives (`info,mailbox=debug`).
+    /// What is logged: a level (`info`) or directives (`info,mailbox=debug`); with `info,follow=debug` also how far each
+    /// request has come.
     pub level: String,
     /// How a log line looks.
     pub format: LogFormat,
