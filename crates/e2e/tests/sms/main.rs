@@ -14,6 +14,7 @@ mod cases;
 mod chaos;
 mod codes;
 mod contract;
+mod followed;
 mod garbage;
 mod killing;
 mod metrics;
