@@ -78,7 +78,7 @@ impl Readiness {
         self.phase.store(phase as u8, Ordering::SeqCst);
     }
 
-    fn is(&self, phase: Phase) -> bool {
+    pub(crate) fn is(&self, phase: Phase) -> bool {
         self.phase.load(Ordering::SeqCst) == phase as u8
     }
 

@@ -5,10 +5,10 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 use actix_web::{
     Error, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{ResponseHead, ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
-        Method, StatusCode,
+        ConnectionType, Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -60,6 +60,7 @@ pub(crate) async fn observe(
             let route = answer.request().match_pattern();
             let mut answer = answer;
             finish.dress(answer.headers_mut(), origin);
+            finish.part(answer.response_mut().head_mut());
             finish.count(route.as_deref(), answer.status());
             Ok(answer)
         }
@@ -67,6 +68,7 @@ pub(crate) async fn observe(
         Err(error) => {
             let mut answer = finish.failure(&error);
             finish.dress(answer.headers_mut(), origin);
+            finish.part(answer.head_mut());
             finish.count(site.table.pattern(&path), answer.status());
             Err(InternalError::from_response(error, answer).into())
         }
@@ -117,6 +119,14 @@ impl Finish<'_> {
         }
         headers.insert(SERVER_TIMESTAMP, HeaderValue::from(SystemClock.now().as_i64()));
         self.site.cors.dress(origin, headers);
+    }
+
+    /// A balancer that counts connections, or a proxy that keeps them, would go on with those it has for as long as there are
+    /// requests, and lose what it sends at the moment they are closed. So each ends with an answer, while there is time.
+    fn part(&self, head: &mut ResponseHead) {
+        if self.site.is_draining() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+            head.set_connection_type(ConnectionType::Close);
+        }
     }
 
     fn count(&self, route: Option<&str>, status: StatusCode) {

@@ -159,6 +159,7 @@ impl Server {
             metrics,
             sockets: sockets.clone(),
             cancel: cancel.clone(),
+            readiness: Data::from(Arc::clone(&readiness)),
             gate: self.gate.map(Data::from),
             proxies: Data::new(TrustedProxies::new(&self.http.trusted_proxies)),
             json_limit_bytes: self.http.json_limit_bytes,
@@ -173,7 +174,6 @@ impl Server {
         );
         let internal = self.services.iter().map(|service| Arc::clone(&service.internal)).collect();
         let operation = app::Operation {
-            readiness: Data::from(Arc::clone(&readiness)),
             registries,
             credentials: Data::new(Credentials::new(self.internal.token, self.internal.admin_token)),
         };

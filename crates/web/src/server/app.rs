@@ -20,7 +20,7 @@ use crate::{
     cors::Cors,
     extract::{self, Shutdown},
     front::Front,
-    health::{self, Readiness},
+    health::{self, Phase, Readiness},
     internal::Credentials,
     json::JsonLimit,
     metrics::{self, HttpMetrics, Registries},
@@ -36,6 +36,7 @@ pub(super) struct Shared {
     pub(super) metrics: HttpMetrics,
     pub(super) sockets: Sockets,
     pub(super) cancel: CancellationToken,
+    pub(super) readiness: Data<Readiness>,
     pub(super) gate: Option<Data<Gate>>,
     pub(super) proxies: Data<TrustedProxies>,
     pub(super) json_limit_bytes: usize,
@@ -43,7 +44,6 @@ pub(super) struct Shared {
 
 /// What only the internal listener has.
 pub(super) struct Operation {
-    pub(super) readiness: Data<Readiness>,
     pub(super) registries: Data<Registries>,
     pub(super) credentials: Data<Credentials>,
 }
@@ -88,6 +88,11 @@ impl Site {
         &self.shared.metrics
     }
 
+    /// Tells whether clients should go elsewhere with their next request.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.shared.readiness.is(Phase::Draining)
+    }
+
     fn data(&self, config: &mut ServiceConfig) {
         config
             .app_data(self.shared.proxies.clone())
@@ -99,7 +104,7 @@ impl Site {
         }
         if let Some(operation) = &self.operation {
             config
-                .app_data(operation.readiness.clone())
+                .app_data(self.shared.readiness.clone())
                 .app_data(operation.registries.clone())
                 .app_data(operation.credentials.clone());
         }

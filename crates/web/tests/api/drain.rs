@@ -65,6 +65,7 @@ async fn readiness_goes_first_and_service_goes_on_through_the_delay() {
     })];
     let host = Host::start_with(&http, [toy().0, tasked]);
     assert_eq!(host.get_internal("/health/ready").send().await.unwrap().status(), 200);
+    let before = host.get("/v1/things/1").send().await.unwrap();
 
     host.begin_stop();
 
@@ -75,7 +76,12 @@ async fn readiness_goes_first_and_service_goes_on_through_the_delay() {
     };
     timeout(Duration::from_secs(1), draining).await.unwrap();
     assert!(order.lock().unwrap().is_empty());
-    assert_eq!(host.get("/v1/things/1").send().await.unwrap().status(), 200);
+    let during = host.get("/v1/things/1").send().await.unwrap();
+    let refused = host.get("/v1/nothing").send().await.unwrap();
+    assert_eq!((during.status().as_u16(), refused.status().as_u16()), (200, 404));
+    // Clients that keep connections are sent elsewhere.
+    let parts = [&before, &during, &refused].map(|answer| answer.headers().get("connection").is_some());
+    assert_eq!(parts, [false, true, true]);
     host.ended().await.unwrap();
     assert_eq!(*order.lock().unwrap(), ["task finished"]);
 }
