@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use telemetry::{RequestContext, RequestId, TraceContext};
 use url::Url;
 
+use crate::dispatch::Dispatch;
 use crate::error::ClientError;
 
 /// No internal answer is larger; a longer one is not ours.
@@ -59,10 +60,12 @@ pub struct Peer {
     base: Url,
     token: Secret<String>,
     http: Client,
+    dispatch: Dispatch,
 }
 
 impl Peer {
-    /// Makes a peer named `service` behind the internal base URL `base`, such as `http://auth:9090`.
+    /// Makes a peer named `service` behind the internal base URL `base`, such as `http://auth:9090`. Its calls go out from the
+    /// runtime of the caller.
     ///
     /// # Errors
     /// [`ClientError::Settings`] for a URL that can have no path, such as `mailto:`.
@@ -77,7 +80,7 @@ impl Peer {
                 "the URL of {service} must begin with http:// or https://"
             )));
         }
-        Ok(Self { service, base, token, http })
+        Ok(Self { service, base, token, http, dispatch: Dispatch::here() })
     }
 
     /// The name of the service.
@@ -107,10 +110,8 @@ impl Peer {
 
     /// Sends once.
     pub(crate) async fn once(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        let response = with_ids(request)
-            .send()
-            .await
-            .map_err(|error| ClientError::transport(self.service, error.without_url()))?;
+        let response = self.dispatch.send(with_ids(request)).await;
+        let response = response.map_err(|error| ClientError::transport(self.service, error.without_url()))?;
         self.accept(response).await
     }
 

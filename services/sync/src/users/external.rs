@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use clients::{ClientError, Timeouts, http_client};
+use clients::{ClientError, Dispatch, Timeouts, http_client};
 use common::crypto::Secret;
 use common::models::E164;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -23,6 +23,7 @@ use crate::settings::{USER, UserApiSettings};
 /// The API of somebody else.
 pub(crate) struct External {
     http: Client,
+    dispatch: Dispatch,
     settings: UserApiSettings,
 }
 
@@ -45,7 +46,8 @@ impl External {
     /// [`ClientError::Settings`].
     pub(crate) fn new(settings: UserApiSettings) -> Result<Self, ClientError> {
         let timeouts = Timeouts { connect: settings.timeout, request: settings.timeout };
-        Ok(Self { http: http_client(timeouts, settings.needs_tls())?, settings })
+        let http = http_client(timeouts, settings.needs_tls())?;
+        Ok(Self { http, dispatch: Dispatch::here(), settings })
     }
 
     /// Shows who asks for numbers, if that is wanted.
@@ -55,9 +57,13 @@ impl External {
             return Ok(Pass::default());
         }
         let body = json!({"auth_id": settings.auth_id, "auth_key": settings.auth_key.expose()});
-        let answer = send(self.http.post(&settings.authentication_url).json(&body)).await?;
+        let answer = self.send(self.http.post(&settings.authentication_url).json(&body)).await?;
         accepted(&answer)?;
         Ok(cookies(answer.headers()))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, UserApiError> {
+        self.dispatch.send(request).await.map_err(unavailable)
     }
 
     async fn json<T: DeserializeOwned>(&self, mut answer: Response) -> Result<T, UserApiError> {
@@ -84,7 +90,7 @@ impl UserApi for External {
         _: IpAddr,
     ) -> Result<Pass, UserApiError> {
         let url = url_of(&self.settings.verification_url, user);
-        let sent = send(self.http.post(url).json(&json!({"password": password.expose()}))).await;
+        let sent = self.send(self.http.post(url).json(&json!({"password": password.expose()}))).await;
         // Its documents know one answer to the device, whether it says no or nothing; the log tells which it was.
         let answer = sent.map_err(|error| {
             tracing::warn!(%error, "a password could not be checked");
@@ -103,7 +109,7 @@ impl UserApi for External {
 
     async fn platforms(&self, user: &UserId, pass: &Pass) -> Result<Vec<Value>, UserApiError> {
         let request = self.http.get(url_of(&self.settings.platforms_url, user));
-        let answer = send(with_pass(request, pass)).await?;
+        let answer = self.send(with_pass(request, pass)).await?;
         accepted(&answer)?;
         let Platforms { saved_platforms } = self.json(answer).await?;
         let base = &self.settings.api_url;
@@ -116,7 +122,7 @@ impl UserApi for External {
         }
         let pass = self.authenticate().await?;
         let request = self.http.post(&self.settings.phone_url).json(&json!({"phone_number": phone.as_str()}));
-        let answer = send(with_pass(request, &pass)).await?;
+        let answer = self.send(with_pass(request, &pass)).await?;
         if answer.status().is_client_error() {
             return Ok(None);
         }
@@ -125,10 +131,6 @@ impl UserApi for External {
         let id = user_id.map(|id| id.parse());
         id.transpose().map_err(|_| UserApiError::BadAnswer("no id of a user".to_owned()))
     }
-}
-
-async fn send(request: RequestBuilder) -> Result<Response, UserApiError> {
-    request.send().await.map_err(unavailable)
 }
 
 /// The URL may have a user's id in it.
