@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -163,14 +163,21 @@ impl Daemon {
 
     /// Waits until the process has ended; after `limit` it is killed.
     pub async fn wait(&mut self, limit: Duration) {
+        if self.ended(limit).await.is_none() {
+            self.kill();
+        }
+    }
+
+    /// Waits until the process has ended by itself, and tells how; `None` when it still runs after `limit`.
+    pub async fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
-            if let Ok(Some(_)) = self.child.try_wait() {
-                return;
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        self.kill();
+        None
     }
 }
 

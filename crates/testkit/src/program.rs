@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -138,6 +139,15 @@ impl Program {
             Some(mut process) => process.stop(Duration::from_secs(30)).await,
             None => Ok(()),
         }
+    }
+
+    /// Waits until it has ended by itself, after a signal, and tells how; `None` when it still runs after `limit`, or did not run.
+    pub async fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let status = self.running.as_mut()?.ended(limit).await;
+        if status.is_some() {
+            self.running = None;
+        }
+        status
     }
 
     /// Starts it again on its data and ports, and waits for its ready line; kills it first if it runs.

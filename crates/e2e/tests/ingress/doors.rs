@@ -5,19 +5,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use testkit::http::TestClient;
-use testkit::signal::{DeviceRegistration, Identity};
 use testkit::socketio_peers::SocketIoPeer;
 use testkit::ws::MessageSocket;
 use tokio::time::timeout;
 
+use crate::device::Device;
 use crate::followed::one_id_is_in_the_logs_of_all_that_a_message_comes_to;
 use crate::world::World;
 
 /// Below what mailbox reads of a request, and above what one message may hold.
 const LARGE: usize = 4_000_000;
+/// Larger than what mailbox reads, and below what nginx lets through.
+const UNREAD: usize = 4_500_000;
 /// Larger than what nginx lets through.
 const TOO_LARGE: usize = 5_500_000;
 
@@ -67,47 +68,15 @@ fn described(service: &str) -> Vec<String> {
     paths.filter(|path| !path.starts_with("/internal/")).cloned().collect()
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Tokens {
-    pub(crate) access_token: String,
-    #[serde(default)]
-    pub(crate) device_id: Option<u8>,
-}
-
-/// A device of an account of its own.
-pub(crate) struct Device {
-    pub(crate) account: String,
-    pub(crate) registration_id: i64,
-    pub(crate) bound: Tokens,
-}
-
-impl Device {
-    pub(crate) async fn register(client: &TestClient, username: &str) -> Self {
-        let login = json!({"username": username, "password": "a password of some length"});
-        let account: Value = client.post("/v1/accounts", &login).await.expect(201).json();
-        let session: Tokens = client.post("/v1/sessions", &login).await.expect(201).json();
-        let registration = DeviceRegistration::new(&Identity::new());
-        let owner = client.with_token(session.access_token);
-        let bound = owner.post("/v1/devices", &registration).await.expect(201).json();
-        let account = account["accountId"].as_str().unwrap().to_owned();
-        Self { account, registration_id: registration.registration_id, bound }
-    }
-}
-
 /// Gives a client that is logged in.
 async fn messages_arrive_by_websocket(world: &World) -> TestClient {
     let client = world.client();
     let (alice, bob) = (Device::register(&client, "alice").await, Device::register(&client, "bob").await);
-    let mut socket = MessageSocket::connect(&world.tunnel.url, &bob.bound.access_token).await;
+    let mut socket = MessageSocket::connect(&world.tunnel.url, &bob.token).await;
     assert!(socket.backlog().await.0.is_empty());
 
-    let message = json!({"messages": [{
-        "destinationDeviceId": bob.bound.device_id, "destinationRegistrationId": bob.registration_id,
-        "type": 1, "content": "aGVsbG8=",
-    }], "timestamp": 1});
-    let sender = client.with_token(alice.bound.access_token);
-    sender.put(&format!("/v1/messages/{}", bob.account), &message).await.assert_status(200);
+    let sender = client.with_token(alice.token);
+    sender.put(&bob.path(), &bob.message(b"hello")).await.assert_status(200);
 
     assert_eq!(socket.take().await.content.0, b"hello");
     sender
@@ -160,13 +129,11 @@ async fn bodies_have_the_limits_of_the_services(world: &World, sender: &TestClie
     let path = format!("/v1/messages/{}", uuid::Uuid::new_v4());
 
     let by_service = sender.put(&path, &message(LARGE)).await.expect(413);
+    let unread = sender.put(&path, &message(UNREAD)).await.expect(413);
     let by_nginx = world.client().put(&path, &message(TOO_LARGE)).await.expect(413);
 
-    assert_eq!(
-        by_service.problem().status,
-        413,
-        "one content is too large, which the service says in its own form"
-    );
+    // In its own form: the content of one message is too large, or the body as a whole.
+    assert_eq!((by_service.problem().status, unread.problem().status), (413, 413));
     assert!(by_nginx.text().contains("nginx"), "{}", by_nginx.text());
 }
 

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::wait::wait_for;
 
-use crate::doors::Device;
+use crate::device::Device;
 use crate::world::World;
 
 /// Waits until a service has a line that tells of a trace and says this.
@@ -24,12 +24,8 @@ pub(crate) async fn one_id_is_in_the_logs_of_all_that_a_message_comes_to(world: 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let (client, _tunnel) = world.elsewhere(Ipv4Addr::new(127, 0, 0, 4)).await;
     let (sender, away) = (Device::register(&client, "dora").await, Device::register(&client, "emil").await);
-    let sender = client.with_token(&sender.bound.access_token);
-    let path = format!("/v1/messages/{}", away.account);
-    let message = json!({"messages": [{
-        "destinationDeviceId": away.bound.device_id, "destinationRegistrationId": away.registration_id,
-        "type": 1, "content": "aGVsbG8=",
-    }], "timestamp": 1});
+    let sender = client.with_token(&sender.token);
+    let (path, message) = (away.path(), away.message(b"hello"));
 
     let forged =
         sender.request(Method::PUT, &path).header("x-request-id", "an-id-of-the-client").json(&message);

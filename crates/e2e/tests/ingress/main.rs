@@ -3,8 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../common/device.rs"]
+mod device;
 mod doors;
 mod followed;
+#[expect(dead_code, reason = "the suite of rolling restarts looks into it")]
+#[path = "../common/installation.rs"]
+mod installation;
+#[path = "../common/nginx.rs"]
 mod nginx;
+#[path = "../common/tunnel.rs"]
 mod tunnel;
 mod world;

@@ -1,30 +1,14 @@
-//! All seven services, each a process of its own, on the settings file of `k8s/base` and the secrets that `deploy/secrets`
-//! makes, beside real servers; nginx before them.
+//! All seven services, each a process of its own, beside real servers; nginx before them.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::Path;
-use std::process::Command;
 
-use tempfile::TempDir;
-use testkit::database::TestDb;
-use testkit::process;
-use testkit::program::{self, Program, ProgramSettings};
-use testkit::rabbitmq::{Vhost, vhost};
-use testkit::{http::TestClient, kafka};
+use testkit::kafka;
+use testkit::{http::TestClient, program::Program};
 
+use crate::installation::{CALLED, Installation, PROGRAMS};
 use crate::nginx::Nginx;
 use crate::tunnel::Tunnel;
-
-const PROGRAMS: [(&str, &str); 7] = [
-    ("auth", "sealpost-auth"),
-    ("keystore", "sealpost-keystore"),
-    ("mailbox", "sealpost-mailbox"),
-    ("sync", "sealpost-sync"),
-    ("notify", "sealpost-notify"),
-    ("relay", "sealpost-relay"),
-    ("sms-gateway", "sealpost-sms-gateway"),
-];
 
 /// An installation behind nginx.
 pub(crate) struct World {
@@ -36,25 +20,12 @@ pub(crate) struct World {
     /// The key of a back-end of notify.
     pub(crate) notify_key: String,
     programs: Vec<Program>,
-    _db: TestDb,
-    _vhost: Vhost,
-    _secrets: TempDir,
+    _installation: Installation,
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let folder = process::scratch("secrets").unwrap();
-        let secrets = folder.path().join("secrets");
-        let mut script = Command::new(root.join("deploy/secrets"));
-        script.arg(&secrets).env("SEALPOST", program::binary("sealpost").unwrap());
-        process::complete("deploy/secrets", &mut script).unwrap();
-        let (db, vhost) = (TestDb::postgres().await, vhost().await);
-        std::fs::write(secrets.join("database-url"), &db.settings().url).unwrap();
-        std::fs::write(secrets.join("live-url"), vhost.url()).unwrap();
-        let file = std::fs::read_to_string(root.join("k8s/base/sealpost.toml")).unwrap();
-        let file = file.replace("/run/secrets", &secrets.display().to_string());
-
+        let installation = Installation::make().await;
         let group = kafka::unique("ingress-");
         let more = [
             ("bus.brokers", kafka::bootstrap().await),
@@ -64,20 +35,15 @@ impl World {
             ("limits.registration_address.size", "3"),
             ("telemetry.level", "info,follow=debug"),
         ];
-        let prepare = |(_, name)| {
-            let settings =
-                ProgramSettings { name, arguments: &["serve"], file: &file, more: &more, folder: None };
-            Program::prepare(settings).unwrap()
-        };
-        let mut programs: Vec<Program> = PROGRAMS.map(prepare).into();
-        let internal: Vec<String> = programs.iter().map(|program| program.internal_url.clone()).collect();
+        let mut programs = PROGRAMS.map(|(_, name)| installation.prepare(name, &more));
+        let internal = PROGRAMS.iter().zip(&programs);
+        let internal: BTreeMap<_, _> =
+            internal.map(|((service, _), program)| (*service, program.internal_url.clone())).collect();
         for program in &mut programs {
-            for (place, url) in ["auth", "keystore", "mailbox", "sync"].iter().zip(&internal) {
-                program.set(&format!("internal.{place}_url"), url);
+            for service in CALLED {
+                program.set(&format!("internal.{service}_url"), &internal[service]);
             }
-            program.set("internal.relay_url", &internal[5]);
         }
-        // auth first: the others are ready once they know its keys.
         for program in &mut programs {
             program.restart().await.unwrap();
         }
@@ -87,9 +53,9 @@ impl World {
         let tunnel = Tunnel::open(nginx.address, &nginx.certificate(), Ipv4Addr::LOCALHOST).await;
         let services = PROGRAMS.iter().zip(&programs);
         let services = services.map(|((name, _), program)| (*name, program.http.clone())).collect();
-        let notify_key = std::fs::read_to_string(secrets.join("notify-api-key")).unwrap();
-        let (_db, _vhost, _secrets) = (db, vhost, folder);
-        Self { nginx, tunnel, services, notify_key, programs, _db, _vhost, _secrets }
+        let notify_key = installation.secret("notify-api-key");
+        let (programs, _installation) = (programs.into(), installation);
+        Self { nginx, tunnel, services, notify_key, programs, _installation }
     }
 
     /// A client that comes by the tunnel.

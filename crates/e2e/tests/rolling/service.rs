@@ -1,0 +1,109 @@
+//! What a Service of Kubernetes is to its clients: one address for the public and one for the internal listeners of all pods
+//! of a service.
+//!
+//! Each new connection goes to the next pod that was ready when it was last asked. A connection that stands stays where it
+//! is, whatever becomes of the pod.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use testkit::http::TestClient;
+use testkit::wait::wait_until;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How often the pods are asked whether they are ready: several times within their `drain_delay`.
+const PROBE: Duration = Duration::from_millis(200);
+
+/// Where a pod is.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) public: SocketAddr,
+    pub(crate) internal: SocketAddr,
+    /// A client of its internal listener.
+    pub(crate) probe: TestClient,
+}
+
+/// The addresses before the pods, until it is dropped.
+pub(crate) struct Service {
+    pub(crate) public: SocketAddr,
+    pub(crate) internal: SocketAddr,
+    ready: Ready,
+    running: JoinSet<()>,
+}
+
+type Ready = Arc<Mutex<Vec<Place>>>;
+
+impl Service {
+    /// Opens the addresses; nobody is behind them yet.
+    pub(crate) async fn open() -> Self {
+        let (ready, mut running) = (Ready::default(), JoinSet::new());
+        let public = door(&ready, &mut running, |place| place.public).await;
+        let internal = door(&ready, &mut running, |place| place.internal).await;
+        Self { public, internal, ready, running }
+    }
+
+    /// Lets those of `pods` take connections that are ready.
+    pub(crate) fn select(&mut self, pods: Vec<Place>) {
+        let ready = Arc::clone(&self.ready);
+        self.running.spawn(async move {
+            loop {
+                let asked =
+                    pods.iter().map(|pod| async move { is_ready(&pod.probe).await.then(|| pod.clone()) });
+                let found = join_all(asked).await.into_iter().flatten().collect();
+                *ready.lock().unwrap() = found;
+                sleep(PROBE).await;
+            }
+        });
+    }
+
+    /// Waits until exactly the pods at these public addresses get connections.
+    pub(crate) async fn leads_to(&self, mut pods: Vec<SocketAddr>) {
+        pods.sort_unstable();
+        let same = || {
+            let mut ready: Vec<_> = self.ready.lock().unwrap().iter().map(|place| place.public).collect();
+            ready.sort_unstable();
+            std::future::ready(ready == pods)
+        };
+        wait_until("the Service to see who is ready", same).await;
+    }
+}
+
+async fn is_ready(pod: &TestClient) -> bool {
+    let answer = pod.request(Method::GET, "/health/ready").send().await;
+    answer.is_ok_and(|answer| answer.status() == 200)
+}
+
+/// Listens on an address of its own and carries what comes to the next of those that are ready.
+async fn door(ready: &Ready, running: &mut JoinSet<()>, of: fn(&Place) -> SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let ready = Arc::clone(ready);
+    running.spawn(async move {
+        let (mut carried, mut turn) = (JoinSet::new(), 0_usize);
+        while let Ok((client, _)) = listener.accept().await {
+            let pods: Vec<_> = ready.lock().unwrap().iter().map(of).collect();
+            turn = turn.wrapping_add(1);
+            // With none, the client is hung up on.
+            if let Some(pod) = pods.get(turn % pods.len().max(1)) {
+                carried.spawn(carry(client, *pod));
+            }
+            while carried.try_join_next().is_some() {}
+        }
+    });
+    address
+}
+
+async fn carry(mut client: TcpStream, pod: SocketAddr) {
+    let Ok(mut server) = TcpStream::connect(pod).await else { return };
+    for end in [&client, &server] {
+        let _ = end.set_nodelay(true);
+    }
+    // How it ends, both ends see for themselves.
+    let _ = copy_bidirectional(&mut client, &mut server).await;
+}
