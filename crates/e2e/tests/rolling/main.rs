@@ -1,6 +1,12 @@
 //! Rolling restarts under load, as Kubernetes does them: nothing that was accepted is lost, and clients hardly notice.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it has done"
+)]
 
 mod app;
 mod deployment;
