@@ -1,6 +1,7 @@
 //! What a Deployment of Kubernetes does: two pods, and a rolling update that has a new one ready before an old one goes.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -19,31 +20,41 @@ pub(crate) const DRAIN_DELAY: Duration = Duration::from_secs(1);
 /// How long its sockets, its tasks and its requests may take after that.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The pods of a service, one of which waits for its turn.
+/// The pods of a service, the oldest first.
 pub(crate) struct Deployment {
     name: &'static str,
+    template: Template,
     pods: Vec<Program>,
     service: Service,
 }
 
+/// What pods are made from.
+pub(crate) struct Template {
+    pub(crate) program: &'static str,
+    pub(crate) installation: Arc<Installation>,
+    pub(crate) settings: Arc<[(String, String)]>,
+}
+
+impl Template {
+    /// Makes a pod, at addresses that no other has, and waits until it is ready.
+    async fn start(&self) -> Program {
+        let settings: Vec<_> = self.settings.iter().map(|(path, value)| (&**path, &**value)).collect();
+        let mut pod = self.installation.prepare(self.program, &settings);
+        pod.restart().await.unwrap();
+        pod
+    }
+}
+
 impl Deployment {
-    /// Makes the pods; none runs.
-    pub(crate) fn new(
-        name: &'static str,
-        program: &'static str,
-        service: Service,
-        (installation, more): (&Installation, &[(&str, &str)]),
-    ) -> Self {
-        let pods = (0..=REPLICAS).map(|_| installation.prepare(program, more)).collect();
-        let mut deployment = Self { name, pods, service };
-        deployment.service.select(deployment.pods.iter().map(place).collect());
-        deployment
+    /// Without pods.
+    pub(crate) fn new(name: &'static str, template: Template, service: Service) -> Self {
+        Self { name, template, pods: Vec::new(), service }
     }
 
-    /// Starts all pods but the one that waits.
+    /// Starts its pods.
     pub(crate) async fn start(&mut self) {
-        for pod in self.pods.iter_mut().take(REPLICAS) {
-            pod.restart().await.unwrap();
+        for _ in 0..REPLICAS {
+            self.pods.push(self.template.start().await);
         }
         self.settled().await;
     }
@@ -52,27 +63,23 @@ impl Deployment {
     pub(crate) async fn roll(&mut self, journal: &Journal) {
         for number in 0..REPLICAS {
             journal.begin(format!("the restart of pod {number} of {}", self.name));
-            // The pod that waits comes to the front, and the oldest is the last one.
-            self.pods.rotate_right(1);
-            self.pods[0].restart().await.unwrap();
-            self.leads_to(0..=REPLICAS).await;
-            self.end_last().await;
+            self.pods.push(self.template.start().await);
+            self.settled().await;
+            self.end_oldest().await;
+            self.pods.remove(0);
             self.settled().await;
         }
     }
 
+    /// Waits until its Service leads to all of its pods, and to nobody else.
     async fn settled(&self) {
-        self.leads_to(0..REPLICAS).await;
-    }
-
-    async fn leads_to(&self, pods: impl Iterator<Item = usize>) {
-        self.service.leads_to(pods.map(|number| address(&self.pods[number].url)).collect()).await;
+        self.service.select(self.pods.iter().map(place).collect());
+        self.service.leads_to(self.pods.iter().map(|pod| address(&pod.url)).collect()).await;
     }
 
     /// Ends the oldest pod in order, and checks the order.
-    async fn end_last(&mut self) {
-        let (name, pod) = (self.name, self.pods.last_mut().unwrap());
-        let earlier = pod.log().len();
+    async fn end_oldest(&mut self) {
+        let (name, pod) = (self.name, &mut self.pods[0]);
         let asked = Instant::now();
         pod.signal("TERM").unwrap();
 
@@ -91,7 +98,7 @@ impl Deployment {
         assert!(matches!(served, Ok(200)), "{name} does not serve while balancers notice: {served:?}");
         let status = pod.ended(DRAIN_DELAY + DRAIN_TIMEOUT).await;
         let took = asked.elapsed();
-        let log = pod.log().split_off(earlier);
+        let log = pod.log();
         let status = status.unwrap_or_else(|| panic!("{name} still runs {took:?} after its signal:\n{log}"));
         assert!(status.success(), "{name} ended with {status}:\n{log}");
         assert!(took >= DRAIN_DELAY, "{name} ended before balancers could notice, after {took:?}");

@@ -33,33 +33,26 @@ pub(crate) struct Place {
 pub(crate) struct Service {
     pub(crate) public: SocketAddr,
     pub(crate) internal: SocketAddr,
-    ready: Ready,
-    running: JoinSet<()>,
+    selected: Places,
+    ready: Places,
+    _running: JoinSet<()>,
 }
 
-type Ready = Arc<Mutex<Vec<Place>>>;
+type Places = Arc<Mutex<Vec<Place>>>;
 
 impl Service {
     /// Opens the addresses; nobody is behind them yet.
     pub(crate) async fn open() -> Self {
-        let (ready, mut running) = (Ready::default(), JoinSet::new());
+        let (selected, ready, mut running) = (Places::default(), Places::default(), JoinSet::new());
         let public = door(&ready, &mut running, |place| place.public).await;
         let internal = door(&ready, &mut running, |place| place.internal).await;
-        Self { public, internal, ready, running }
+        running.spawn(probe(Arc::clone(&selected), Arc::clone(&ready)));
+        Self { public, internal, selected, ready, _running: running }
     }
 
     /// Lets those of `pods` take connections that are ready.
-    pub(crate) fn select(&mut self, pods: Vec<Place>) {
-        let ready = Arc::clone(&self.ready);
-        self.running.spawn(async move {
-            loop {
-                let asked =
-                    pods.iter().map(|pod| async move { is_ready(&pod.probe).await.then(|| pod.clone()) });
-                let found = join_all(asked).await.into_iter().flatten().collect();
-                *ready.lock().unwrap() = found;
-                sleep(PROBE).await;
-            }
-        });
+    pub(crate) fn select(&self, pods: Vec<Place>) {
+        *self.selected.lock().unwrap() = pods;
     }
 
     /// Waits until exactly the pods at these public addresses get connections.
@@ -74,13 +67,24 @@ impl Service {
     }
 }
 
+/// Keeps the list of those that are ready.
+async fn probe(selected: Places, ready: Places) {
+    loop {
+        let pods = selected.lock().unwrap().clone();
+        let asked = pods.into_iter().map(|pod| async { is_ready(&pod.probe).await.then_some(pod) });
+        let found = join_all(asked).await.into_iter().flatten().collect();
+        *ready.lock().unwrap() = found;
+        sleep(PROBE).await;
+    }
+}
+
 async fn is_ready(pod: &TestClient) -> bool {
     let answer = pod.request(Method::GET, "/health/ready").send().await;
     answer.is_ok_and(|answer| answer.status() == 200)
 }
 
 /// Listens on an address of its own and carries what comes to the next of those that are ready.
-async fn door(ready: &Ready, running: &mut JoinSet<()>, of: fn(&Place) -> SocketAddr) -> SocketAddr {
+async fn door(ready: &Places, running: &mut JoinSet<()>, of: fn(&Place) -> SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let ready = Arc::clone(ready);

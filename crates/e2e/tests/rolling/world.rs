@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bus::{Bus, BusKind, BusSettings};
 use futures_util::future::join_all;
@@ -10,7 +12,7 @@ use smpp::smsc::{Account, Behaviour, Receipts, Smsc, SmscSettings};
 use testkit::http::TestClient;
 use testkit::kafka;
 
-use crate::deployment::{DRAIN_DELAY, DRAIN_TIMEOUT, Deployment};
+use crate::deployment::{DRAIN_DELAY, DRAIN_TIMEOUT, Deployment, Template};
 use crate::installation::{CALLED, Installation, PROGRAMS};
 use crate::journal::Journal;
 use crate::nginx::Nginx;
@@ -24,7 +26,7 @@ const SMSC_ACCOUNT: (&str, &str) = ("rolling", "hush4711");
 /// An installation as a cluster has it.
 pub(crate) struct World {
     pub(crate) journal: Journal,
-    pub(crate) installation: Installation,
+    pub(crate) installation: Arc<Installation>,
     pub(crate) smsc: Smsc,
     pub(crate) topics: Topics,
     /// A client of the broker that is none of the services.
@@ -47,6 +49,7 @@ impl World {
             SMSC_ACCOUNT.0,
             SMSC_ACCOUNT.1,
         );
+        let installation = Arc::new(installation);
         let mut services = BTreeMap::new();
         for (name, _) in PROGRAMS {
             services.insert(name, Service::open().await);
@@ -79,26 +82,25 @@ impl World {
 }
 
 async fn deployments(
-    installation: &Installation,
-    services: BTreeMap<&'static str, Service>,
+    installation: &Arc<Installation>,
+    mut services: BTreeMap<&'static str, Service>,
 ) -> Vec<Deployment> {
-    let group = kafka::unique("rolling-");
-    let seconds = |duration: std::time::Duration| format!("{}s", duration.as_secs());
-    let mut more = vec![
+    let seconds = |duration: Duration| format!("{}s", duration.as_secs());
+    let mut settings = vec![
         ("bus.brokers".to_owned(), kafka::bootstrap().await.to_owned()),
-        ("bus.group_prefix".to_owned(), group),
+        ("bus.group_prefix".to_owned(), kafka::unique("rolling-")),
         ("http.trusted_proxies".to_owned(), "127.0.0.1".to_owned()),
         ("http.drain_delay".to_owned(), seconds(DRAIN_DELAY)),
         ("http.drain_timeout".to_owned(), seconds(DRAIN_TIMEOUT)),
     ];
     for name in CALLED {
-        more.push((format!("internal.{name}_url"), format!("http://{}", services[name].internal)));
+        settings.push((format!("internal.{name}_url"), format!("http://{}", services[name].internal)));
     }
-    let more: Vec<(&str, &str)> = more.iter().map(|(path, value)| (&**path, &**value)).collect();
-    let mut services = services;
+    let settings: Arc<[_]> = settings.into();
     let deployment = |(name, program)| {
+        let (installation, settings) = (Arc::clone(installation), Arc::clone(&settings));
         let service = services.remove(name).expect("a Service for each");
-        Deployment::new(name, program, service, (installation, &more))
+        Deployment::new(name, Template { program, installation, settings }, service)
     };
     PROGRAMS.map(deployment).into()
 }
