@@ -6,6 +6,7 @@
 
 mod client;
 mod consumer;
+mod description;
 mod lag;
 mod membership;
 mod onlooker;
@@ -22,6 +23,7 @@ use rdkafka::{ClientConfig, producer::Producer as _};
 use crate::{Backend, BusError, BusSettings, Consumer, PartitionLag, Producer};
 use client::Logs;
 use consumer::KafkaConsumer;
+pub use description::{TopicRetention, topic_retention};
 use producer::KafkaProducer;
 pub use reader::{ReadFrom, TopicReader};
 

@@ -29,7 +29,7 @@ pub use amqp::{AmqpServer, InvalidAmqp, trace_of, with_trace};
 pub use error::BusError;
 pub use handle::Bus;
 #[cfg(feature = "kafka")]
-pub use kafka::{ReadFrom, TopicReader};
+pub use kafka::{ReadFrom, TopicReader, TopicRetention, topic_retention};
 pub use recent::Fingerprint;
 pub use record::{Delivered, Headers, Position, Record, TopicPartition};
 pub use settings::{

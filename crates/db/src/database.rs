@@ -8,7 +8,7 @@ use common::models::UnixMillis;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::r2d2::{Pool, PooledConnection};
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Integer};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::connector::Connector;
@@ -124,6 +124,21 @@ impl Db {
             DbConn::Pg(c) => {
                 let now = sql::<BigInt>("(extract(epoch FROM clock_timestamp()) * 1000)::bigint");
                 Ok(Some(UnixMillis(diesel::select(now).get_result(c)?)))
+            }
+            DbConn::Sqlite(_) => Ok(None),
+        })
+        .await
+    }
+
+    /// Reads the version of PostgreSQL as a number, `150020` for 15.20; none for SQLite, which comes with us.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn server_version(&self) -> Result<Option<i32>, DbError> {
+        self.read(|conn| match conn {
+            DbConn::Pg(c) => {
+                let version = sql::<Integer>("current_setting('server_version_num')::int");
+                Ok(Some(diesel::select(version).get_result(c)?))
             }
             DbConn::Sqlite(_) => Ok(None),
         })

@@ -58,6 +58,11 @@ impl DbSettings {
         Self { url: url.into(), ..Self::default() }
     }
 
+    /// The URL without everything that may be a secret: the user part and the query.
+    pub fn shown_url(&self) -> String {
+        redacted(&self.url)
+    }
+
     /// Tells the backend from the URL alone.
     ///
     /// # Errors
@@ -100,7 +105,7 @@ impl Default for DbSettings {
 impl fmt::Debug for DbSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DbSettings")
-            .field("url", &redacted(&self.url))
+            .field("url", &self.shown_url())
             .field("pool_size", &self.pool_size)
             .field("checkout_timeout", &self.checkout_timeout)
             .field("sqlite_synchronous", &self.sqlite_synchronous)

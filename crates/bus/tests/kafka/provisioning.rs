@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use bus::{Bus, BusError, BusSettings, Record, SecuritySettings, topics};
+use bus::{Bus, BusError, BusSettings, Record, SecuritySettings, topic_retention, topics};
 use testkit::kafka::Kafka;
 use testkit::process;
 
@@ -64,6 +64,9 @@ async fn topics_have_their_partitions_and_services_no_rights_but_their_own() {
     assert!(said.contains("account-events: made") && said.contains("notify: 4 partitions, now 12"), "{said}");
     let made = tool(&kafka, "kafka-topics.sh", &["--describe", "--topic", topics::NOTIFY]);
     assert!(made.contains("PartitionCount: 12") && made.contains("retention.ms=86400000"), "{made}");
+    let retention = topic_retention(&settings(kafka.bootstrap()), topics::ACCOUNT_EVENTS).await.unwrap();
+    let month = Some(Duration::from_secs(30 * 24 * 3600));
+    assert_eq!((retention.age, retention.cleanup.as_str()), (month, "delete"), "{retention:?}");
     let scram = format!("SCRAM-SHA-512=[password={PASSWORD}]");
     let user =
         ["--alter", "--entity-type", "users", "--entity-name", "sealpost-keystore", "--add-config", &scram];

@@ -236,6 +236,15 @@ impl TryFrom<String> for UrlTemplate {
 }
 
 impl UrlTemplate {
+    /// Tells where requests go: scheme, host and port, and nothing behind them.
+    pub fn origin(&self) -> Option<Url> {
+        let Some(Piece::Literal(head)) = self.0.0.first() else { return None };
+        let mut origin = head.parse::<Url>().ok()?;
+        origin.set_path("");
+        origin.set_query(None);
+        Some(origin)
+    }
+
     /// Tells whether it needs TLS.
     pub(crate) fn needs_tls(&self) -> bool {
         matches!(self.0.0.first(), Some(Piece::Literal(head)) if head.starts_with("https:"))
