@@ -248,7 +248,10 @@ impl Default for DatabaseSection {
 impl fmt::Debug for DatabaseSection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseSection")
-            .field("settings", &self.with_url(self.url.clone()))
+            .field("url", &DbSettings::new(self.url.as_str()).shown_url())
+            .field("pool_size", &self.pool_size)
+            .field("checkout_timeout", &self.checkout_timeout)
+            .field("sqlite_synchronous", &self.sqlite_synchronous)
             .field("migrate_on_start", &self.migrate_on_start)
             .finish()
     }

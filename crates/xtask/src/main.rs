@@ -8,13 +8,16 @@ use std::{path::Path, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod compat;
 mod deps;
+mod files;
 mod ingress;
 mod manifests;
 mod metrics;
 mod openapi;
 mod paths;
 mod routes;
+mod settings;
 
 /// Tasks of the Sealpost workspace.
 #[derive(Parser)]
@@ -26,6 +29,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Writes the table in `docs/compat/README.md`: which test shows which part of the interfaces of the known systems
+    Compat {
+        /// Compare only; fail when the table has drifted or a test is not there
+        #[arg(long)]
+        check: bool,
+    },
     /// Checks the architecture rules: who may depend on whom, and which crates stay free of I/O
     Deps,
     /// Writes the reference in `docs/metrics.md` from the code
@@ -54,6 +63,12 @@ enum Task {
     },
     /// Checks k8s/ and deploy/ against each other, the schemas of Kubernetes and the programs; these are built before
     Manifests,
+    /// Writes the reference in `docs/settings.md`, and the JSON Schema of settings files, from the code
+    Settings {
+        /// Compare only; fail when one has drifted
+        #[arg(long)]
+        check: bool,
+    },
     /// Writes `proto/openapi/<service>.json` from the code
     Openapi {
         /// Compare only; fail when a description has drifted
@@ -66,11 +81,13 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let outcome = match Cli::parse().task {
         Task::Bench { dev, arguments } => bench::run(&root, dev, &arguments),
+        Task::Compat { check } => compat::run(&root, check),
         Task::Deps => deps::check(),
         Task::Metrics { check } => metrics::run(&root, check),
         Task::Routes => routes::check(&root),
         Task::Ingress { check } => ingress::run(&root, check),
         Task::Manifests => manifests::check(&root),
+        Task::Settings { check } => settings::run(&root, check),
         Task::Openapi { check } => openapi::run(&root, check),
     };
     match outcome {

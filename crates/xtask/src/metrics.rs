@@ -9,9 +9,11 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use read::Series;
+
+use crate::files::{entries, sources, text};
 
 const FILE: &str = "docs/metrics.md";
 const BEGIN: &str =
@@ -66,11 +68,11 @@ fn series(root: &Path) -> Result<BTreeMap<String, Vec<Series>>, String> {
         for member in entries(&root.join(group))? {
             // `telemetry` makes the macro, and this program has it in its tests.
             let name = member.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let sources = member.join("src");
-            if name == "telemetry" || name == "xtask" || !sources.is_dir() {
+            let folder = member.join("src");
+            if name == "telemetry" || name == "xtask" || !folder.is_dir() {
                 continue;
             }
-            for file in files(&sources)? {
+            for file in sources(&folder)? {
                 let found =
                     read::file(&text(&file)?).map_err(|error| format!("{}: {error}", file.display()))?;
                 if !found.is_empty() {
@@ -108,30 +110,6 @@ fn without_entry(alerts: &str, runbook: &str) -> Vec<String> {
     missing
         .chain(unused.map(|entry| format!("{RUNBOOK} has an entry for {entry}, which is no alert")))
         .collect()
-}
-
-fn text(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort_unstable();
-    Ok(paths)
-}
-
-/// All sources below a folder.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut files = Vec::new();
-    for path in entries(folder)? {
-        if path.is_dir() {
-            files.extend(self::files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    Ok(files)
 }
 
 #[cfg(test)]

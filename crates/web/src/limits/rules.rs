@@ -38,10 +38,14 @@ fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Du
 
 /// Defines the rules once: their names in settings and metrics, their defaults, what they count.
 macro_rules! rules {
-    ($(
-        $(#[doc = $doc:literal])+
-        $variant:ident = $name:ident { size: $size:literal, refill: $refill:expr }
-    )+) => {
+    (
+        $(#[doc = $on:literal])+
+        enabled = $enabled:literal
+        $(
+            $(#[doc = $doc:literal])+
+            $variant:ident = $name:ident { size: $size:literal, refill: $refill:expr }
+        )+
+    ) => {
         /// What is limited, and by which key. The defaults are `size` at once and one more after each `refill`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Rule {
@@ -62,14 +66,17 @@ macro_rules! rules {
         #[derive(Clone, Debug, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct LimitSettings {
-            /// Whether rate limits apply.
+            $(#[doc = $on])+
             pub enabled: bool,
             $( $(#[doc = $doc])+ pub $name: BucketSettings, )+
         }
 
         impl Default for LimitSettings {
             fn default() -> Self {
-                Self { enabled: true, $( $name: BucketSettings::default(), )+ }
+                Self {
+                    enabled: $enabled,
+                    $( $name: BucketSettings { size: NonZeroU32::new($size), refill: Some($refill) }, )+
+                }
             }
         }
 
@@ -98,6 +105,9 @@ const fn mins(minutes: u64) -> Duration {
 }
 
 rules! {
+    /// Whether rate limits apply.
+    enabled = true
+
     /// Registrations, by address.
     RegistrationAddress = registration_address { size: 10, refill: mins(6) }
     /// Logins, right or wrong, by address. Wrong ones of an account are counted in the database beside this.
