@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    admin, backup, completions, console, doctor, gateway_client, interrupt, migrate, restore, serve, sms,
-    smsc,
+    admin, backup, completions, console, doctor, gateway_client, interrupt, man, migrate, restore, serve,
+    sms, smsc,
 };
 
 /// Self-hosted backend for end-to-end-encrypted messaging and confidential SMS delivery.
@@ -42,6 +42,8 @@ enum Command {
     Smsc(Box<smsc::Simulator>),
     /// Print what a shell needs to complete these commands
     Completions(completions::Completions),
+    /// Write manual pages
+    Man(man::Man),
 }
 
 impl Cli {
@@ -58,6 +60,7 @@ impl Cli {
                 console::end(interrupt::block_on(|interrupt| migrate.run(interrupt)))
             }
             Command::Completions(completions) => console::end(completions.run()),
+            Command::Man(man) => console::end(man.run()),
             Command::Admin(command) => console::end(command.run()),
             Command::Sms(command) => console::end(command.run()),
             Command::GatewayClient(command) => console::end(command.run()),

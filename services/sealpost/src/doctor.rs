@@ -4,11 +4,16 @@
 //! SMSCs. Out: a line for each check, with what to do about it, and an exit code that is the worst of them. It changes
 //! nothing, makes no file, and shows no secret; a server may run meanwhile.
 
+mod disk;
+mod explain;
 mod places;
 mod queues;
+mod reach;
 mod secrets;
 mod smsc;
 mod tables;
+mod topics;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -27,6 +32,15 @@ pub(crate) struct Doctor {
     /// Print a JSON array in place of lines
     #[arg(long)]
     json: bool,
+    /// Look at nothing, and tell of the settings: their values here, where those come from, what they mean
+    #[arg(long, value_name = "SECTION[.FIELD]", num_args = 0..=1, default_missing_value = "")]
+    explain: Option<String>,
+    /// Look at nothing, and print the JSON Schema of settings files, by which editors complete and check them
+    #[arg(long, conflicts_with = "explain")]
+    schema: bool,
+    /// Bind to each SMSC and unbind; some push out the bind that a running gateway has
+    #[arg(long, conflicts_with_all = ["explain", "schema"])]
+    bind: bool,
     #[command(flatten)]
     installation: Installation,
 }
@@ -87,9 +101,15 @@ impl Finding {
 impl Doctor {
     /// Examines, prints the findings, and gives the worst as exit code.
     pub(crate) fn run(self) -> ExitCode {
+        if let Some(name) = &self.explain {
+            return console::end(explain::run(&self.installation, name, self.json));
+        }
+        if self.schema {
+            return console::end(console::print(explain::SCHEMA));
+        }
         let mut worst = State::Ok;
         let outcome = console::block_on(async {
-            let findings = examine(&self.installation).await;
+            let findings = examine(&self.installation, self.bind).await;
             worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
             self.print(&findings)
         });
@@ -109,9 +129,8 @@ impl Doctor {
     }
 }
 
-async fn examine(installation: &Installation) -> Vec<Finding> {
-    let version = Finding::ok("version", format!("sealpost {}", env!("CARGO_PKG_VERSION")));
-    let mut findings = vec![version];
+async fn examine(installation: &Installation, bind: bool) -> Vec<Finding> {
+    let mut findings = versions::examine();
     let mut config = match installation.load() {
         Ok(config) => config,
         Err(error) => {
@@ -127,7 +146,7 @@ async fn examine(installation: &Installation) -> Vec<Finding> {
         findings.extend(tables::examine(&common, installation).await);
         findings.extend(queues::examine(&common, &config).await);
     }
-    findings.extend(smsc::examine(&config).await);
+    findings.extend(smsc::examine(&config, bind).await);
     findings
 }
 

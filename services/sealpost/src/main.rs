@@ -15,6 +15,7 @@ mod files;
 mod gateway_client;
 mod installation;
 mod interrupt;
+mod man;
 mod migrate;
 mod privacy;
 mod remote;

@@ -10,7 +10,7 @@ mod listen;
 mod respond;
 mod route;
 mod send;
-mod smsc;
+pub(crate) mod smsc;
 mod vault;
 
 use std::path::PathBuf;

@@ -1,9 +1,11 @@
-//! Files and folders: there, and nobody else's.
+//! Files and folders: there, with room on the disk, and nobody else's.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use config::Config;
+use serde_json::Value;
+use service::SECTIONS;
 
 use super::Finding;
 use crate::installation::Installation;
@@ -20,6 +22,7 @@ pub(super) fn examine(installation: &Installation, config: &Config) -> Vec<Findi
             format!("if there are secrets in it: chmod 640 {}", path.display()),
         ));
     }
+    findings.extend(named(config).iter().filter_map(|path| read_by_all(path)));
     let data = &installation.data_dir;
     if !data.is_dir() {
         // With the tables elsewhere none is needed.
@@ -33,6 +36,7 @@ pub(super) fn examine(installation: &Installation, config: &Config) -> Vec<Findi
         }
         return findings;
     }
+    findings.extend(super::disk::examine(data));
     let before = findings.len();
     for folder in [data.to_owned(), data.join("secrets")] {
         findings.extend(open(&folder, "700"));
@@ -45,6 +49,47 @@ pub(super) fn examine(installation: &Installation, config: &Config) -> Vec<Findi
         findings.push(Finding::ok("files", format!("{}: its owner's alone", data.display())));
     }
     findings
+}
+
+/// The files that settings name: secrets given as `…_file`, keys of certificates, the vault.
+fn named(config: &Config) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for section in SECTIONS {
+        // What cannot be read is told with the settings.
+        if let Ok(settings) = config.section::<Value>(section) {
+            gather(&settings, &mut files);
+        }
+    }
+    files
+}
+
+fn gather(settings: &Value, files: &mut Vec<PathBuf>) {
+    match settings {
+        Value::Object(table) => {
+            for (name, value) in table {
+                match value {
+                    Value::String(path) if holds_secret(name) => files.push(path.into()),
+                    inner => gather(inner, files),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| gather(item, files)),
+        _ => {}
+    }
+}
+
+/// Certificates and authorities are public.
+fn holds_secret(name: &str) -> bool {
+    name == "vault" || (name.ends_with("_file") && name != "ca_file" && name != "certificate_file")
+}
+
+fn read_by_all(path: &Path) -> Option<Finding> {
+    let mode = mode(path).filter(|mode| mode & 0o007 != 0)?;
+    Some(Finding::failed(
+        "files",
+        format!("{}: everybody on this machine may use it (mode {mode:o})", path.display()),
+        format!("chmod o= {}; a secret that others may have read is to be replaced", path.display()),
+    ))
 }
 
 /// The locks beside the data tell nothing.

@@ -7,7 +7,7 @@ use common::models::{Clock as _, SystemClock, UnixMillis};
 use db::{Backend, Db, DbError};
 use service::CommonSettings;
 
-use super::Finding;
+use super::{Finding, versions};
 use crate::installation::Installation;
 use crate::services::{self, Hosted};
 
@@ -23,7 +23,7 @@ pub(super) async fn examine(common: &CommonSettings, installation: &Installation
         Err(error) => return super::faults(&error),
     };
     let mut findings = Vec::new();
-    let mut clock_known = false;
+    let mut server_known = false;
     for service in services::all() {
         let check = format!("database {}", service.name);
         let file = data_dir.map(|dir| dir.join(format!("{}.sqlite", service.section())));
@@ -48,9 +48,10 @@ pub(super) async fn examine(common: &CommonSettings, installation: &Installation
             vec![Finding::failed(check, error.to_string(), advice)]
         });
         findings.extend(found);
-        if !clock_known && let Ok(Some(skew)) = skew(&db).await {
-            clock_known = true;
+        if !server_known && let Ok(Some(skew)) = skew(&db).await {
+            server_known = true;
             findings.push(clock(skew));
+            findings.extend(db.server_version().await.ok().flatten().map(versions::postgres));
         }
     }
     findings

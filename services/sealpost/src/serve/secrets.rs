@@ -3,6 +3,8 @@
 //! Every file is complete or not there, so a start that was killed is continued by the next. A setting of the operator
 //! wins, and then nothing is made in its place. Values go into files and settings, never into logs.
 
+mod present;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,8 @@ use zeroize::Zeroizing;
 
 use crate::data_dir::make;
 use crate::files;
+
+pub(crate) use present::present;
 
 /// The SMS clients that have a key in the vault that is made: the loop-back client, and one for trying things out.
 const CLIENTS: [&str; 2] = ["test", "demo"];
@@ -92,41 +96,6 @@ pub(super) fn provide(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBu
         sms_clients(&mut store, config)?;
     }
     Ok(store.made)
-}
-
-/// Fills the settings that are missing, as [`provide`] does, from the files that are there; makes nothing. Gives the files
-/// that the next start would make.
-///
-/// # Errors
-/// [`SecretError`].
-pub(crate) fn present(config: &mut Config, data_dir: &Path) -> Result<Vec<PathBuf>, SecretError> {
-    let folder = data_dir.join("secrets");
-    let mut missing = Vec::new();
-    let vault = ("sms_gateway.vault_password", VAULT.1);
-    for (setting, name) in SECRETS.iter().map(|(setting, name, _)| (*setting, *name)).chain([vault]) {
-        let path = folder.join(name);
-        if config.is_set(setting) || (setting == vault.0 && config.is_set("sms_gateway.vault")) {
-            continue;
-        }
-        match read_text(&path)? {
-            Some(value) => {
-                config.fill(setting, &value, &path.display().to_string());
-            }
-            None => missing.push(path),
-        }
-    }
-    if !config.is_set("sms_gateway.vault") {
-        let path = folder.join(VAULT.0);
-        match path.exists() {
-            true => {
-                config.fill("sms_gateway.vault", &path.display().to_string(), &path.display().to_string());
-                let clients = [&CLIENTS[..], &[CODES]].concat().join(",");
-                config.fill("sms_gateway.allowed_clients", &clients, "made for a standalone");
-            }
-            false => missing.push(path),
-        }
-    }
-    Ok(missing)
 }
 
 fn token() -> Result<Zeroizing<String>, NoRandomness> {
@@ -352,6 +321,26 @@ mod tests {
         assert_eq!(made, expected);
         assert_eq!(gateway.vault, Path::new("/etc/vault.p12"));
         assert!(gateway.http_keys.is_empty() && gateway.allowed_clients.is_empty());
+    }
+
+    #[test]
+    fn a_tool_finds_what_the_start_has_filled_in_and_makes_nothing() {
+        let (data, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [mut first, mut started, mut found] = [(); 3].map(|()| Config::load(None, [], []).unwrap());
+        let files = provide(&mut first, data.path()).unwrap().len();
+        provide(&mut started, data.path()).unwrap();
+
+        let missing = present(&mut found, data.path()).unwrap();
+        let all_missing = present(&mut Config::load(None, [], []).unwrap(), empty.path()).unwrap();
+
+        assert_eq!(missing, Vec::<PathBuf>::new());
+        for section in ["internal", "auth", "sync", "relay", "notify", "sms_gateway"] {
+            let read = |config: &Config| config.section::<serde_json::Value>(section).unwrap();
+            assert_eq!(read(&started), read(&found), "{section}");
+        }
+        // Two public keys of the clients go along with the vault, and API keys are for those in it.
+        assert_eq!((files, all_missing.len()), (16, 11));
+        assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
     }
 
     #[test]

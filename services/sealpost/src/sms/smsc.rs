@@ -11,9 +11,13 @@ mod report;
 mod steps;
 mod words;
 
-use clap::Subcommand;
+use std::time::Duration;
 
-use self::report::Report;
+use clap::Subcommand;
+use sms_gateway::SmscSettings;
+
+use self::options::Target;
+use self::report::{Failure, Report};
 use crate::console::{self, Outcome};
 
 #[derive(Subcommand)]
@@ -34,5 +38,23 @@ impl Command {
             None => Ok(()),
             Some(failure) => Err(console::Coded { code: failure.code, text: failure.text }.into()),
         }
+    }
+}
+
+/// Connects to an SMSC over TCP, and over TLS where its settings say so; with `bind` it binds and unbinds, too. Says what
+/// was found.
+///
+/// # Errors
+/// The step that failed: what happened, and what to do.
+pub(crate) async fn try_smsc(smsc: SmscSettings, timeout: Duration, bind: bool) -> Result<String, Failure> {
+    let target = Target { smsc, messages: None, timeout };
+    // As JSON it prints nothing before its end.
+    let mut report = Report::new(true);
+    if !bind {
+        return steps::connect(&target, &mut report).await.map(|()| report.last());
+    }
+    match steps::take(&target, &mut report).await {
+        (_, None) => Ok(format!("bound {}", report.last())),
+        (_, Some(failure)) => Err(failure),
     }
 }

@@ -34,7 +34,17 @@ async fn a_standalone_that_serves_is_well_but_for_the_smsc_it_lacks() {
     let findings: Vec<Value> = serde_json::from_str(&ended.stdout).expect("findings");
     let unwell: Vec<&Value> = findings.iter().filter(|finding| finding["state"] != "ok").collect();
     assert!(unwell.len() == 1 && unwell[0]["check"] == "smsc", "{unwell:?}");
-    for check in ["files", "settings", "key demo", "database auth", "outbox mailbox", "bus", "live"] {
+    for check in [
+        "disk",
+        "version of OpenSSL",
+        "files",
+        "settings",
+        "key demo",
+        "database auth",
+        "outbox mailbox",
+        "bus",
+        "live",
+    ] {
         assert_eq!(about(&ended, check).len(), 1, "{check}");
     }
     assert!(lines.stdout.contains("warning  smsc: none is configured"), "{lines:?}");
@@ -98,6 +108,7 @@ async fn on_postgres_it_looks_and_migrate_acts() {
     assert!(migrated.contains("mailbox: applied ") && migrated.contains("auth: applied "), "{migrated}");
     assert_eq!(about(&after, "database mailbox")[0].0, "ok", "{after:?}");
     assert_eq!(about(&after, "clock of the database")[0].0, "ok");
+    assert_eq!(about(&after, "version of PostgreSQL")[0].0, "ok");
     assert!(again.stderr.contains("nothing to do"), "{again:?}");
     assert_eq!(again.ok(), "");
     assert!(!place.path("none").exists() && !place.path("sealpost-data").exists());
@@ -121,7 +132,8 @@ async fn brokers_that_answer_are_asked_for_the_topics() {
     let ended = place.sealpost("doctor --json --data-dir none --config settings.toml");
 
     assert_eq!(about(&ended, "bus"), [("ok".to_owned(), "Kafka answers".to_owned())]);
-    assert_eq!(about(&ended, &format!("topic {there}")), [("ok".to_owned(), "3 partitions".to_owned())]);
+    let found = about(&ended, &format!("topic {there}"));
+    assert!(found[0].0 == "warning" && found[0].1.starts_with("3 partitions, kept for 7days: "), "{found:?}");
     assert_eq!(about(&ended, &format!("topic {missing}"))[0].0, "failed", "{ended:?}");
     assert_eq!(about(&ended, "live")[0].0, "ok", "{ended:?}");
 }
@@ -148,6 +160,87 @@ async fn a_broker_with_an_authority_of_its_own_is_asked_with_the_certificates_of
     }
 }
 
+#[tokio::test]
+async fn an_smsc_is_bound_to_only_when_that_is_asked_for() {
+    let place = Place::new();
+    place.write("password", "hunter2");
+    let smsc = place.start("smsc --listen 127.0.0.1:0 --system-id acme --password-file password");
+    let line = smsc.line("ready smpp=127.0.0.1:").await;
+    let port = line.rsplit_once(':').expect("a port").1;
+    let settings = |password: &str| {
+        format!(
+            "[[sms_gateway.smsc]]\nname = \"one\"\nport = {port}\nsystem_id = \"acme\"\npassword = \"{password}\"\n"
+        )
+    };
+    let doctor = |options: &str| {
+        about(
+            &place.sealpost(&format!("doctor --json --data-dir none --config s.toml {options}")),
+            "smsc one",
+        )
+    };
+
+    place.write("s.toml", &settings("hunter2"));
+    let (reached, bound) = (doctor(""), doctor("--bind"));
+    place.write("s.toml", &settings("wrong"));
+    let (still, refused) = (doctor(""), doctor("--bind"));
+
+    assert!(reached[0].0 == "ok" && reached[0].1.contains("TCP, in the clear"), "{reached:?}");
+    assert!(bound[0].0 == "ok" && bound[0].1.contains("bound as transceiver"), "{bound:?}");
+    assert_eq!(still[0].0, "ok", "without a bind nobody asks for the password: {still:?}");
+    assert!(refused[0].0 == "failed" && refused[0].1.contains("refused with"), "{refused:?}");
+    assert!(!smsc.stdout().contains("accepted"), "a message was sent");
+}
+
+#[tokio::test]
+async fn relays_broker_its_publisher_and_providers_are_looked_for() {
+    let (place, vhost) = (Place::new(), rabbitmq::vhost().await);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+    let there = listener.local_addr().expect("an address");
+    place.write(
+        "settings.toml",
+        &format!(
+            "[internal]\ntoken = \"a token of the operator\"\n\
+             [relay]\namqp_url = \"{}\"\npublisher = \"http://{there}/hunter2\"\n\
+             [[sms_gateway.wasp]]\nname = \"w\"\nurls = [\"http://{free}/hunter2\"]\n\
+             [[sms_gateway.http]]\nname = \"h\"\nurl = \"http://{there}/hunter2?to={{to}}\"\n",
+            vhost.url()
+        ),
+    );
+
+    let ended = place.sealpost("doctor --json --data-dir none --config settings.toml");
+
+    for (check, state) in
+        [("relay", "ok"), ("publisher", "ok"), ("provider w", "failed"), ("provider h", "ok")]
+    {
+        let found = about(&ended, check);
+        assert_eq!(found.first().map(|(state, _)| state.as_str()), Some(state), "{check}: {ended:?}");
+    }
+    assert!(!ended.stdout.contains("hunter2"), "{ended:?}");
+}
+
+#[test]
+fn a_file_with_a_secret_that_everybody_may_read_is_told() {
+    let place = Place::new();
+    place.write("token", "a token of the operator");
+    place
+        .write("settings.toml", "[internal]\ntoken_file = \"token\"\n[bus.security]\nca_file = \"public\"\n");
+    place.write("public", "");
+    let mode = |name: &str, mode| {
+        std::fs::set_permissions(place.path(name), std::fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    ["token", "public", "settings.toml"].iter().for_each(|name| mode(name, 0o644));
+    mode("settings.toml", 0o640);
+
+    let open = about(&place.sealpost("doctor --json --data-dir none --config settings.toml"), "files");
+    mode("token", 0o640);
+    let closed = about(&place.sealpost("doctor --json --data-dir none --config settings.toml"), "files");
+
+    let told =
+        |found: &[(String, String)]| found.iter().filter(|(_, says)| says.contains("everybody")).count();
+    assert_eq!((told(&open), told(&closed)), (1, 0), "{open:?}");
+}
+
 #[test]
 fn a_data_directory_that_is_not_there_is_not_made() {
     let place = Place::new();
@@ -167,6 +260,18 @@ async fn the_files_of_a_server_that_runs_are_not_migrated() {
     let refusal = place.sealpost("migrate --data-dir data").refusal();
 
     assert!(refusal.contains("in use by another sealpost"), "{refusal}");
+}
+
+#[test]
+fn each_command_has_a_manual_page() {
+    let place = Place::new();
+
+    place.sealpost("man --to man/man1").ok();
+
+    let page = |name: &str| std::fs::read_to_string(place.path("man/man1").join(name)).expect("a page");
+    assert!(page("sealpost.1").contains(".TH sealpost 1"), "{}", page("sealpost.1"));
+    assert!(page("sealpost-doctor.1").contains("\\-\\-explain"), "{}", page("sealpost-doctor.1"));
+    assert!(page("sealpost-sms-send.1").contains(".SH OPTIONS"));
 }
 
 #[test]

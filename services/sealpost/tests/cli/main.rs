@@ -5,6 +5,7 @@ mod clinic;
 mod doctor;
 mod envelopes;
 mod examples;
+mod explain;
 mod kafka;
 mod operators;
 mod program;

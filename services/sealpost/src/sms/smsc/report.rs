@@ -6,15 +6,15 @@ use super::block::Learnt;
 use crate::console::{self, Outcome};
 
 /// Why it goes no further.
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// The exit code.
     pub(super) code: u8,
     /// Which step.
     pub(super) step: &'static str,
     /// What happened.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// What to do.
-    pub(super) advice: String,
+    pub(crate) advice: String,
 }
 
 /// The steps so far.
@@ -44,6 +44,12 @@ impl Report {
     pub(super) fn note(&mut self, step: &'static str, text: &str) -> Outcome {
         self.steps.push(json!({ "step": step, "note": text }));
         self.line(&format!("      {text}"))
+    }
+
+    /// What the last step that went well has said.
+    pub(super) fn last(&self) -> String {
+        let text = self.steps.last().and_then(|step| step["text"].as_str());
+        text.unwrap_or_default().to_owned()
     }
 
     fn line(&self, line: &str) -> Outcome {

@@ -43,6 +43,18 @@ pub(super) async fn take(target: &Target, report: &mut Report) -> (Learnt, Optio
     (learnt, taken.err().map(|failure| *failure))
 }
 
+/// Connects, and sends nothing.
+///
+/// # Errors
+/// The step that failed.
+pub(super) async fn connect(target: &Target, report: &mut Report) -> Result<(), Failure> {
+    let tried = async {
+        resolve(target, report).await?;
+        connected(target, BindKind::Transceiver, report).await.map(drop)
+    };
+    tried.await.map_err(|failure| *failure)
+}
+
 async fn all(target: &Target, report: &mut Report, learnt: &mut Learnt) -> Step {
     resolve(target, report).await?;
     let (first, second) = match target.smsc.bind {
@@ -85,6 +97,12 @@ async fn resolve(target: &Target, report: &mut Report) -> Step {
 }
 
 async fn bound(target: &Target, kind: BindKind, report: &mut Report, learnt: &mut Learnt) -> Step<Probe> {
+    let mut probe = connected(target, kind, report).await?;
+    bind(&mut probe, kind, report, learnt).await?;
+    Ok(probe)
+}
+
+async fn connected(target: &Target, kind: BindKind, report: &mut Report) -> Step<Probe> {
     let smsc = &target.smsc;
     let tls = smsc.tls.as_ref().map(|tls| TlsSettings::from(tls).load(&smsc.host)).transpose();
     let tls = tls.map_err(|error| {
@@ -111,10 +129,9 @@ async fn bound(target: &Target, kind: BindKind, report: &mut Report, learnt: &mu
         ..EsmeSettings::default()
     };
     let begun = Instant::now();
-    let mut probe = Probe::connect(settings).await.map_err(|error| not_connected(error, report))?;
+    let probe = Probe::connect(settings).await.map_err(|error| not_connected(error, report))?;
     let how = if secure { "TCP and TLS, its certificate is good" } else { "TCP, in the clear" };
     report.step("connection", &format!("{how}, {}", ms(begun.elapsed()))).map_err(ours("connection"))?;
-    bind(&mut probe, kind, report, learnt).await?;
     Ok(probe)
 }
 
