@@ -172,6 +172,13 @@ impl Held {
         Self::among("outbox", "events of it that were published", Kept::Published)
     }
 
+    /// What operators did about it, where [`AccountData::log`] says so.
+    #[must_use]
+    pub const fn audited() -> Self {
+        let why = "what operators did about it and when, for as long as internal.audit_retention says";
+        Self::among("admin_audit", why, Kept::ForOthers)
+    }
+
     /// Rows that stay and are not counted: no index finds them.
     #[must_use]
     pub const fn among(table: &'static str, why: &'static str, kept: Kept) -> Self {

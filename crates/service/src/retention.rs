@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 const NEVER: &str = "never";
 
 /// After how long something is removed: a time such as `90d`, or `never`, where a law or a contract wants it kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Retention(Option<Duration>);
 
 impl Retention {
@@ -47,6 +47,15 @@ impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(age) => humantime::format_duration(age).fmt(f),
+            None => f.write_str(NEVER),
+        }
+    }
+}
+
+impl fmt::Debug for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(age) => fmt::Debug::fmt(&age, f),
             None => f.write_str(NEVER),
         }
     }

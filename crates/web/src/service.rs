@@ -3,10 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use actix_web::App;
+use actix_web::http::StatusCode;
 use futures_util::future::BoxFuture;
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{PathItem, RefOr};
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
 use crate::front::Page;
@@ -91,8 +93,22 @@ impl fmt::Debug for Task {
     }
 }
 
-/// A scheme that only relay's routes name, so that only relay's description has it.
-const GATEWAY_CLIENT: &str = "gatewayClient";
+/// The credentials that routes name in `security`, and what each is.
+const CREDENTIALS: [(&str, HttpAuthScheme, &str); 5] = [
+    ("session", HttpAuthScheme::Bearer, "The access token of a session; see `POST /v1/sessions`."),
+    (
+        "accessToken",
+        HttpAuthScheme::Bearer,
+        "The access token of a session; see `POST /v1/sessions` of auth.",
+    ),
+    ("channelToken", HttpAuthScheme::Bearer, "The token of a channel, as its back-end got it."),
+    ("apiKey", HttpAuthScheme::Bearer, "An API key that the operator gave out."),
+    (
+        "gatewayClient",
+        HttpAuthScheme::Basic,
+        "Id and secret of a gateway client; see `POST /v1/gateway-clients`.",
+    ),
+];
 
 /// Collects the interface description of the routes that [`ServiceConfig::service`] was given.
 ///
@@ -101,22 +117,38 @@ pub fn openapi(title: &str, version: &str, routes: &RoutesFn) -> utoipa::openapi
     let app = App::new().into_utoipa_app().configure(|config| routes(config));
     let (_, mut description) = app.split_for_parts();
     description.info = utoipa::openapi::Info::new(title, version);
-    let named = description.to_json().is_ok_and(|text| text.contains(GATEWAY_CLIENT));
+    let text = description.to_json().unwrap_or_default();
     let components = description.components.get_or_insert_default();
-    components
-        .add_security_scheme("session", bearer("The access token of a session; see `POST /v1/sessions`."));
-    components.add_security_scheme("apiKey", bearer("An API key that the operator gave out."));
-    if named {
-        let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic);
-        let basic =
-            basic.description(Some("Id and secret of a gateway client; see `POST /v1/gateway-clients`."));
-        components.add_security_scheme(GATEWAY_CLIENT, SecurityScheme::Http(basic.build()));
+    for (name, scheme, words) in CREDENTIALS {
+        if text.contains(&format!("{{\"{name}\":[]}}")) {
+            let scheme = HttpBuilder::new().scheme(scheme).description(Some(words));
+            components.add_security_scheme(name, SecurityScheme::Http(scheme.build()));
+        }
     }
+    description.paths.paths.values_mut().for_each(describe_answers);
     description
 }
 
-/// The credentials that routes name in `security`; each travels as `Authorization: Bearer`, but for that of gateway clients.
-fn bearer(description: &str) -> SecurityScheme {
-    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description));
-    SecurityScheme::Http(scheme.build())
+/// Gives each answer that a route says nothing about the words of its status: OpenAPI wants a description of all.
+fn describe_answers(path: &mut PathItem) {
+    let methods = [
+        &mut path.get,
+        &mut path.put,
+        &mut path.post,
+        &mut path.delete,
+        &mut path.options,
+        &mut path.head,
+        &mut path.patch,
+        &mut path.trace,
+    ];
+    for operation in methods.into_iter().flatten() {
+        for (status, answer) in &mut operation.responses.responses {
+            let RefOr::T(answer) = answer else { continue };
+            if answer.description.is_empty() {
+                let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
+                let words = status.and_then(|status| status.canonical_reason());
+                words.unwrap_or("see the status").clone_into(&mut answer.description);
+            }
+        }
+    }
 }

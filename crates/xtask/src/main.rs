@@ -16,6 +16,7 @@ mod manifests;
 mod metrics;
 mod openapi;
 mod paths;
+mod reference;
 mod routes;
 mod settings;
 
@@ -69,6 +70,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Writes `docs/api/`, the interfaces as people read them, from `proto/openapi`; checks `proto/asyncapi.yaml`
+    Reference {
+        /// Compare only; fail when a page has drifted
+        #[arg(long)]
+        check: bool,
+    },
     /// Writes `proto/openapi/<service>.json` from the code
     Openapi {
         /// Compare only; fail when a description has drifted
@@ -89,6 +96,7 @@ fn main() -> ExitCode {
         Task::Manifests => manifests::check(&root),
         Task::Settings { check } => settings::run(&root, check),
         Task::Openapi { check } => openapi::run(&root, check),
+        Task::Reference { check } => reference::run(&root, check),
     };
     match outcome {
         Ok(summary) => {

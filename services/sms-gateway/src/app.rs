@@ -30,7 +30,7 @@ use crate::pipeline::webhooks::{self, Webhook};
 use crate::pipeline::{Gateway, dispatch, looping, orders, queries, upkeep, writers};
 use crate::settings::Settings;
 use crate::store::inbound::Desk;
-use crate::store::{MIGRATIONS, Rules, SmscRules};
+use crate::store::{AUDIT, MIGRATIONS, Rules, SmscRules};
 
 /// The sms-gateway service.
 #[derive(Debug)]

@@ -23,10 +23,11 @@ const SERVICES: [&str; 7] = ["auth", "keystore", "mailbox", "notify", "sync", "r
 /// A start, and what the bus has to say then.
 const ERASED_WITHIN: Duration = Duration::from_secs(30);
 
-/// The columns that still name it, by `docs/privacy.md`: those of every deletion, and what is others'.
+/// The columns that still name it, by `docs/privacy.md`: those of every deletion, what is others', and what operators did.
 fn stays() -> Vec<Place> {
     let others = [("mailbox", "envelopes", "source_account"), ("mailbox", "blocks", "blocked_account")];
-    [&KEPT[..], &others].concat()
+    let audit = ["auth", "keystore", "mailbox"].map(|service| (service, "admin_audit", "target"));
+    [&KEPT[..], &others, &audit].concat()
 }
 
 /// A standalone on `db`, and its tables.

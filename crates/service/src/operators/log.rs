@@ -197,7 +197,10 @@ impl AuditTable {
 
     /// Removes up to `limit` entries from before `before`, the first ones first and none behind a younger one: what is left
     /// stays a chain. Gives how many.
-    fn prune(self, conn: &mut DbConn, before: UnixMillis, limit: i64) -> Result<i64, DbError> {
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn prune(self, conn: &mut DbConn, before: UnixMillis, limit: i64) -> Result<i64, DbError> {
         take_turn(conn)?;
         let first = self.rows(conn, "ORDER BY id LIMIT $1 OFFSET $2", [limit, 0])?;
         let mut old = 0;
@@ -256,6 +259,3 @@ fn entries(start: Before, rows: Vec<Row>, after: i64, limit: i64) -> Vec<AuditEn
     }
     entries
 }
-
-#[cfg(test)]
-mod tests;

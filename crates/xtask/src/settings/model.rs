@@ -30,6 +30,8 @@ pub(super) enum Kind {
     Integer(u64, Option<u64>),
     Number,
     Time,
+    /// A time, or `never`.
+    Term,
     Text,
     /// A text of a form that this names.
     Form(&'static str),
@@ -163,6 +165,7 @@ impl Model<'_> {
             "bool" => Kind::Flag,
             "f64" => Kind::Number,
             "Duration" => Kind::Time,
+            "Retention" => Kind::Term,
             "String" => Kind::Text,
             "Value" | "ApiKey" => Kind::Any,
             "SigningSecret" => Kind::Secret(boxed(Kind::Text)),

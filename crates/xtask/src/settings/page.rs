@@ -81,6 +81,7 @@ fn kind_name(kind: &Kind) -> String {
         Kind::Integer(least, _) => format!("integer, {least} or more"),
         Kind::Number => "number".to_owned(),
         Kind::Time => "time".to_owned(),
+        Kind::Term => "time, or `never`".to_owned(),
         Kind::Text => "text".to_owned(),
         Kind::Form(says) => (*says).to_owned(),
         Kind::Words(words) => {

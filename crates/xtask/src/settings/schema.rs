@@ -69,6 +69,7 @@ fn kind(of: &Kind) -> Value {
         Kind::Number => json!({ "type": "number", "x-type": "number" }),
         // A bare number is one of seconds where the documents of a known system have it so.
         Kind::Time => json!({ "type": ["string", "number"], "x-type": "time" }),
+        Kind::Term => text("time, or never"),
         Kind::Text => text("text"),
         Kind::Form(says) => text(says),
         Kind::Words(words) => {

@@ -31,7 +31,8 @@ pub(super) fn value(kind: &Kind, shown: &Shown) -> Result<Option<Value>, String>
             Ok(number) => Some(Value::from(number)),
             Err(_) => return unfit(),
         },
-        (Kind::Time, Shown::Word(word)) => Some(Value::from(time(word)?)),
+        (Kind::Term, Shown::Word(word)) if word == "never" => Some(Value::from(word.as_str())),
+        (Kind::Time | Kind::Term, Shown::Word(word)) => Some(Value::from(time(word)?)),
         (Kind::Text | Kind::Form(_), Shown::Text(text) | Shown::Word(text)) => {
             Some(Value::from(text.as_str()))
         }

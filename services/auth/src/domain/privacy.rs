@@ -24,6 +24,7 @@ const SESSIONS: &[Column] = &[
     Plain("seen_at"),
 ];
 const REFRESH_TOKENS: &[Column] = &[Plain("session_id"), Plain("used_at")];
+const BLOCKED: &[Column] = &[Plain("reason"), Plain("blocked_at")];
 const LINK_TOKENS: &[Column] = &[Plain("session_id"), Plain("expires_at"), Plain("linked_session_id")];
 const CHALLENGES: &[Column] = &[Plain("expires_at")];
 const TOTP: &[Column] = &[Plain("confirmed_at")];
@@ -48,6 +49,7 @@ impl AccountData for State {
             Held::goes("accounts", "account_id").shows(ACCOUNTS),
             Held::goes("sessions", "account_id").shows(SESSIONS),
             Held::goes("refresh_tokens", "account_id").shows(REFRESH_TOKENS),
+            Held::goes("blocked_accounts", "account_id").shows(BLOCKED),
             Held::goes("link_tokens", "account_id").shows(LINK_TOKENS),
             Held::goes("challenges", "account_id").shows(CHALLENGES),
             Held::goes("totp", "account_id").shows(TOTP),
@@ -81,6 +83,7 @@ impl AccountData for State {
                 "how many codes its number got, under a keyed hash",
                 Kept::AtMost(settings.phone.per_number.refill * settings.phone.per_number.size),
             ),
+            Held::audited(),
             Held::published(),
         ]
     }

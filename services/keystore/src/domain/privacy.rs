@@ -61,6 +61,7 @@ impl AccountData for State {
             Held::goes("signal_server_devices", "account_id").shows(SIGNAL_SERVER_DEVICES),
             Held::goes("signal_server_prekeys", "account_id").shows(SIGNAL_SERVER_PREKEYS),
             Held::goes("signal_server_issued_prekeys", "account_id").shows(SIGNAL_SERVER_ISSUED_PREKEYS),
+            Held::audited(),
             Held::published(),
         ]
     }

@@ -96,6 +96,7 @@ impl AccountData for State {
             Held::among("woosh_messages", TO_OTHERS, Kept::AtMost(ttl)),
             Held::among("signal_server_messages", TO_OTHERS, Kept::AtMost(ttl)),
             Held::among("blocks", "that others block its id, until they do not any more", Kept::ForOthers),
+            Held::audited(),
             Held::published(),
         ]
     }

@@ -43,7 +43,7 @@ fn quoted(text: &'static str) -> impl Iterator<Item = &'static str> {
 
 /// The tables in a file, but for the one of migrations.
 fn tables(file: &Path) -> BTreeSet<String> {
-    let mut tables: BTreeSet<String> = db::inspect(file).unwrap().into_keys().collect();
+    let mut tables: BTreeSet<String> = db::inspect(file).unwrap().rows.into_keys().collect();
     tables.remove("__diesel_schema_migrations");
     tables
 }

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use testkit::database::TestDb;
 use testkit::process::ports;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -74,8 +75,9 @@ fn run(place: &Place, script: &str) -> Ended {
 
 #[tokio::test]
 async fn the_tutorial_can_be_followed() {
-    let place = Place::new();
-    let (mut text, mut variables) = (TUTORIAL.to_owned(), String::new());
+    let (place, db) = (Place::new(), TestDb::postgres().await);
+    let mut text = TUTORIAL.to_owned();
+    let mut variables = format!("POSTGRES='{}'\n", &*db.settings().url);
     for (address, told_by) in ADDRESSES {
         let (host, port) = address.split_once(':').expect("a port");
         let free = ports::free().to_string();
