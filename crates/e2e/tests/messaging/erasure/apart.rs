@@ -88,7 +88,7 @@ impl Apart {
             .map(|(service, program)| format!("{service}={}", program.internal_url))
             .collect();
         let mut more = vec!["--yes", "--json", "--wait", wait];
-        more.extend(places.iter().flat_map(|place| ["--service", place]));
+        more.extend(places.iter().flat_map(|place| ["--at", place]));
         erase_at("http://{service}.invalid", &self.programs[0].data_dir(), account, &more, "").await
     }
 }
