@@ -58,7 +58,7 @@ async fn routes() -> BTreeSet<String> {
     let mut routes = BTreeSet::new();
     for (path, item) in description["paths"].as_object().unwrap() {
         for (method, described) in item.as_object().unwrap() {
-            if ["operators", "invites"].contains(&described["tags"][0].as_str().unwrap()) {
+            if ["operators", "privacy", "invites"].contains(&described["tags"][0].as_str().unwrap()) {
                 let pattern = path.strip_prefix("/internal/auth/v1").unwrap();
                 routes.insert(format!("{} {pattern}", method.to_uppercase()));
             }
