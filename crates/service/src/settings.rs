@@ -21,7 +21,7 @@ use crate::woosh::WooshSettings;
 
 /// Every section that a settings file may have: one file can serve all programs, so each accepts the sections of the
 /// others, and only those.
-pub const SECTIONS: [&str; 17] = [
+pub const SECTIONS: [&str; 16] = [
     "http",
     "internal",
     "database",
@@ -36,7 +36,6 @@ pub const SECTIONS: [&str; 17] = [
     "notify",
     "relay",
     "sms_gateway",
-    "standalone",
     "compat.signal_server",
     "compat.woosh",
 ];
