@@ -44,8 +44,9 @@ impl Nginx {
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let temporary = temporary.map(|kind| format!("{kind}_temp_path {here}/{kind};")).concat();
         let user = if running_as_root() { "user root;" } else { "" };
+        // One process: workers outlive a master that is killed.
         let main = format!(
-            "{user} daemon off; worker_processes 2; pid {here}/pid; error_log {here}/error.log warn;
+            "{user} daemon off; master_process off; pid {here}/pid; error_log {here}/error.log warn;
              events {{ worker_connections 1024; }}
              http {{ {temporary} include {here}/sealpost.conf; }}"
         );
