@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::console::{self, Outcome};
-use crate::remote;
+use crate::{remote, services};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -69,16 +69,20 @@ impl Command {
     }
 }
 
+/// What stands for the name of a service in an address.
+const NAME: &str = "{service}";
+
 /// Where the server is, the credential for it, and who asks.
 #[derive(Args)]
 pub(crate) struct Operator {
-    /// The server's internal address
-    #[arg(long, value_name = "URL", env = "SEALPOST_ADMIN_SERVER", default_value = "http://127.0.0.1:9090")]
-    server: Url,
-    /// The internal address of one service, where it has its own, such as keystore=http://keystore:9090; may be given
-    /// several times
+    /// The server's internal address; in a cluster with {service} where the name of each service belongs, such as
+    /// http://{service}:9090
+    #[arg(long, value_name = "URL", env = "SEALPOST_ADMIN_SERVER", default_value = "http://127.0.0.1:9090", value_parser = server)]
+    server: String,
+    /// The internal address of a service that is elsewhere, such as keystore=http://keystore:9090; may be given several
+    /// times
     #[arg(long, value_name = "SERVICE=URL", value_parser = place)]
-    at: Vec<(String, Url)>,
+    at: Vec<(&'static str, Url)>,
     /// Who does this, for the audit log
     #[arg(long = "as", value_name = "NAME", env = "SEALPOST_OPERATOR")]
     name: Option<String>,
@@ -120,22 +124,6 @@ impl Invite {
 }
 
 impl Operator {
-    /// An operator of the server that is there.
-    pub(crate) fn at(
-        server: Url,
-        name: Option<String>,
-        data_dir: PathBuf,
-        admin_token_file: Option<PathBuf>,
-    ) -> Self {
-        Self { server, at: Vec::new(), name, data_dir, admin_token_file }
-    }
-
-    /// Where the server is.
-    #[cfg(test)]
-    pub(crate) fn server(&self) -> &Url {
-        &self.server
-    }
-
     /// Posts `body` to `path`, and reads the answer.
     ///
     /// # Errors
@@ -174,7 +162,7 @@ impl Operator {
         query: &[(&str, &str)],
         with: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Outcome<Response> {
-        let server = self.server_of(path);
+        let server = self.server_of(path)?;
         let file = self.admin_token_file.clone().unwrap_or_else(|| self.data_dir.join("secrets/admin-token"));
         let token = console::read_line(&file)?;
         let client = http_client(Timeouts::default(), server.scheme() == "https")?;
@@ -190,7 +178,7 @@ impl Operator {
         if let Some(name) = &self.name {
             request = request.header("x-operator", name);
         }
-        let answer = with(request).send().await.map_err(|error| remote::unreachable(server, &error))?;
+        let answer = with(request).send().await.map_err(|error| remote::unreachable(&server, &error))?;
         if !answer.status().is_success() {
             return Err(remote::refused("server", answer).await);
         }
@@ -198,18 +186,83 @@ impl Operator {
     }
 
     /// Where the service is that has a path. Relay alone has one for operators that does not name it.
-    fn server_of(&self, path: &[&str]) -> &Url {
+    fn server_of(&self, path: &[&str]) -> Outcome<Url> {
         let service = match path {
             ["internal", service, ..] => service,
             _ => "relay",
         };
-        let own = self.at.iter().find(|(name, _)| name == service);
-        own.map_or(&self.server, |(_, url)| url)
+        match self.at.iter().find(|(name, _)| *name == service) {
+            Some((_, own)) => Ok(own.clone()),
+            None => Ok(url(&self.server.replace(NAME, service))?),
+        }
     }
 }
 
-fn place(text: &str) -> Result<(String, Url), String> {
-    let (service, url) = text.split_once('=').ok_or("SERVICE=URL is expected")?;
-    let url: Url = url.parse().map_err(|error| format!("{service}: {error}"))?;
-    Ok((service.to_owned(), url))
+/// Where the server is, wherever its services are.
+fn server(text: &str) -> Result<String, String> {
+    url(&text.replace(NAME, "service")).map(|_| text.to_owned())
+}
+
+fn place(text: &str) -> Result<(&'static str, Url), String> {
+    let (name, address) = text.split_once('=').ok_or("expected SERVICE=URL")?;
+    let mut names = services::all().into_iter().map(|service| service.name);
+    let name = names.find(|service| *service == name).ok_or_else(|| format!("{name} is no service"))?;
+    Ok((name, url(address)?))
+}
+
+fn url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{text} is no URL: {error}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err("a URL that begins with http:// or https:// is expected".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        operator: Operator,
+    }
+
+    fn found(arguments: &[&str]) -> Result<[String; 3], clap::Error> {
+        let line = Line::try_parse_from([&["x"], arguments].concat())?;
+        let paths: [&[&str]; 3] =
+            [&["internal", "auth", "v1"], &["internal", "sync", "v1"], &["v1", "gateway-clients"]];
+        Ok(paths.map(|path| line.operator.server_of(path).unwrap().to_string()))
+    }
+
+    #[test]
+    fn all_services_of_a_standalone_are_at_one_address() {
+        assert_eq!(found(&[]).unwrap(), ["http://127.0.0.1:9090/"; 3]);
+    }
+
+    #[test]
+    fn services_of_a_cluster_are_found_by_their_names_and_single_ones_elsewhere() {
+        let arguments =
+            ["--server", "http://{service}.sealpost.svc:9090", "--at", "sync=https://sync.example"];
+
+        let found = found(&arguments).unwrap();
+
+        let relay = "http://relay.sealpost.svc:9090/";
+        assert_eq!(found, ["http://auth.sealpost.svc:9090/", "https://sync.example/", relay]);
+    }
+
+    #[test]
+    fn what_names_no_service_or_server_is_refused() {
+        for wrong in [
+            ["--at", "auth"],
+            ["--at", "mail=http://x"],
+            ["--at", "auth=ftp://x"],
+            ["--server", "nowhere"],
+            ["--server", "ftp://{service}"],
+        ] {
+            assert!(found(&wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

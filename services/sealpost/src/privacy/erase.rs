@@ -53,7 +53,7 @@ struct Report {
 impl Erase {
     pub(super) async fn run(self) -> Outcome {
         let Self { account, yes, wait, json, places } = self;
-        let places = places.all()?;
+        let places = places.all();
         let before = ask_all(&places, account).await;
         if let Some(error) = before.first().and_then(|auth| auth.error.as_ref()) {
             return Err(error.clone().into());
@@ -90,14 +90,14 @@ impl Erase {
 }
 
 /// Has auth delete the account, and tell all services, once more if need be.
-async fn tell(auth: &Place, account: AccountId) -> Outcome<Erased> {
+async fn tell(auth: &Place<'_>, account: AccountId) -> Outcome<Erased> {
     let path = ["internal", "auth", "v1", "privacy", "accounts", account.as_str()];
     auth.operator.call(Method::DELETE, &path, &[], |request| request).await
 }
 
 /// Asks until nothing is left that has to go, or the time is over. What was on its way to a service when it heard of the
 /// deletion may leave something there again: then all are told again.
-async fn settle(places: &[Place], account: AccountId, wait: Duration) -> Outcome<Vec<Said>> {
+async fn settle(places: &[Place<'_>], account: AccountId, wait: Duration) -> Outcome<Vec<Said>> {
     let (begun, mut told) = (Instant::now(), Instant::now());
     loop {
         let said = ask_all(places, account).await;

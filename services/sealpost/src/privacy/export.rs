@@ -63,7 +63,7 @@ impl Export {
         if to.exists() {
             return Err(format!("{}: is there already", to.display()).into());
         }
-        let places = places.all()?;
+        let places = places.all();
         let said = ask_all(&places, account).await;
         if let Some((service, error)) =
             said.iter().find_map(|said| Some((said.service, said.error.as_ref()?)))
@@ -96,7 +96,7 @@ impl Export {
 }
 
 impl Service {
-    async fn add(&mut self, place: &Place, account: AccountId, held: Holding, messages: bool) -> Outcome {
+    async fn add(&mut self, place: &Place<'_>, account: AccountId, held: Holding, messages: bool) -> Outcome {
         let Holding { table, rows, stays, shown, .. } = held;
         match rows {
             None => drop(self.elsewhere.insert(table, stays.unwrap_or_default())),
@@ -113,7 +113,7 @@ impl Service {
 }
 
 /// Reads all rows of a table, page by page.
-async fn read(place: &Place, account: AccountId, table: &str, messages: bool) -> Outcome<Vec<Value>> {
+async fn read(place: &Place<'_>, account: AccountId, table: &str, messages: bool) -> Outcome<Vec<Value>> {
     let path = ["internal", place.service, "v1", "privacy", "accounts", account.as_str(), "rows", table];
     let mut all = Vec::new();
     let mut after: Option<String> = None;

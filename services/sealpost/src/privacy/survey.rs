@@ -32,11 +32,11 @@ impl Said {
 }
 
 /// Asks all services at once.
-pub(super) async fn ask_all(places: &[Place], account: AccountId) -> Vec<Said> {
+pub(super) async fn ask_all(places: &[Place<'_>], account: AccountId) -> Vec<Said> {
     join_all(places.iter().map(|place| ask(place, account))).await
 }
 
-async fn ask(Place { service, operator }: &Place, account: AccountId) -> Said {
+async fn ask(Place { service, operator }: &Place<'_>, account: AccountId) -> Said {
     let path = ["internal", service, "v1", "privacy", "accounts", account.as_str(), "holdings"];
     match operator.call::<Holdings>(Method::GET, &path, &[], |request| request).await {
         Ok(Holdings { mut tables }) => {

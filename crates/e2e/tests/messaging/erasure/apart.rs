@@ -139,7 +139,7 @@ testkit::on_both! {
         phone.get(&format!("/v2/sync/users/{}", subject.id)).await.assert_status(200);
         apart.programs[SYNC].kill();
 
-        let cut_off = apart.erase(&subject.id, "3s").await;
+        let cut_off = apart.erase(&subject.id, "10s").await;
         let meanwhile = traces(&apart.tables[..SYNC], &subject.needles, &stays()).await;
         let waiting = traces(&apart.tables[SYNC..], &subject.needles, &stays()).await;
         apart.programs[SYNC].restart().await.unwrap();
