@@ -10,14 +10,17 @@ pub(super) fn nearest<'a>(wanted: &str, paths: impl Iterator<Item = &'a str>) ->
     names.dedup();
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let wanted_last = last(wanted);
+    // A letter of three may be wrong.
+    let within =
+        |distance: usize, of: &str| Some(distance).filter(|distance| *distance <= (of.len() / 3).max(1));
     let mut near: Vec<(usize, &str)> = names
         .into_iter()
-        .map(|name| {
-            let field = distance(&wanted_last, &last(name));
+        .filter_map(|name| {
+            let whole = within(distance(wanted, name), wanted);
             // The right field in another section is nearer than many changes all over.
-            (distance(wanted, name).min(field * 2 + 1), name)
+            let field = within(distance(&wanted_last, &last(name)), &wanted_last).map(|field| field * 2 + 1);
+            Some((whole.into_iter().chain(field).min()?, name))
         })
-        .filter(|(distance, name)| *distance <= (wanted.len().max(name.len()) / 3).max(1))
         .collect();
     near.sort_unstable();
     near.truncate(MOST);
@@ -67,6 +70,11 @@ mod tests {
         assert!(near("keystore.max_envelopes").contains(&"mailbox.max_envelopes"));
         assert_eq!(near("mailbx").first(), Some(&"mailbox"));
         assert!(near("zzzzzzzz").is_empty());
+        assert_eq!(
+            near("mailbox.ttls"),
+            ["mailbox.ttl"],
+            "short names are not near each other for their shortness"
+        );
     }
 
     #[test]
