@@ -138,8 +138,13 @@ async fn what_a_killed_gateway_held_is_given_back_once_and_what_may_have_left_is
         world.path().join("vault").display(),
         world.smsc.address().port(),
     );
-    let settings =
-        ProgramSettings { name: "sealpost-sms-gateway", file: &file, ..ProgramSettings::default() };
+    let more = [("telemetry.level", "info,follow=debug")];
+    let settings = ProgramSettings {
+        name: "sealpost-sms-gateway",
+        file: &file,
+        more: &more,
+        ..ProgramSettings::default()
+    };
     let mut gateway = Program::start(settings).await.unwrap();
     let send = async |gateway: &Program, correl: &str, text: &str, deadline: Option<String>| {
         let mut request = world.maker.request(ACME, correl, &message(text));
@@ -161,10 +166,13 @@ async fn what_a_killed_gateway_held_is_given_back_once_and_what_may_have_left_is
     let two = format!("{:<153}second", "first");
     let two = format!("{two:<200}");
     send(&gateway, "halved", &two, Some(soon.to_rfc3339_seconds())).await;
-    wait_until("both to be at the SMSC", async || {
-        let counts = world.smsc.counts();
-        let (accepted, refused) = (counts.borrow().accepted, counts.borrow().refused);
-        accepted >= 2 && refused >= 1
+    wait_until("both to be at the SMSC, and its answers to be stored", async || {
+        let accepted = world.smsc.counts().borrow().accepted;
+        let log = gateway.log();
+        let stored = |outcome: &str| {
+            log.lines().any(|line| line.contains("said what became") && line.contains(outcome))
+        };
+        accepted >= 2 && stored("accepted") && stored("throttled")
     })
     .await;
     gateway.kill();
