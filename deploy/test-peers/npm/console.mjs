@@ -24,12 +24,15 @@ async function use(screen, options) {
   await page.getByLabel("Admin token").press("Enter");
   await page.getByText("The token is right").waitFor();
 
-  const lookUp = async (query) => {
+  const ask = async (query) => {
     await page.getByLabel("Account or SMS").fill(query);
     await page.getByLabel("Account or SMS").press("Enter");
   };
+  const lookUp = async (query) => {
+    await ask(query);
+    await page.locator("#found:not([aria-busy])").waitFor();
+  };
   await lookUp(`${client}:${correl}`);
-  await page.locator("#found table").first().waitFor();
   say("found", { screen, rows: await texts("#found tbody tr") });
 
   await lookUp(account.slice(0, 3));
@@ -44,6 +47,21 @@ async function use(screen, options) {
   await page.getByLabel("Reason").waitFor();
   say("unblocked", { screen, facts: await texts("#found dd") });
 
+  // The answer to an older question comes after that to a newer one.
+  const opened = Promise.withResolvers();
+  await page.route("**/attempts?*", (route) => opened.promise.then(() => route.continue()));
+  const late = page.waitForResponse("**/attempts?*");
+  await ask(`${client}:${correl}`);
+  await lookUp(account);
+  opened.resolve();
+  await (await late).finished();
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  say("newest", { screen, facts: await texts("#found dd") });
+
+  await page.getByRole("button", { name: "pause" }).focus();
+  for (const _ of ["one look", "another"]) await (await page.waitForResponse("**/binds")).finished();
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  say("focused", { screen, text: await page.evaluate(() => document.activeElement.innerText) });
   await page.getByRole("button", { name: "pause" }).press("Enter");
   await page.getByText("is paused from now on").waitFor();
   say("paused", { screen, binds: await texts("#binds tbody tr") });

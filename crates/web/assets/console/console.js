@@ -4,7 +4,7 @@ import { showAccount, showAccounts } from "./accounts.js";
 import { PLOTS, QUEUES, isFailure } from "./panels.js";
 import { History, parse } from "./series.js";
 import { showAttempts, showAudit, showReloaded, showUnknown } from "./sms.js";
-import { count, element, mark, plot, row, spark, time } from "./view.js";
+import { count, element, mark, plot, redraw, row, spark, time } from "./view.js";
 
 const EVERY_MS = 2000;
 const LOOKS = 90;
@@ -18,6 +18,7 @@ const at = (id) => document.getElementById(id);
 const history = new History(LOOKS);
 let token = "";
 let services = [];
+let latest = 0;
 
 async function look() {
   try {
@@ -43,7 +44,7 @@ function say(words, kind) {
 
 function showChecks(checks) {
   const state = (one) => (one.ok ? mark("ok", "good") : mark(one.error ?? "failed", "bad"));
-  body("#checks").replaceChildren(...checks.map((one) => row(one.service, one.name, state(one))));
+  redraw(body("#checks"), checks.map((one) => row(one.service, one.name, state(one))));
 }
 
 function showQueues() {
@@ -59,7 +60,7 @@ function showQueues() {
   });
   const others = all.length - shown.length;
   const rest = element("td", { colspan: "3", class: "hint" }, rows.length ? `${others} others are empty` : `all ${others} queues are empty`);
-  body("#queues").replaceChildren(...rows, ...(others ? [row(rest)] : []));
+  redraw(body("#queues"), [...rows, ...(others ? [row(rest)] : [])]);
   at("unknown-count").textContent = count(history.newest("sealpost_sms_unknown")[0]?.value ?? null);
 }
 
@@ -105,13 +106,13 @@ async function showBinds() {
       element("td", {}, ...(view ? orders(view) : [element("span", { class: "hint" }, "needs the token")])),
     );
   });
-  body("#binds").replaceChildren(...rows);
+  redraw(body("#binds"), rows);
 }
 
 function orders(view) {
   const others = Object.entries(ORDERS).filter(([order]) => order !== view.order);
   const buttons = others.map(([order, word]) =>
-    element("button", { type: "button", "data-order": order, click: () => give(view.smsc, order) }, word),
+    element("button", { type: "button", "data-smsc": view.smsc, "data-order": order, click: () => give(view.smsc, order) }, word),
   );
   return [mark(view.order, view.order === "open" ? "good" : "warn"), " ", ...buttons];
 }
@@ -135,14 +136,13 @@ async function ask(method, path, json, base = GATEWAY) {
   return told;
 }
 
-/** Shows what `get` finds below the search, or why it does not. */
+/** Shows what `get` finds below the search, or why it does not; not if something else was asked for since. */
 async function show(get) {
+  const asked = ++latest;
   at("found").setAttribute("aria-busy", "true");
-  try {
-    at("found").replaceChildren(...(await get()));
-  } catch (error) {
-    at("found").replaceChildren(mark(error.message, "bad"));
-  }
+  const found = await get().catch((error) => [mark(error.message, "bad")]);
+  if (asked !== latest) return;
+  at("found").replaceChildren(...found);
   at("found").removeAttribute("aria-busy");
 }
 

@@ -33,6 +33,22 @@ export function table(heads, rows) {
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows));
 }
 
+/** Puts `rows` into a table's body. What says the same stays, and with it the focus: a button must outlive a look. */
+export function redraw(body, rows) {
+  const before = [...body.rows];
+  rows.forEach((made, number) => {
+    const old = before[number];
+    if (!old) body.append(made);
+    else if (old.cells.length !== made.cells.length) old.replaceWith(made);
+    else keepEqual([...old.cells], [...made.cells]);
+  });
+  for (const gone of before.slice(rows.length)) gone.remove();
+}
+
+function keepEqual(cells, made) {
+  cells.forEach((cell, number) => cell.isEqualNode(made[number]) || cell.replaceWith(made[number]));
+}
+
 /** A short word with a colour: good, warn, bad or plain. */
 export function mark(text, kind) {
   return element("span", { class: `mark ${kind}` }, text);

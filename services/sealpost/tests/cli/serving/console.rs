@@ -54,6 +54,8 @@ async fn an_operator_sees_what_runs_finds_a_message_and_an_account_and_pauses_an
         assert!(blocked[8].ends_with(": sells what is not hers") && blocked[4] == "0", "{blocked:?}");
         alice.client.get("/v1/messages").await.assert_status(401);
         assert_eq!(texts(&browser.event("unblocked").await, "facts")[8], "no");
+        assert_eq!(texts(&browser.event("newest").await, "facts")[0], "alice");
+        assert_eq!(browser.event("focused").await["text"], "pause", "its button outlives a look");
         assert!(texts(&browser.event("paused").await, "binds")[0].contains("paused resume"));
         assert_eq!(texts(&browser.event("reloaded").await, "rows"), ["vault ok"]);
         let audit = texts(&browser.event("audit").await, "rows");
