@@ -24,6 +24,7 @@ use web::{Gate, Limits, RoutesFn, Service, Task};
 
 use crate::domain::hasher::Hasher;
 use crate::domain::phone::{JobFault, Jobs};
+use crate::domain::turns::Turns;
 use crate::domain::woosh::Remembered;
 use crate::domain::{AuthError, TokenIssuer, housekeeping, sessions};
 use crate::mailer::{self, Transport, TransportFault};
@@ -52,6 +53,8 @@ pub(crate) struct State {
     pub(crate) data_key: DataKey,
     /// Makes the SMS that carry codes; none when this server sends none.
     pub(crate) sms: Option<Arc<Jobs>>,
+    /// Who guesses at what, in this process.
+    pub(crate) guesses: Arc<Turns>,
     /// Credentials of Woosh that were verified a moment ago.
     pub(crate) remembered: Arc<Remembered>,
     /// The link by which a password of signal_server is reset, with `{uid}` and `{token}` in it; a path alone when this
@@ -138,6 +141,7 @@ impl service::App for App {
             gate: Arc::clone(&platform.gate),
             reset_link: reset_link(&platform.settings),
             data_key: data,
+            guesses: Arc::default(),
             remembered: Arc::new(Remembered::new(&platform.settings.woosh)),
             sms: sms.map(Arc::new),
             mail_wanted: Arc::default(),

@@ -20,6 +20,7 @@ pub(crate) mod signal_server;
 pub(crate) mod sync;
 mod tokens;
 pub(crate) mod totp;
+pub(crate) mod turns;
 pub(crate) mod woosh;
 
 pub(crate) use credentials::{EmailAddress, Password, Username};

@@ -103,7 +103,7 @@ impl Default for AuthSettings {
             reset_token_ttl: Duration::from_secs(3600),
             phone: PhoneSettings::default(),
             hashing_slots: 1,
-            hashing_queue: 64,
+            hashing_queue: 256,
             tombstone_ttl: Retention::of(Duration::from_secs(90 * 24 * 3600)),
             sweep_every: Duration::from_secs(60),
             sweep_batch: 500,

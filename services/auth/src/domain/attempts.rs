@@ -6,9 +6,11 @@
 
 use common::models::{AccountId, UnixMillis};
 use db::{DbConn, DbError};
+use tokio::sync::MutexGuard;
 use web::Bucket;
 
 use super::AuthError;
+use super::turns::Turns;
 use crate::app::State;
 use crate::store::attempts;
 
@@ -35,6 +37,11 @@ impl Subject {
     /// The password of a name that nobody has: it must look like any other.
     pub(crate) fn unknown(state: &State, name: &str) -> Self {
         Self(state.data_key.mac("attempts of an unknown name", &[name.as_bytes()]))
+    }
+
+    /// Waits until nobody else guesses at it here.
+    pub(super) async fn turn<'a>(&self, turns: &'a Turns) -> Option<MutexGuard<'a, ()>> {
+        turns.of(&self.0).await
     }
 
     /// Forgets what was counted, with what it was counted for.

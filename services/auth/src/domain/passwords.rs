@@ -11,6 +11,9 @@ use crate::store::{accounts, links, mails, totp};
 
 /// Compares a password with a stored hash, as one guess at `subject`. Without a hash it takes as long, and is wrong.
 ///
+/// Guesses at the same subject take turns: what is paid for is a guess until it has been looked at, and people whose
+/// devices all log in at once have not guessed.
+///
 /// # Errors
 /// [`AuthError::TooManyAttempts`], [`AuthError::Busy`].
 pub(super) async fn check(
@@ -20,6 +23,7 @@ pub(super) async fn check(
     password: Password,
 ) -> Result<bool, AuthError> {
     let bucket = state.settings.password_attempts;
+    let _turn = subject.turn(&state.guesses).await;
     attempts::spend(state, bucket, subject).await?;
     let verified = state.hasher.verify(stored, password).await;
     if !matches!(verified, Ok(false)) {

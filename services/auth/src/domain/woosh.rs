@@ -66,6 +66,11 @@ pub(crate) async fn register(state: &State, new: NewWooshAccount) -> Result<Woos
         return Err(AuthError::RegistrationClosed);
     }
     let NewWooshAccount { username, password, public_key, private_key, info } = new;
+    let name = username.as_str().to_owned();
+    // The answer tells it in any case; a hash for each of many who want the same name would make the others wait.
+    if state.db.read(move |conn| accounts::by_username(conn, &name)).await?.is_some() {
+        return Err(AuthError::UsernameTaken);
+    }
     let password_hash = state.hasher.hash(password).await?;
     let (account_id, created_at) = (AccountId::new(), state.clock.now());
     let row = AccountRow {
@@ -147,10 +152,9 @@ async fn verify(
         .map_or((username, ""), |(account, _)| (account.account_id.as_str(), account.password_hash.as_str()));
     let parts = [owner, hash, password.expose()].map(str::as_bytes);
     let key = state.data_key.mac("verified credentials of Woosh", &parts);
-    // Of requests that come at once with the same credentials, the first pays for all.
     let _turn = match state.remembered.knows(&key, state.clock.now()) {
         true => None,
-        false => state.remembered.turn(&key).await,
+        false => state.remembered.turns.of(&key).await,
     };
     if let Some((account, row)) = &found
         && state.remembered.knows(&key, state.clock.now())

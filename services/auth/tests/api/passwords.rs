@@ -95,6 +95,17 @@ on_both! {
         assert_eq!(looked_at, 3);
     }
 
+    async fn the_right_password_is_no_guess_however_many_show_it_at_once(db: TestDb) {
+        let auth = Auth::start_with(&db, &[("auth.password_attempts.size", "1"), ("auth.hashing_slots", "4")]).await;
+        auth.register("alice").await.assert_status(201);
+
+        let logins = (0..12).map(|_| auth.log_in("alice", PASSWORD));
+        let answers = futures_util::future::join_all(logins).await;
+
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        assert_eq!(statuses, [201; 12]);
+    }
+
     async fn guesses_are_counted_across_pods_and_restarts(db: TestDb) {
         let few = [("auth.password_attempts.size", "3"), ("auth.password_attempts.refill", "1m")];
         let one = Auth::start_with(&db, &few).await;

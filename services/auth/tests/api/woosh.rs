@@ -104,9 +104,9 @@ on_both! {
     }
 
     async fn of_many_who_ask_for_a_name_at_once_one_gets_it(db: TestDb) {
-        let auth = Auth::start_with(&db, &[("auth.hashing_slots", "4")]).await;
+        let auth = Auth::start_with(&db, &[("auth.hashing_slots", "2")]).await;
 
-        let asked = (0..8).map(|_| async { auth.make(&user("alice")).await });
+        let asked = (0..100).map(|_| async { auth.make(&user("alice")).await });
         let answers = futures_util::future::join_all(asked).await;
 
         let made = answers.iter().filter(|answer| answer.status == 201).count();

@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use common::models::UnixMillis;
 use service::woosh::WooshSettings;
-use tokio::sync::MutexGuard;
+
+use crate::domain::turns::Turns;
 
 /// A keyed hash of an account, its stored password hash and a password.
 type Key = [u8; 32];
 
-/// Requests that may be verified side by side; which of them meet in a turn, only the holder of the key can tell.
-const TURNS: usize = 256;
-
 /// What is remembered, until when.
 pub(crate) struct Remembered {
     until: Mutex<HashMap<Key, UnixMillis>>,
-    turns: Vec<tokio::sync::Mutex<()>>,
+    /// Of requests that come at once with the same credentials, the first pays for all.
+    pub(crate) turns: Turns,
     ttl: Duration,
     most: usize,
 }
@@ -26,17 +25,9 @@ impl Remembered {
     pub(crate) fn new(settings: &WooshSettings) -> Self {
         Self {
             until: Mutex::default(),
-            turns: std::iter::repeat_with(tokio::sync::Mutex::default).take(TURNS).collect(),
+            turns: Turns::default(),
             ttl: settings.credential_ttl,
             most: settings.credentials,
-        }
-    }
-
-    /// Waits until nobody else verifies the same; look again what is remembered then.
-    pub(crate) async fn turn(&self, key: &Key) -> Option<MutexGuard<'_, ()>> {
-        match self.turns.get(usize::from(key[0])) {
-            Some(turn) => Some(turn.lock().await),
-            None => None,
         }
     }
 
