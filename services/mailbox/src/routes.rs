@@ -20,6 +20,9 @@ pub(crate) fn public(config: &mut ServiceConfig<'_>, compat: Compat) {
     if compat.woosh {
         config.service(woosh::send).service(woosh::poll).service(woosh::remove).map(woosh::rest);
     }
+    if compat.signal_server && compat.woosh {
+        config.map(woosh::nothing_without_slash);
+    }
     if compat.signal_server {
         config.service(scope("/messages", signal_server::ROUTES, signal_server::handlers));
     } else if compat.woosh {

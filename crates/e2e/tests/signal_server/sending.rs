@@ -59,13 +59,16 @@ on_both! {
         }
         let fraction = assert_invalid(&send(r#"{"registrationId": 5678.5, "content": "x"}"#).await);
         assert!(fraction["registrationId"].is_array());
-        for text in [r#"{"registrationId": 5679}"#, r#"{"registrationId": -1}"#, r#"{"registrationId": 1000000000000}"#] {
+        for text in [r#"{"registrationId": 5679}"#, r#"{"registrationId": -1}"#, r#"{"registrationId": 1000000000000}"#,
+            r#"{"registrationId": 99999999999999999999999}"#] {
             assert_identity_changed(&send(text).await);
         }
         assert_eq!(bob.messages().await.len(), 0);
 
+        let deep = format!(r#"{{"registrationId": 5678, "content": {}{}}}"#, "[".repeat(200), "]".repeat(200));
         let good = [r#"{"registrationId": 5678}"#, r#"{"registrationId": "5678"}"#, r#"{"registrationId": 5678.0}"#,
-            r#"{"content": {"any": ["thing"]}, "registrationId": 5678}"#];
+            r#"{"content": {"any": ["thing"]}, "registrationId": 5678}"#,
+            r#"{"registrationId": 5678, "content": "\ud83d"}"#, r#"{"registrationId": 5678, "content": 1e999}"#, &deep];
         for text in good {
             send(text).await.assert_status(201);
         }

@@ -57,6 +57,8 @@ on_both! {
         server.pass(10);
 
         assert_eq!(bob.delete_until(i64::MAX).await, 0);
+        bob.call(Method::HEAD, "/messages", "").await.assert_status(200);
+        assert_eq!(bob.delete_until(i64::MAX).await, 0, "HEAD shows nothing");
         let (query_time, _) = bob.poll().await;
         alice.send("bob", "two").await.assert_status(201);
         let far = bob.delete_until(query_time + 1000).await;

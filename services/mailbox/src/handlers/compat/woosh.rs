@@ -1,6 +1,7 @@
 //! `/messages`: send, poll, delete, as clients of Woosh do.
 
-use actix_web::http::StatusCode;
+use actix_web::guard::{GuardContext, fn_guard};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self as actix, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use clients::WooshCaller;
@@ -118,7 +119,10 @@ async fn read(state: &State, client: ClientAddr, request: &HttpRequest) -> Resul
         return Ok(Polled { query_time, messages: Vec::new() });
     }
     let named = state.auth.woosh_names(page.senders()).await.map_err(|error| Refusal::of(&error))?;
-    page.note_shown(state).await.map_err(refusal)?;
+    // The answer to HEAD has no body: nobody has seen anything, and nothing may be deleted for it.
+    if request.method() != Method::HEAD {
+        page.note_shown(state).await.map_err(refusal)?;
+    }
     let view = |message: Message| {
         let sender = named.names.iter().find(|named| named.account_id == message.from);
         let from_user = sender.map_or(DELETED, |named| &named.username).to_owned();
@@ -180,6 +184,16 @@ async fn caller(state: &State, client: ClientAddr, request: &HttpRequest) -> Res
 /// What the routes above leave of this path.
 pub(crate) fn rest(config: &mut ServiceConfig) -> &mut ServiceConfig {
     config.service(wire::rest("/messages", "DELETE, GET, HEAD, OPTIONS, POST").route(actix::head().to(show)))
+}
+
+/// What is below this path where signal_server has the rest: it ends its paths with a slash, and redirects its own
+/// where that is missing.
+pub(crate) fn nothing_without_slash(config: &mut ServiceConfig) -> &mut ServiceConfig {
+    let is_ours = |request: &GuardContext<'_>| {
+        let below = request.head().uri.path().trim_start_matches("/messages/");
+        !below.ends_with('/') && !below.bytes().all(|octet| octet.is_ascii_digit())
+    };
+    config.service(wire::nothing_below("/messages").guard(fn_guard(is_ours)))
 }
 
 /// What is below this path, where nobody else has anything there.
