@@ -12,7 +12,9 @@ use common::models::SharedClock;
 use common::models::events::{AccountChange, AccountEvent};
 use db::{Db, Migrations};
 use service::privacy::tell_of_accounts;
-use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, sweep_every};
+use service::{
+    AccessTokens, AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, sweep_every,
+};
 use url::Url;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{Limits, Page, RoutesFn, Service, Task};
@@ -80,6 +82,12 @@ pub struct App;
 impl service::App for App {
     const NAME: &'static str = "sync";
     type Settings = SyncSettings;
+
+    /// Where the users are those of somebody else, only the linking of our own devices needs auth.
+    fn access_tokens(settings: &SyncSettings) -> AccessTokens {
+        let of_others = settings.user_api.is_some() && settings.start() == Start::Open;
+        if of_others { AccessTokens::Accepted } else { AccessTokens::Required }
+    }
 
     fn migrations() -> Option<&'static Migrations> {
         Some(&MIGRATIONS)
@@ -156,4 +164,21 @@ fn with_state(
         config.app_data(data.clone());
         routes(config);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::UserApiSettings;
+
+    #[test]
+    fn with_the_users_of_somebody_else_it_is_ready_without_auth() {
+        let of_others =
+            SyncSettings { user_api: Some(UserApiSettings::default()), ..SyncSettings::default() };
+        let asked = SyncSettings { start: Some(Start::Login), ..of_others.clone() };
+
+        let tokens = [&of_others, &asked, &SyncSettings::default()].map(<App as service::App>::access_tokens);
+
+        assert_eq!(tokens, [AccessTokens::Accepted, AccessTokens::Required, AccessTokens::Required]);
+    }
 }

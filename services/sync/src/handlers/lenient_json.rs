@@ -1,16 +1,19 @@
 //! JSON as people paste it together: control characters within strings (the line ends of a PEM, most of all) stand for
-//! themselves, which RFC 8259 §7 forbids. Everything else is as strict as ever.
+//! themselves, which RFC 8259 §7 forbids; and of a key that is there twice the last one counts. Everything else is as
+//! strict as ever.
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
-/// Reads such JSON.
+/// Reads an object of such JSON.
 ///
 /// # Errors
 /// Those of `serde_json`.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
-    serde_json::from_slice(&escaped(body))
+pub(super) fn parse_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    let object: Map<String, Value> = serde_json::from_slice(&escaped(body))?;
+    serde_json::from_value(Value::Object(object))
 }
 
 /// Escapes the control characters within strings.
@@ -40,17 +43,33 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use serde_json::Value;
 
     use super::*;
+
+    fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&escaped(body))
+    }
 
     #[test]
     fn a_pem_may_be_pasted_as_it_is() {
         let body = b"{\n\t\"public_key\": \"-----BEGIN\nline two\r\n\tend\"\n}";
 
-        let read: BTreeMap<String, String> = parse(body).unwrap();
+        let read: BTreeMap<String, String> = parse_object(body).unwrap();
 
         assert_eq!(read["public_key"], "-----BEGIN\nline two\r\n\tend");
+    }
+
+    #[test]
+    fn the_last_of_two_counts_and_nothing_but_an_object_is_one() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Fields {
+            a: String,
+        }
+
+        assert_eq!(parse_object::<Fields>(br#"{"a": 1, "a": "2"}"#).unwrap(), Fields { a: "2".into() });
+        for body in [r#"["2"]"#, r#""2""#, "null"] {
+            assert!(parse_object::<Fields>(body.as_bytes()).is_err(), "{body}");
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub(crate) async fn exchange(
         limit(&state, &user, client)?;
         let body = read(&state, body).await?;
         let Handshake { public_key } =
-            lenient_json::parse(&body).map_err(|_| Refusal::bad_request("poorly formed json"))?;
+            lenient_json::parse_object(&body).map_err(|_| Refusal::bad_request("poorly formed json"))?;
         let public_key = public_key.ok_or_else(|| Refusal::bad_request("missing public key"))?;
         let (Ok(user), Ok(shown)) = (user.parse::<UserId>(), session.parse::<SyncId>()) else {
             return Err(Refusal::bad_request(NO_HANDSHAKE));
@@ -184,7 +184,7 @@ fn proof(request: &HttpRequest, body: &[u8], client: ClientAddr) -> Result<Proof
         return Err(invalid());
     }
     let Verification { password, decryption_hash, encryption_hash } =
-        lenient_json::parse(body).map_err(|_| invalid())?;
+        lenient_json::parse_object(body).map_err(|_| invalid())?;
     let password = password.ok_or_else(|| Refusal::bad_request("missing password"))?;
     let password = decode(&password).ok_or_else(|| Refusal::bad_request("invalid base64"))?;
     Ok(Proof {

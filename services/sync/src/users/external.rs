@@ -97,7 +97,15 @@ impl UserApi for External {
             UserApiError::Refused
         })?;
         match answer.status() {
-            status if status.is_success() => Ok(cookies(answer.headers())),
+            status if status.is_success() => {
+                let pass = cookies(answer.headers());
+                if pass.0.is_none() {
+                    // By its documents a right password is one that opens a session; 200 alone may say anything.
+                    tracing::warn!("a password was not taken: the answer set no cookie");
+                    return Err(UserApiError::Refused);
+                }
+                Ok(pass)
+            }
             status => {
                 if !status.is_client_error() {
                     tracing::warn!(status = status.as_u16(), "a password could not be checked");

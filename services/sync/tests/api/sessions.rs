@@ -73,7 +73,7 @@ on_both! {
         let phone = Phone::new();
         let unknown = "failed to update user's public key";
 
-        for body in ["", "{", "public_key=x", r#"{"public_key": 7}"#] {
+        for body in ["", "{", "public_key=x", r#"{"public_key": 7}"#, r#"["x"]"#] {
             assert_text(&post(&app, &handshake, "application/json", body).await, 400, "poorly formed json");
         }
         assert_text(&post(&app, &handshake, "text/plain", "{}").await, 400, "missing public key");

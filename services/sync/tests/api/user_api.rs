@@ -154,7 +154,7 @@ on_both! {
     }
 
     async fn an_api_that_refuses_or_is_away_is_a_wrong_password(db: TestDb) {
-        for head in ["401 Unauthorized\r\n", "500 Oops\r\n", "302 Found\r\nlocation: /\r\n", ""] {
+        for head in ["401 Unauthorized\r\n", "200 OK\r\n", "500 Oops\r\n", "302 Found\r\nlocation: /\r\n", ""] {
             let users = Users::start(&[(&verify(), head, json!({}))]).await;
             let app = users.sync(&db, &[]).await;
             let (_socket, shown) = begin(&app).await;
@@ -169,7 +169,8 @@ on_both! {
     async fn without_a_list_of_platforms_there_is_no_ack_and_no_key(db: TestDb) {
         let broken = json!({"saved_platforms": "none"});
         for (head, body) in [("500 Oops\r\n", json!({})), ("200 OK\r\n", broken), ("", json!({}))] {
-            let users = Users::start(&[(&verify(), "200 OK\r\n", json!({})), (&platforms(), head, body)]).await;
+            let users =
+                Users::start(&[(&verify(), "200 OK\r\nset-cookie: s=1\r\n", json!({})), (&platforms(), head, body)]).await;
             let app = users.sync(&db, &[]).await;
             let (socket, shown) = begin(&app).await;
 
