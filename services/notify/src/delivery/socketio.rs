@@ -12,6 +12,7 @@ use common::models::Epoch;
 use common::models::notify::{EndReason, Place};
 use common::models::problem::{AsProblem, Problem};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use socketio::{Ack, Application, Client, Event, Handled, Json, Packet, Reason, Refusal, SendError};
 use tokio::task::AbortHandle;
 use web::ClientAddr;
@@ -126,19 +127,13 @@ struct Shown {
     presence: bool,
 }
 
-/// The argument of `join_channel`: an object, or the text of one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Argument {
-    Object(Shown),
-    Text(String),
-}
-
+/// Reads the argument of `join_channel`: an object, or the text of one. Of a key that is there twice, the last counts.
 fn read(event: &Event) -> Option<Shown> {
-    match event.arg(0).ok()?? {
-        Argument::Object(shown) => Some(shown),
-        Argument::Text(text) => serde_json::from_str(&text).ok(),
-    }
+    let shown: Value = match event.arg(0).ok()?? {
+        Value::String(text) => serde_json::from_str(&text).ok()?,
+        other => other,
+    };
+    shown.is_object().then(|| serde_json::from_value(shown).ok()).flatten()
 }
 
 /// The argument of `clientevent`.

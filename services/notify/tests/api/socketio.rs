@@ -20,7 +20,8 @@ testkit::on_both! {
         let token = app.backend.channel_token("user1").await;
         let shown = json!({"token": token});
 
-        for argument in [shown.clone(), json!(shown.to_string())] {
+        let twice = format!(r#"{{"token": "no token", "token": "{token}"}}"#);
+        for argument in [shown.clone(), json!(shown.to_string()), json!(twice)] {
             let mut client = SocketIo::connect(&app.host.url).await;
             assert_eq!(client.event().await, json!(["clientevent", {"data": "Connected", "count": 0}]));
             client.emit(Some(7), &json!(["join_channel", argument])).await;

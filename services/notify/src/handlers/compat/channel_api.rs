@@ -1,6 +1,7 @@
 //! `/channel/<id>` and `/message/<id>`, as back-ends of ChannelAPI call them. What differs is in
 //! `docs/compat/channel-api.md`.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 
 use actix_web::dev::Payload;
@@ -11,7 +12,6 @@ use common::models::AsProblem;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use web::Rule;
@@ -108,12 +108,6 @@ async fn give_token(state: &State, request: &HttpRequest) -> Result<String, Refu
     Ok(tokens::shared(state, scope, channel).await?.expose().to_owned())
 }
 
-/// The body of a publication; other keys are ignored.
-#[derive(Deserialize)]
-struct Message {
-    message: Box<RawValue>,
-}
-
 /// Publishes a message in a channel.
 #[utoipa::path(tag = "channelapi", params(("id" = String, Path, description = "the channel, slashes included")),
     responses(
@@ -134,8 +128,10 @@ async fn publish(state: &State, request: &HttpRequest, Body(body): Body) -> Resu
     let Some(body) = body else {
         return Err(NotifyError::TooLarge { limit: state.settings.max_data_bytes }.into());
     };
-    let Message { message } =
-        read_object(&body).ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, NO_MESSAGE))?;
+    // Other keys are ignored; of one that is there twice, the last counts.
+    let fields: Option<HashMap<String, &RawValue>> = read_object(&body);
+    let message = fields.and_then(|fields| fields.get("message").map(|message| (*message).to_owned()));
+    let message = message.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, NO_MESSAGE))?;
     let key = idempotency_key(request.headers())
         .map_err(|failure| Refusal::new(StatusCode::BAD_REQUEST, failure.to_string()))?;
     one(state, scope, Publish { channel, data: message, volatile: false, push: Wish::default(), key })
