@@ -34,7 +34,7 @@ fn listed(filter: &Filter) -> Listed<'static> {
         .filter(gateway_clients::msisdn.is_not_null())
         .into_boxed();
     if let Some(country) = &filter.country {
-        listed = listed.filter(lower(gateway_clients::country).eq(country.to_lowercase()));
+        listed = listed.filter(lower(gateway_clients::country).eq(sought(country).to_lowercase()));
     }
     if let Some(operator) = &filter.operator {
         listed = listed.filter(lower(gateway_clients::operator).like(holding(operator)).escape('\\'));
@@ -49,10 +49,15 @@ fn listed(filter: &Filter) -> Listed<'static> {
     listed
 }
 
+/// What texts are compared with: PostgreSQL's have no NUL, and refuse to be asked for one.
+pub(super) fn sought(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// A pattern for texts that hold `part`.
 fn holding(part: &str) -> String {
     let mut pattern = String::from("%");
-    for letter in part.to_lowercase().chars() {
+    for letter in sought(part).to_lowercase().chars() {
         if matches!(letter, '%' | '_' | '\\') {
             pattern.push('\\');
         }
@@ -101,7 +106,7 @@ pub(crate) fn countries(conn: &mut DbConn) -> Result<Vec<String>, DbError> {
 pub(crate) fn operators(conn: &mut DbConn, country: &str) -> Result<Vec<String>, DbError> {
     let operators: Vec<Option<String>> = gateway_clients::table
         .filter(gateway_clients::revoked_at.is_null())
-        .filter(lower(gateway_clients::country).eq(country.to_lowercase()))
+        .filter(lower(gateway_clients::country).eq(sought(country).to_lowercase()))
         .filter(gateway_clients::operator.is_not_null())
         .select(gateway_clients::operator)
         .distinct()

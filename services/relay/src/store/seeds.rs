@@ -6,6 +6,7 @@ use db::{DbConn, DbError, on_backend};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
+use super::listing::sought;
 use super::schema::seeds;
 
 /// A modem as it is stored.
@@ -81,8 +82,10 @@ pub(crate) fn number(conn: &mut DbConn, name: &SeedName, since: UnixMillis) -> R
     let living = seeds::table.filter(seeds::pinged_at.gt(since)).filter(seeds::country.is_not_null());
     let numbers = living.select(seeds::msisdn);
     Ok(match name {
-        SeedName::Imsi(imsi) => numbers.filter(seeds::imsi.eq(imsi)).first(conn).optional()?,
-        SeedName::Pseudonym(name) => numbers.filter(seeds::pseudonym.eq(name)).first(conn).optional()?,
+        SeedName::Imsi(imsi) => numbers.filter(seeds::imsi.eq(sought(imsi))).first(conn).optional()?,
+        SeedName::Pseudonym(name) => {
+            numbers.filter(seeds::pseudonym.eq(sought(name))).first(conn).optional()?
+        }
     })
 }
 

@@ -55,6 +55,18 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
+    async fn a_nul_in_what_is_looked_for_finds_nothing(test: TestDb) {
+        let app = TestApp::start(&test).await;
+
+        for path in ["/seeds/%00", "/seeds/624%00"] {
+            assert_eq!(app.host.http.get(path).await.expect(200).text(), "", "{path}");
+        }
+        for path in ["?country=a%00", "?operator=%00", "?protocols=%00", "/a%00/operators"] {
+            assert_eq!(app.host.http.get(&format!("/v3/clients{path}")).await.expect(200).value(), json!([]), "{path}");
+        }
+        app.host.stop().await;
+    }
+
     async fn nobody_hands_in_sms_without_credentials(test: TestDb) {
         let app = TestApp::start(&test).await;
         let client = app.client(&json!({})).await;

@@ -75,6 +75,9 @@ testkit::on_both! {
                 assert!(refused.starts_with(&format!("invalid {name}")), "{refused}");
             }
         }
+        let body = json!({"IMSI": IMSI, "MSISDN": "+0237677123456", "seed_type": "seed"});
+        let refused = client.post("/seeds/ping", &body).await.expect(400).text();
+        assert_eq!(refused, "invalid MSISDN: no country code begins with 0");
         assert_eq!(client.post("/seeds/ping", &json!([])).await.expect(400).text(), "invalid json");
         assert_eq!(app.host.http.get("/seeds").await.expect(200).value(), json!([]));
         app.host.stop().await;

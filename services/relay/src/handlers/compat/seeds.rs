@@ -2,6 +2,7 @@
 
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{Error, HttpRequest, HttpResponse, get, post};
+use common::models::E164;
 use common::models::gateway::{Seed, SeedKind};
 use web::ClientAddr;
 
@@ -60,9 +61,13 @@ async fn pinged(
 ) -> Result<SeedRow, Refusal> {
     let client = basic::caller(state, request).await?;
     let fields = Fields::read(body, "invalid json")?;
+    let msisdn: E164 = fields.parsed("MSISDN", "missing MSISDN")?;
+    if msisdn.digits().starts_with('0') {
+        return Err(Refusal::invalid("invalid MSISDN: no country code begins with 0"));
+    }
     let wanted = Ping {
         imsi: fields.parsed("IMSI", "missing IMSI")?,
-        msisdn: fields.parsed("MSISDN", "missing MSISDN")?,
+        msisdn,
         kind: kind.map_or_else(|| fields.parsed("seed_type", "missing seeder state"), Ok)?,
     };
     Ok(pings::ping(state, &client, wanted).await?)
