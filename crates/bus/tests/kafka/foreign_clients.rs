@@ -37,6 +37,28 @@ async fn kcat_reads_keys_headers_and_tombstones_that_we_produced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_are_read_however_they_were_compressed() {
+    let (brokers, topic) = (bootstrap().await, unique("theirs"));
+    let mut consumer = open(brokers).consumer(&unique("g"), &[&topic]).unwrap();
+    let codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
+    // Long enough to be worth it, so that none is left as it is.
+    let texts = codecs.map(|codec| codec.repeat(1000));
+
+    for (codec, text) in codecs.iter().zip(&texts) {
+        let produce: [&[u8]; 9] =
+            [b"-P", b"-b", brokers.as_bytes(), b"-t", topic.as_bytes(), b"-p", b"0", b"-z", codec.as_bytes()];
+        kcat(&produce, text.as_bytes());
+    }
+
+    let mut records = Vec::new();
+    while records.len() < codecs.len() {
+        records.extend(next_records(&mut consumer).await);
+    }
+    let read: Vec<&[u8]> = records.iter().map(|record| record.bytes()).collect();
+    assert_eq!(read, texts.each_ref().map(String::as_bytes));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn header_with_a_name_that_is_not_text_does_not_stop_its_partition() {
     let (brokers, topic) = (bootstrap().await, unique("theirs"));
     let mut consumer = open(brokers).consumer(&unique("g"), &[&topic]).unwrap();
