@@ -109,9 +109,9 @@ rules! {
     enabled = true
 
     /// Registrations, by address.
-    RegistrationAddress = registration_address { size: 10, refill: mins(6) }
+    RegistrationAddress = registration_address { size: 100, refill: mins(1) }
     /// Logins, right or wrong, by address. Wrong ones of an account are counted in the database beside this.
-    LoginAddress = login_address { size: 30, refill: secs(10) }
+    LoginAddress = login_address { size: 100, refill: secs(3) }
     /// Link tokens that are asked for, by account.
     LinkAccount = link_account { size: 6, refill: secs(20) }
     /// Uses of link tokens, right or wrong, by address.
@@ -184,7 +184,7 @@ mod tests {
         .unwrap();
 
         assert!(settings.enabled);
-        assert_eq!(settings.bucket(Rule::LoginAddress), Bucket { size: 3, refill: secs(10) });
+        assert_eq!(settings.bucket(Rule::LoginAddress), Bucket { size: 3, refill: secs(3) });
         assert_eq!(settings.bucket(Rule::BundleTarget), Bucket { size: 6, refill: secs(1) });
     }
 
