@@ -21,7 +21,8 @@ use crate::settings::{CommonSettings, OTHER_NAMES};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The options that all programs share; flatten it into a program's own arguments.
+// No documentation: clap would print it before a program's own.
+#[allow(missing_docs)]
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// Address of the public listener, such as 0.0.0.0:8080; port 0 takes a free one
