@@ -154,7 +154,7 @@ impl Default for Settings {
             http_keys: HttpKeys::default(),
             resubmit_unknown: true,
             client_log: None,
-            unknown_after: Duration::from_secs(60),
+            unknown_after: Duration::from_secs(12),
             resend_after: Duration::from_secs(30),
             client_tps: 0.0,
             tps_of: BTreeMap::new(),

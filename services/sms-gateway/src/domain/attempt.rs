@@ -292,6 +292,11 @@ impl Attempt {
     }
 
     fn settle_receipts(&mut self, unknown: bool, emissions: &mut Vec<Emission>) {
+        // What is told of one segment while others are on their way would be a first status, which says that nothing was
+        // sent. They end, with a response or without.
+        if self.state == JobState::Submitting && self.parts.iter().any(Part::is_leaving) {
+            return;
+        }
         let fates = || self.parts.iter().filter_map(|part| part.fate.as_ref());
         let delivered = |fate: &&Fate| fate.state() == Some(SmsState::Delivered);
         let bad = fates().find(|fate| fate.state().is_some() && !delivered(fate)).cloned();

@@ -53,12 +53,18 @@ pub(crate) struct Form {
     pub(crate) alphabet: DefaultAlphabet,
     /// How what does not fit one SMS is carried.
     pub(crate) long_text: LongText,
+    /// Numbering plan of recipients (SMPP 3.4 §5.2.6).
+    pub(crate) destination_npi: u8,
 }
 
 impl Form {
     /// Takes it from an SMSC's settings.
     pub(crate) fn of(smsc: &SmscSettings) -> Self {
-        Self { alphabet: smsc.default_alphabet, long_text: smsc.long_text }
+        Self {
+            alphabet: smsc.default_alphabet,
+            long_text: smsc.long_text,
+            destination_npi: smsc.destination_npi,
+        }
     }
 }
 
@@ -99,7 +105,11 @@ impl Outgoing {
         let (ton, npi) = self.sender.kind.ton_npi();
         let mut pdu = SubmitSm {
             source: Address { ton, npi, value: self.sender.value.clone() },
-            destination: Address { ton: 1, npi: 1, value: self.to.digits().to_owned() },
+            destination: Address {
+                ton: 1,
+                npi: self.form.destination_npi,
+                value: self.to.digits().to_owned(),
+            },
             esm_class: if part.udh.is_empty() { 0 } else { esm_class::UDHI },
             priority_flag: PRIORITY,
             registered_delivery: RECEIPTS,

@@ -30,7 +30,7 @@ impl Fate {
         let (state, text) = match state {
             ReceiptState::Accepted | ReceiptState::Enroute => (None, None),
             ReceiptState::Delivered => (Some(SmsState::Delivered), None),
-            ReceiptState::Expired => (Some(SmsState::Expired), with_error("not delivered in time")),
+            ReceiptState::Expired => (Some(SmsState::Expired), None),
             ReceiptState::Deleted => (Some(SmsState::Failed), with_error("deleted at the SMSC")),
             ReceiptState::Undeliverable => (Some(SmsState::Failed), with_error("undeliverable")),
             ReceiptState::Unknown => (Some(SmsState::Failed), with_error("the SMSC does not know the state")),

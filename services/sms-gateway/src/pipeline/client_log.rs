@@ -22,15 +22,17 @@ pub(crate) struct ClientLog {
 }
 
 impl ClientLog {
-    /// Starts the thread. Only `clients` get files, and of them only those whose name is safe as a file's.
+    /// Makes the folder, and starts the thread. Only `clients` get files, and of them only those whose name is safe as a
+    /// file's.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When there can be no such folder, or the system gives no thread.
     pub(crate) fn spawn(
         dir: PathBuf,
         clients: &[ClientId],
         metrics: Metrics,
     ) -> Result<Self, std::io::Error> {
+        std::fs::create_dir_all(&dir)?;
         let (lines, mut queue) = mpsc::channel::<SmsStatus>(QUEUE);
         let lost = metrics.client_log_lost_total.clone();
         std::thread::Builder::new().name("sms-client-log".into()).spawn(move || {

@@ -66,7 +66,7 @@ impl Gateway {
         }
         match fate {
             Fate::Unowned => {
-                tracing::info!(%smsc, "a message from a handset is nobody's");
+                tracing::warn!(%smsc, "a message from a handset is nobody's: no entry of sms_gateway.inbound has its number");
                 delivery.answer(match self.settings.inbound_unowned {
                     Unowned::Accept => CommandStatus::ROK,
                     Unowned::Refuse => CommandStatus::RX_P_APPN,

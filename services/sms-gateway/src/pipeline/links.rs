@@ -111,6 +111,7 @@ impl Link {
                 enquire_link: settings.enquire_link,
                 reconnect_min: settings.reconnect,
                 reconnect_max: settings.reconnect_max,
+                alarm_retry: settings.refused_retry,
                 drain: settings.drain,
                 // Until it is known that no operator has drained it.
                 held: true,

@@ -46,10 +46,10 @@ pub enum InboundSender {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unowned {
-    /// That it was taken.
+    /// That it was taken: it is counted, and gone.
+    #[default]
     Accept,
     /// That it never will be: ESME_RX_P_APPN, so that it does not come again (SMPP 3.4 §5.1.3).
-    #[default]
     Refuse,
 }
 

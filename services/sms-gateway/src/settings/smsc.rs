@@ -99,6 +99,11 @@ pub struct SmscSettings {
     /// Longest wait before a new connection.
     #[serde(with = "humantime_serde")]
     pub reconnect_max: Duration,
+    /// Wait before a new try after it refused the credentials.
+    #[serde(with = "humantime_serde")]
+    pub refused_retry: Duration,
+    /// Numbering plan (NPI) of recipients: 0, as clients of this interface know it, or 1 (ISDN) where an operator wants that.
+    pub destination_npi: u8,
     /// What it takes data_coding 0 for: `gsm7`, `latin1` or `ascii`.
     #[serde(deserialize_with = "word")]
     pub default_alphabet: DefaultAlphabet,
@@ -141,6 +146,8 @@ impl Default for SmscSettings {
             enquire_link: Duration::from_secs(30),
             reconnect: Duration::from_secs(1),
             reconnect_max: Duration::from_secs(60),
+            refused_retry: Duration::from_secs(12),
+            destination_npi: 0,
             default_alphabet: DefaultAlphabet::default(),
             long_text: LongText::default(),
             validity_period: true,
@@ -176,6 +183,8 @@ impl SmscSettings {
                 "long_text",
                 "SMPP 3.3 has no optional parameters: udh8 or udh16",
             ),
+            (!self.refused_retry.is_zero(), "refused_retry", "must be above 0"),
+            (self.destination_npi <= 18, "destination_npi", "is 0 to 18"),
             (self.query_after != Some(Duration::ZERO), "query_after", "must be above 0"),
         ] {
             if !fits {

@@ -67,7 +67,9 @@ on_both! {
         gateway.request(&request).await;
 
         gateway.statuses("soon", 1).await;
-        let period = world.smsc.accepted()[0].message.validity_period.clone();
+        let message = world.smsc.accepted()[0].message.clone();
+        assert_eq!((message.destination.ton, message.destination.npi), (1, 0));
+        let period = message.validity_period;
         assert!(period.starts_with("00000001595") && period.ends_with("000R"), "{period}");
         gateway.stop().await;
     }
@@ -77,6 +79,7 @@ on_both! {
         for (correl, form) in [("sar", LongText::Sar), ("payload", LongText::Payload { most_octets: 65_535 })] {
             let mut settings = world.settings();
             settings.smsc[0].long_text = form;
+            settings.smsc[0].destination_npi = 1;
             let gateway = Gateway::with(&world, &test, settings).await;
             gateway.request(&world.maker.request(ACME, correl, &message(&"a".repeat(200)))).await;
             gateway.statuses(correl, 2).await;
@@ -86,6 +89,7 @@ on_both! {
         let accepted = world.smsc.accepted();
         let places: Vec<u8> = accepted.iter().filter_map(|one| Some(one.message.tlvs.sar()?.number)).collect();
         assert_eq!((accepted.len(), places), (3, vec![1, 2]));
+        assert!(accepted.iter().all(|one| one.message.destination.npi == 1));
         assert_eq!(accepted[2].message.text(), "a".repeat(200).as_bytes());
     }
 }

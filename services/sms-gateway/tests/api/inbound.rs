@@ -15,7 +15,7 @@ use serde_json::Value;
 use smpp::codec::{Address, DeliverSm, Sar};
 use smpp::smsc::{Behaviour, Span};
 use sms::{DefaultAlphabet, LongText, parts};
-use sms_gateway::{Inbound, Settings, Unowned};
+use sms_gateway::{Inbound, Settings};
 use testkit::http::TestClient;
 use testkit::on_both;
 use testkit::wait::wait_for;
@@ -159,8 +159,7 @@ on_both! {
 
     async fn a_number_that_is_nobodys_keeps_nothing(test: TestDb) {
         let world = World::new(Default::default()).await;
-        let settings = Settings { inbound_unowned: Unowned::Accept, ..settings(&world) };
-        let gateway = Gateway::with(&world, &test, settings).await;
+        let gateway = Gateway::with(&world, &test, settings(&world)).await;
         let mut stray = brought("255123456789", "hello", LongText::Udh8, 1).remove(0);
         stray.destination.value = "15051".into();
 

@@ -61,6 +61,11 @@ impl Part {
         self.stored_at.filter(|_| waits)
     }
 
+    /// Tells whether it is on its way to the SMSC, as far as is known.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.state == PartState::Submitting
+    }
+
     /// Notes that the SMSC does not want it.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         self.state = PartState::Refused;

@@ -327,6 +327,22 @@ fn a_receipt_that_is_the_first_word_tells_all_it_knows() {
 }
 
 #[test]
+fn a_bad_end_of_one_segment_waits_for_the_others() {
+    let mut attempt = attempt(3);
+
+    let early = run(&mut attempt, [
+        (1, accepted("a")),
+        (1, receipt(ReceiptState::Expired)),
+        (2, accepted("b")),
+    ]);
+    let published = run(&mut attempt, [(3, accepted("c"))]);
+
+    assert_eq!(early, []);
+    assert_eq!(statuses(&published), [SmsState::Sent, SmsState::Expired]);
+    assert!(published.iter().all(|one| one.recall_id.as_deref() == Some("c") && one.error_text.is_none()));
+}
+
+#[test]
 fn who_was_told_failed_hears_no_sent_of_a_message_that_has_failed() {
     let mut attempt = attempt(1);
     run(&mut attempt, [(1, PartEvent::Unknown)]);

@@ -30,6 +30,7 @@ impl Link {
             form: Form {
                 alphabet: DefaultAlphabet::Gsm7,
                 long_text: LongText::Payload { most_octets: max_text_octets },
+                ..Form::default()
             },
             validity_max: None,
             query_after: None,

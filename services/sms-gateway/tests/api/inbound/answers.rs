@@ -19,6 +19,7 @@ const PHONE: &str = "255123456789";
 fn beside(world: &World, smsc: &Listening) -> Settings {
     let mut settings = settings(world);
     settings.smsc[0].port = smsc.port();
+    settings.inbound_unowned = Unowned::Refuse;
     settings
 }
 
@@ -42,7 +43,7 @@ on_both! {
         let owned = wire.ask(to(NUMBER)).await;
         let (unowned, keyless) = (wire.ask(to("15051")).await, wire.ask(to("15052")).await);
         gateway.stop().await;
-        let accepting = Settings { inbound_unowned: Unowned::Accept, ..beside(&world, &smsc) };
+        let accepting = Settings { inbound_unowned: Unowned::default(), ..beside(&world, &smsc) };
         let gateway = Gateway::with(&world, &test, accepting).await;
         let accepted = smsc.bound().await.ask(to("15051")).await;
 
