@@ -96,7 +96,11 @@ on_both! {
     }
 
     async fn the_right_password_is_no_guess_however_many_show_it_at_once(db: TestDb) {
-        let auth = Auth::start_with(&db, &[("auth.password_attempts.size", "1"), ("auth.hashing_slots", "4")]).await;
+        let auth = Auth::start_with(&db, &[
+            ("auth.password_attempts.size", "1"),
+            ("auth.password_attempts.refill", "1m"),
+            ("auth.hashing_slots", "4"),
+        ]).await;
         auth.register("alice").await.assert_status(201);
 
         let logins = (0..12).map(|_| auth.log_in("alice", PASSWORD));

@@ -226,7 +226,9 @@ on_both! {
     async fn a_server_that_is_busy_says_so_in_the_same_form(db: TestDb) {
         let auth = Auth::start_with(&db, &[("auth.hashing_slots", "1"), ("auth.hashing_queue", "0")]).await;
 
-        let answers = futures_util::future::join_all((0..6).map(|_| auth.s_log_in("nobody", SECRET))).await;
+        // Of different names: logins of one wait for each other.
+        let names: Vec<String> = (0..6).map(|number| format!("nobody{number}")).collect();
+        let answers = futures_util::future::join_all(names.iter().map(|name| auth.s_log_in(name, SECRET))).await;
 
         let busy: Vec<_> = answers.iter().filter(|answer| answer.status != 400).collect();
         assert!(!busy.is_empty() && busy.len() < answers.len());
