@@ -89,12 +89,12 @@ mod tests {
     ];
 
     #[test]
-    fn each_state_means_its_status_and_bad_ends_have_a_text() {
+    fn each_state_means_its_status_and_failures_have_a_text() {
         for (state, status) in ALL {
             let fate = Fate::of(state, Some("012"));
             assert_eq!(fate.state(), status, "{state:?}");
-            let bad = status.is_some_and(|status| status != SmsState::Delivered);
-            assert_eq!(fate.text().is_some_and(|text| text.contains("error 012")), bad, "{state:?}");
+            let failed = matches!(status, Some(SmsState::Failed | SmsState::Invalid));
+            assert_eq!(fate.text().is_some_and(|text| text.contains("error 012")), failed, "{state:?}");
         }
     }
 

@@ -330,11 +330,8 @@ fn a_receipt_that_is_the_first_word_tells_all_it_knows() {
 fn a_bad_end_of_one_segment_waits_for_the_others() {
     let mut attempt = attempt(3);
 
-    let early = run(&mut attempt, [
-        (1, accepted("a")),
-        (1, receipt(ReceiptState::Expired)),
-        (2, accepted("b")),
-    ]);
+    let early =
+        run(&mut attempt, [(1, accepted("a")), (1, receipt(ReceiptState::Expired)), (2, accepted("b"))]);
     let published = run(&mut attempt, [(3, accepted("c"))]);
 
     assert_eq!(early, []);
