@@ -98,6 +98,19 @@ pub(crate) async fn register(state: &State, new: NewAccount) -> Result<(AccountI
     }
 }
 
+/// Refuses a name that somebody has, where the answer tells it in any case: a hash for each of many who want the same one
+/// would make the others wait.
+///
+/// # Errors
+/// [`AuthError::UsernameTaken`].
+pub(super) async fn refuse_taken(state: &State, name: &str) -> Result<(), AuthError> {
+    let name = name.to_owned();
+    match state.db.read(move |conn| accounts::by_username(conn, &name)).await? {
+        Some(_) => Err(AuthError::UsernameTaken),
+        None => Ok(()),
+    }
+}
+
 /// Finds the account that has exactly this name, as it is written or else folded.
 ///
 /// # Errors

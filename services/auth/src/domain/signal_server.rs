@@ -39,11 +39,7 @@ pub(crate) async fn register(state: &State, new: NewUser) -> Result<i64, AuthErr
         return Err(AuthError::RegistrationClosed);
     }
     let NewUser { username, password, email } = new;
-    let name = username.as_str().to_owned();
-    // The answer tells it in any case; a hash for each of many who want the same name would make the others wait.
-    if state.db.read(move |conn| accounts::by_username(conn, &name)).await?.is_some() {
-        return Err(AuthError::UsernameTaken);
-    }
+    super::accounts::refuse_taken(state, username.as_str()).await?;
     let row = AccountRow {
         account_id: AccountId::new(),
         username: username.as_str().to_owned(),

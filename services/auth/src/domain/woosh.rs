@@ -66,11 +66,7 @@ pub(crate) async fn register(state: &State, new: NewWooshAccount) -> Result<Woos
         return Err(AuthError::RegistrationClosed);
     }
     let NewWooshAccount { username, password, public_key, private_key, info } = new;
-    let name = username.as_str().to_owned();
-    // The answer tells it in any case; a hash for each of many who want the same name would make the others wait.
-    if state.db.read(move |conn| accounts::by_username(conn, &name)).await?.is_some() {
-        return Err(AuthError::UsernameTaken);
-    }
+    super::accounts::refuse_taken(state, username.as_str()).await?;
     let password_hash = state.hasher.hash(password).await?;
     let (account_id, created_at) = (AccountId::new(), state.clock.now());
     let row = AccountRow {
