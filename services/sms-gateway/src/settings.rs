@@ -63,7 +63,7 @@ pub struct Settings {
     pub http_keys: HttpKeys,
     /// Whether a client may send again under the same ids after an unknown outcome.
     pub resubmit_unknown: bool,
-    /// Folder for one log file per client, one line per status; none: no such files.
+    /// Folder for one log file per client, one line per status, made if need be; none: no such files.
     pub client_log: Option<PathBuf>,
     /// How long an outcome is waited for before the client is told that it is unknown.
     #[serde(with = "humantime_serde")]
@@ -154,7 +154,7 @@ impl Default for Settings {
             http_keys: HttpKeys::default(),
             resubmit_unknown: true,
             client_log: None,
-            unknown_after: Duration::from_secs(12),
+            unknown_after: Duration::from_secs(60),
             resend_after: Duration::from_secs(30),
             client_tps: 0.0,
             tps_of: BTreeMap::new(),
