@@ -126,6 +126,7 @@ impl Relay {
             seat: None,
             sent: Sent::Unknown,
             refused: BTreeSet::new(),
+            singly: 0,
             pruned: Instant::now(),
         };
         let mut backoff = settings.first_backoff;
@@ -176,13 +177,17 @@ struct Work<'a> {
     sent: Sent,
     /// Rows that the bus refused for good; tried again by the next process.
     refused: BTreeSet<i64>,
+    /// How many rows are still to be published each alone, as one of them is too large.
+    singly: usize,
     pruned: Instant,
 }
 
 impl Work<'_> {
     async fn turn(&mut self) -> Result<Turn, RelayError> {
         let settings = &self.relay.settings;
-        let (limit, refused) = (settings.batch, self.refused.clone());
+        let limit = if self.singly > 0 { 1 } else { settings.batch };
+        self.singly = self.singly.saturating_sub(1);
+        let refused = self.refused.clone();
         // One hop to the thread that may block, not one for each step.
         let rows = self.on_seat(move |seat| match seat.lead()? {
             true => seat.pending(limit, &refused).map(Some),
@@ -251,29 +256,25 @@ impl Work<'_> {
             );
             self.mark(known).await?;
         }
-        if ids.is_empty() { Ok(()) } else { self.publish(&ids, records).await }
+        if ids.is_empty() { Ok(()) } else { self.publish(ids, records).await }
     }
 
-    async fn publish(&mut self, ids: &[i64], records: Vec<Record>) -> Result<(), RelayError> {
-        let producer = &self.relay.producer;
-        match producer.send(records.clone()).await {
-            Ok(()) => return self.mark(ids.to_vec()).await,
-            // Nothing of the call was written: find out which ones it is about.
-            Err(BusError::TooLarge { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-        for (id, record) in std::iter::zip(ids, records) {
-            match producer.send(vec![record]).await {
-                Ok(()) => self.mark(vec![*id]).await?,
-                Err(error @ BusError::TooLarge { .. }) => {
-                    let schema = self.relay.db.schema();
-                    tracing::error!(db.schema = schema, outbox.id = id, %error, "outbox record can never be published");
-                    self.refused.insert(*id);
-                }
-                Err(error) => return Err(error.into()),
+    async fn publish(&mut self, ids: Vec<i64>, records: Vec<Record>) -> Result<(), RelayError> {
+        match (self.relay.producer.send(records).await, ids.as_slice()) {
+            (Ok(()), _) => self.mark(ids).await,
+            (Err(error @ BusError::TooLarge { .. }), [id]) => {
+                let schema = self.relay.db.schema();
+                tracing::error!(db.schema = schema, outbox.id = id, %error, "outbox record can never be published");
+                self.refused.insert(*id);
+                Ok(())
             }
+            // Nothing of the call was written: the next turns find out which ones it is about.
+            (Err(BusError::TooLarge { .. }), ids) => {
+                self.singly = ids.len();
+                Ok(())
+            }
+            (Err(error), _) => Err(error.into()),
         }
-        Ok(())
     }
 
     async fn mark(&mut self, ids: Vec<i64>) -> Result<(), RelayError> {
