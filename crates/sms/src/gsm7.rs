@@ -58,11 +58,15 @@ impl Septets {
     }
 }
 
+/// Tells whether an octet of ASCII is the code of its character: those of letters, digits and most punctuation are.
+pub(crate) fn is_plain(octet: u8) -> bool {
+    matches!(octet, b' '..=b'#' | b'%'..=b'?' | b'A'..=b'Z' | b'a'..=b'z')
+}
+
 /// Gives the septets of a character, `None` when neither table has it.
 pub fn encode_char(character: char) -> Option<Septets> {
-    // Letters, digits and most punctuation have their ASCII codes.
-    if matches!(character, ' '..='#' | '%'..='?' | 'A'..='Z' | 'a'..='z') {
-        return u8::try_from(character).ok().map(Septets::Basic);
+    if let Some(octet) = u8::try_from(character).ok().filter(|&octet| is_plain(octet)) {
+        return Some(Septets::Basic(octet));
     }
     if character == '\u{A0}' {
         return None;

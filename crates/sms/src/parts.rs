@@ -5,6 +5,7 @@ mod long_text;
 
 use crate::alphabet::{DefaultAlphabet, Encoded};
 use crate::coding::Coding;
+use crate::gsm7;
 use crate::udh::Concatenation;
 pub use crate::udh::Reference;
 pub use long_text::{LongText, UnknownLongText};
@@ -135,16 +136,18 @@ pub fn parts(
     reference: u16,
 ) -> Result<Parts, PartsError> {
     let room = USER_DATA - form.header_octets();
-    let (coding, texts) = match in_default(text, alphabet) {
-        Some(characters) => {
-            let sizes = Sizes { alone: USER_DATA * 8 / 7, segment: room * 8 / 7 };
-            (Coding::Default(alphabet), sizes.cut(&characters, |c| c.width(), |c, out| c.write(out)))
-        }
-        None => {
-            let characters: Vec<char> = text.chars().collect();
-            let sizes = Sizes { alone: USER_DATA / 2, segment: room / 2 };
-            (Coding::Ucs2, sizes.cut(&characters, |c| c.len_utf16(), write_utf16))
-        }
+    let of_septets = |whole| if whole <= USER_DATA * 8 / 7 { USER_DATA * 8 / 7 } else { room * 8 / 7 };
+    let (coding, texts) = if is_plain(text) {
+        let texts = text.as_bytes().chunks(of_septets(text.len())).map(<[u8]>::to_vec).collect();
+        (Coding::Default(alphabet), texts)
+    } else if let Some(whole) = septets(text, alphabet) {
+        let characters = text.chars().filter_map(|character| alphabet.encode(character));
+        let texts = cut(characters, of_septets(whole), Encoded::width, Encoded::write);
+        (Coding::Default(alphabet), texts)
+    } else {
+        let whole = text.encode_utf16().count();
+        let size = if whole <= USER_DATA / 2 { USER_DATA / 2 } else { room / 2 };
+        (Coding::Ucs2, cut(text.chars(), size, char::len_utf16, write_utf16))
     };
     let total = u8::try_from(texts.len()).ok().filter(|&total| usize::from(total) <= MOST_PARTS);
     let segments = total.ok_or(PartsError::TooManyParts { parts: texts.len() })?;
@@ -158,13 +161,14 @@ pub fn parts(
     Ok(Parts { coding, segments, parts })
 }
 
-/// Encodes each character, or nothing when one of them is not in the alphabet.
-fn in_default(text: &str, alphabet: DefaultAlphabet) -> Option<Vec<Encoded>> {
-    let mut characters = Vec::with_capacity(text.len());
-    for character in text.chars() {
-        characters.push(alphabet.encode(character)?);
-    }
-    Some(characters)
+/// Tells whether each octet of the text is its septet, too, in whatever alphabet; most texts are so.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(gsm7::is_plain)
+}
+
+/// Counts what the text takes on the air; `None` when a character is not in the alphabet.
+fn septets(text: &str, alphabet: DefaultAlphabet) -> Option<usize> {
+    text.chars().try_fold(0, |sum, character| Some(sum + alphabet.encode(character)?.width()))
 }
 
 fn payload(octets: Vec<u8>, most: u16) -> Result<Part, PartsError> {
@@ -195,36 +199,26 @@ fn write_utf16(character: char, out: &mut Vec<u8>) {
     }
 }
 
-/// How much a segment holds, in septets or UTF-16 units.
-struct Sizes {
-    alone: usize,
-    segment: usize,
-}
-
-impl Sizes {
-    /// Fills segment after segment with whole characters.
-    fn cut<T: Copy>(
-        &self,
-        characters: &[T],
-        width: impl Fn(T) -> usize,
-        write: impl Fn(T, &mut Vec<u8>),
-    ) -> Vec<Vec<u8>> {
-        let whole: usize = characters.iter().map(|&character| width(character)).sum();
-        let size = if whole <= self.alone { self.alone } else { self.segment };
-        let mut texts = Vec::new();
-        let mut text = Vec::with_capacity(USER_DATA * 8 / 7);
-        let mut filled = 0;
-        for &character in characters {
-            if filled + width(character) > size {
-                texts.push(std::mem::take(&mut text));
-                filled = 0;
-            }
-            write(character, &mut text);
-            filled += width(character);
+/// Fills segment after segment, of `size` septets or UTF-16 units each, with whole characters.
+fn cut<T: Copy>(
+    characters: impl Iterator<Item = T>,
+    size: usize,
+    width: impl Fn(T) -> usize,
+    write: impl Fn(T, &mut Vec<u8>),
+) -> Vec<Vec<u8>> {
+    let mut texts = Vec::new();
+    let mut text = Vec::with_capacity(USER_DATA * 8 / 7);
+    let mut filled = 0;
+    for character in characters {
+        if filled + width(character) > size {
+            texts.push(std::mem::take(&mut text));
+            filled = 0;
         }
-        texts.push(text);
-        texts
+        write(character, &mut text);
+        filled += width(character);
     }
+    texts.push(text);
+    texts
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ mod fields;
 
 pub use date::ReceiptDate;
 
+use std::borrow::Cow;
+
 use fields::Fields;
 
 /// What a receipt says about its message.
@@ -148,11 +150,14 @@ impl Receipt {
 }
 
 /// Gives a character for each octet, or for each two where one of two is zero from the start.
-fn characters(text: &[u8]) -> String {
+fn characters(text: &[u8]) -> Cow<'_, str> {
     let skipped = match text {
         [0, first, 0, second, ..] if *first != 0 && *second != 0 => 1,
         [first, 0, second, 0, ..] if *first != 0 && *second != 0 => 0,
-        _ => return text.iter().map(|&octet| char::from(octet)).collect(),
+        _ => match std::str::from_utf8(text) {
+            Ok(text) if text.is_ascii() => return Cow::Borrowed(text),
+            _ => return text.iter().map(|&octet| char::from(octet)).collect(),
+        },
     };
     text.iter().skip(skipped).step_by(2).map(|&octet| char::from(octet)).collect()
 }

@@ -37,6 +37,9 @@ const NAMES: [(&str, &str, Name); 8] = [
 /// Gives the field that begins `text`, and what follows its colon. Two words may be apart by a blank, a line end (as
 /// the specification prints them), an underscore, or nothing.
 fn name_at(text: &str) -> Option<(Name, &str)> {
+    if !text.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return None;
+    }
     NAMES.iter().find_map(|&(first, second, name)| {
         let mut rest = after_word(text, first)?;
         if !second.is_empty() {
@@ -59,7 +62,9 @@ impl<'a> Fields<'a> {
         let mut rest = text;
         let mut in_word = false;
         while let Some(character) = rest.chars().next() {
-            match name_at(rest).filter(|_| !in_word) {
+            // Most places are within a word, where no name begins.
+            let named = if in_word { None } else { name_at(rest) };
+            match named {
                 Some((Name::Text, _)) if fields.id.is_some() || fields.stat.is_some() => break,
                 Some((name, after)) => {
                     let value = match name {
