@@ -2,6 +2,8 @@
 //! with a number of statements that does not grow with the batch on PostgreSQL.
 
 pub(crate) mod attempts;
+#[cfg(test)]
+mod desk;
 pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod lookups;

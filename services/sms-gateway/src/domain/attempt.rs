@@ -143,6 +143,9 @@ impl Attempt {
             _ => {}
         }
         let after = part.state;
+        if after != before {
+            part.stored_at = None;
+        }
         self.came_back_from(before, after);
     }
 

@@ -51,6 +51,11 @@ impl Loaded {
         Ok(Self { attempt, tries, reference, recipient, trace, left_at, delivered_at, held, charge, before })
     }
 
+    /// Gives a segment.
+    pub(crate) fn part(&self, number: i32) -> Option<&Part> {
+        self.attempt.parts.iter().find(|part| part.number == number)
+    }
+
     /// Addresses what the attempt says to its client.
     pub(crate) fn statuses(&self, rules: &Rules, emissions: Vec<Emission>) -> Vec<NewStatus> {
         let simulated = rules.is_simulated(self.attempt.smsc.as_ref());
@@ -94,23 +99,6 @@ pub(crate) fn lock(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<Loaded>, St
         }
     };
     join(conn, rows)
-}
-
-enum Hold {}
-
-impl BatchSql for Hold {
-    const SQL: &'static str = "SELECT sms_jobs.id FROM {k} \
-        JOIN sms_jobs ON sms_jobs.client_id = k.client_id AND sms_jobs.id = k.id \
-        ORDER BY sms_jobs.client_id, sms_jobs.id FOR UPDATE OF sms_jobs";
-    type Row = Text;
-}
-
-/// Locks jobs as [`lock`] does without reading them, for transactions that read them in several steps.
-pub(crate) fn hold(conn: &mut DbConn, keys: &[JobKey]) -> Result<(), StoreError> {
-    if let DbConn::Pg(c) = conn {
-        BatchQuery::<Hold>::new().rows("k", key_rows(keys)).load::<String>(c)?;
-    }
-    Ok(())
 }
 
 enum LockQueued {}

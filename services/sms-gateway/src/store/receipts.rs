@@ -2,29 +2,27 @@
 
 mod by_id;
 mod followed;
+mod jobs;
+mod parked;
 mod unanswered;
 
 pub(in crate::store) use unanswered::UNANSWERED;
 
-use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use common::models::UnixMillis;
 use common::models::sms::SmscName;
-use db::{BatchQuery, BatchSql, DbConn};
-use diesel::prelude::*;
-use diesel::sql_types::{Array, Text};
-use sms::message_id::{receipt_keys, response_key};
+use db::DbConn;
+use sms::message_id::receipt_keys;
 
 use super::quotas::Changes;
-use super::rows::{ReceiptColumns, ReceiptRow, StatusRow};
-use super::schema::sms_receipts;
+use super::rows::StatusRow;
 use super::statuses::{self, NewStatus};
-use super::{Rules, StoreError, attempts};
-use crate::domain::attempt::{JobKey, Part, PartEvent};
+use super::{Rules, StoreError};
+use crate::domain::attempt::{JobKey, PartEvent};
 use crate::domain::receipt::Fate;
-use crate::domain::state::JobState;
 use followed::Followed;
+use jobs::Jobs;
 use unanswered::Meant;
 
 /// One thing that an SMSC said.
@@ -91,205 +89,108 @@ struct Event {
     event: PartEvent,
 }
 
-/// Applies a batch: submissions first, then receipts, with those that had been waiting for these submissions.
+/// Applies a batch: responses first, then receipts, with those that had been waiting for these responses.
 pub(crate) fn settle(
     conn: &mut DbConn,
     rules: &Rules,
     batch: &[Outcome],
     now: UnixMillis,
 ) -> Result<Vec<Settled>, StoreError> {
-    let mut settled = vec![Settled::default(); batch.len()];
-    let mut responses = Vec::new();
-    let mut receipts = Vec::new();
-    let mut accepted = Vec::new();
+    let (mut responses, mut receipts) = (Vec::new(), Vec::new());
     for (index, outcome) in batch.iter().enumerate() {
         match outcome {
             Outcome::Receipt(receipt) => receipts.push((index, receipt.clone())),
-            Outcome::Response { smsc, key, part, copy, event } => {
-                if let PartEvent::Accepted { message_id: Some(id) } = event {
-                    accepted.push((index, smsc.clone(), id.clone()));
-                }
-                responses.push(Event {
-                    index,
-                    key: key.clone(),
-                    part: *part,
-                    copy: *copy,
-                    from: Some(smsc.clone()),
-                    event: event.clone(),
-                });
+            Outcome::Response { smsc, key, part, copy, event } => responses.push(Event {
+                index,
+                key: key.clone(),
+                part: *part,
+                copy: *copy,
+                from: Some(smsc.clone()),
+                event: event.clone(),
+            }),
+        }
+    }
+    receipts.extend(parked::waiting_for(conn, rules, &responses)?);
+    let mut named = by_id::find(conn, rules, &receipts)?;
+    let mut told = Told::new(batch.len());
+
+    // Once for all, so that two batches lock what both are about in the same order.
+    let of_responses = responses.iter().map(|event| event.key.clone());
+    let of_receipts = receipts.iter().filter_map(|(_, receipt)| Some(named.likeliest(receipt, rules)?.0));
+    let mut jobs = Jobs::lock(conn, rules, of_responses.chain(of_receipts).collect(), now)?;
+    for event in responses {
+        let part = event.part;
+        if let Some(job) = jobs.apply(event, &mut told) {
+            named.add(rules, job, part);
+        }
+    }
+    let mut unmatched = Vec::new();
+    for (index, receipt) in receipts {
+        match named.likeliest(&receipt, rules) {
+            Some((key, part)) => {
+                parked::release(conn, &receipt)?;
+                jobs.apply(Event::receipt(index, key, part, receipt.fate), &mut told);
             }
+            None => unmatched.push((index, receipt)),
         }
     }
-    if !responses.is_empty() && !receipts.is_empty() {
-        hold(conn, rules, &responses, &receipts)?;
+    jobs.write(conn, &mut told)?;
+
+    // What they come to name only now is locked behind the rest. It is rare.
+    let events = by_recipient(conn, rules, unmatched, &mut told.settled, now)?;
+    let mut jobs = Jobs::lock(conn, rules, events.iter().map(|event| event.key.clone()).collect(), now)?;
+    for event in events {
+        jobs.apply(event, &mut told);
     }
-    let mut told = Told::default();
-    apply(conn, rules, responses, (&mut settled, &mut told), now)?;
-    receipts.extend(waiting_for(conn, rules, &accepted)?);
-    let events = correlate(conn, rules, receipts, &mut settled, now)?;
-    apply(conn, rules, events, (&mut settled, &mut told), now)?;
-    told.charges.save(conn)?;
-    for (index, row) in told.causes.into_iter().zip(statuses::publish(conn, rules, told.statuses, now)?) {
-        if let Some(settled) = settled.get_mut(index) {
-            settled.statuses.push(row);
-        }
-    }
-    Ok(settled)
+    jobs.write(conn, &mut told)?;
+    told.publish(conn, rules, now)
 }
 
-/// Locks all jobs that a batch is known to be about, in their order. What its receipts name would otherwise be locked behind
-/// what is answered, while another batch does the reverse; what they come to name only now is rare.
-fn hold(
-    conn: &mut DbConn,
-    rules: &Rules,
-    responses: &[Event],
-    receipts: &[(usize, Receipt)],
-) -> Result<(), StoreError> {
-    let named = match conn {
-        DbConn::Pg(_) => by_id::find(conn, rules, receipts)?,
-        DbConn::Sqlite(_) => return Ok(()),
-    };
-    let mut keys: BTreeSet<JobKey> = responses.iter().map(|event| event.key.clone()).collect();
-    keys.extend(receipts.iter().filter_map(|(_, receipt)| Some(named.likeliest(receipt, rules)?.0)));
-    attempts::hold(conn, &keys.into_iter().collect::<Vec<_>>())
-}
-
-/// What is to be written of a batch, once no further job is locked in its transaction: both quotas and the numbers of
-/// clients are rows that another batch may be waiting for with a job in hand.
-#[derive(Default)]
+/// What is to be written and told of a batch, once no further job is locked in its transaction: both quotas and the
+/// numbers of clients are rows that another batch may be waiting for with a job in hand.
 struct Told {
+    settled: Vec<Settled>,
     charges: Changes,
     statuses: Vec<NewStatus>,
     /// By which outcome of the batch.
     causes: Vec<usize>,
 }
 
-fn apply(
+impl Told {
+    /// Nothing yet, of so many outcomes.
+    fn new(outcomes: usize) -> Self {
+        let settled = vec![Settled::default(); outcomes];
+        Self { settled, charges: Changes::default(), statuses: Vec::new(), causes: Vec::new() }
+    }
+
+    fn publish(self, conn: &mut DbConn, rules: &Rules, now: UnixMillis) -> Result<Vec<Settled>, StoreError> {
+        let Self { mut settled, charges, statuses, causes } = self;
+        charges.save(conn)?;
+        for (index, row) in causes.into_iter().zip(statuses::publish(conn, rules, statuses, now)?) {
+            if let Some(settled) = settled.get_mut(index) {
+                settled.statuses.push(row);
+            }
+        }
+        Ok(settled)
+    }
+}
+
+/// Brings receipts that no id matches to who is left that may be meant. Those that nothing matches are parked, those that
+/// had been parked are released.
+fn by_recipient(
     conn: &mut DbConn,
     rules: &Rules,
-    events: Vec<Event>,
-    (settled, told): (&mut [Settled], &mut Told),
-    now: UnixMillis,
-) -> Result<(), StoreError> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    let keys: BTreeSet<JobKey> = events.iter().map(|event| event.key.clone()).collect();
-    let mut loaded = attempts::lock(conn, &keys.into_iter().collect::<Vec<_>>())?;
-    let places: HashMap<JobKey, usize> =
-        loaded.iter().enumerate().map(|(place, one)| (one.attempt.key.clone(), place)).collect();
-    for event in events {
-        let Some(one) = places.get(&event.key).and_then(|place| loaded.get_mut(*place)) else { continue };
-        // Told once more, of a segment that another SMSC was given since.
-        if event.from.is_some_and(|smsc| !one.attempt.is_with(event.part, &smsc)) {
-            continue;
-        }
-        if let (PartEvent::Receipt(_), Some(settled)) = (&event.event, settled.get_mut(event.index)) {
-            let part = one.attempt.parts.iter().find(|part| part.number == event.part);
-            settled.waited = part.and_then(Part::awaits_receipt_since).map(|since| now - since);
-        }
-        let (before, what) = (one.attempt.state, event.event.as_str());
-        one.attempt.apply(event.part, event.copy, rules.weigh(&one.attempt, event.event));
-        if telemetry::follows()
-            && let Some(settled) = settled.get_mut(event.index)
-        {
-            settled.followed.extend(Followed::of(one, event.part, what));
-        }
-        let emissions = one.attempt.settle();
-        if before != JobState::Queued && one.attempt.state == JobState::Queued {
-            one.attempt.pass_on(rules.has_another(&one.attempt), now);
-        }
-        if let Some(after) = rules.query_after(one.attempt.smsc.as_ref()) {
-            one.attempt.ask_at(now + after);
-        }
-        told.causes.extend(emissions.iter().map(|_| event.index));
-        told.statuses.extend(one.statuses(rules, emissions));
-    }
-    attempts::write(conn, rules, loaded, (&mut told.charges, now))
-}
-
-/// Finds the receipts that came before these submissions were known, and takes them out of waiting.
-fn waiting_for(
-    conn: &mut DbConn,
-    rules: &Rules,
-    accepted: &[(usize, SmscName, String)],
-) -> Result<Vec<(usize, Receipt)>, StoreError> {
-    let mut found = Vec::new();
-    for (smsc, ids) in by_smsc(accepted) {
-        let base = rules.id_base(smsc);
-        let wanted: HashMap<String, usize> =
-            ids.iter().map(|(index, id)| (response_key(id, base), *index)).collect();
-        for row in parked(conn, smsc, wanted.keys().map(String::as_str).collect())? {
-            let Some(index) = wanted.get(&row.message_key) else { continue };
-            found.push((*index, Receipt::from(row)));
-        }
-    }
-    Ok(found)
-}
-
-enum Parked {}
-
-impl BatchSql for Parked {
-    const SQL: &'static str = "SELECT {receipt} FROM sms_receipts \
-        WHERE smsc = {smsc} AND message_key = ANY({keys}) ORDER BY received_at";
-    type Row = ReceiptColumns;
-}
-
-fn parked(conn: &mut DbConn, smsc: &SmscName, keys: Vec<&str>) -> QueryResult<Vec<ReceiptRow>> {
-    match conn {
-        DbConn::Pg(c) => BatchQuery::<Parked>::new()
-            .columns_of::<ReceiptRow>("receipt")
-            .value::<Text, _>("smsc", smsc.as_str())
-            .value::<Array<Text>, _>("keys", keys)
-            .load(c),
-        DbConn::Sqlite(c) => sms_receipts::table
-            .filter(sms_receipts::smsc.eq(smsc).and(sms_receipts::message_key.eq_any(keys)))
-            .order(sms_receipts::received_at)
-            .select(ReceiptRow::as_select())
-            .load(c),
-    }
-}
-
-impl From<ReceiptRow> for Receipt {
-    fn from(row: ReceiptRow) -> Self {
-        Self {
-            parked: Some(row.id),
-            widely: false,
-            smsc: row.smsc,
-            message_id: row.message_id,
-            fate: Fate::from_columns(&row.state, row.error),
-            recipient: row.recipient,
-            received_at: row.received_at,
-        }
-    }
-}
-
-/// Finds the segments of receipts, by the SMSC's ids and then by who is left that may be meant. Those that nothing
-/// matches are parked, those that had been parked are released.
-fn correlate(
-    conn: &mut DbConn,
-    rules: &Rules,
-    receipts: Vec<(usize, Receipt)>,
+    unmatched: Vec<(usize, Receipt)>,
     settled: &mut [Settled],
     now: UnixMillis,
 ) -> Result<Vec<Event>, StoreError> {
-    let named = by_id::find(conn, rules, &receipts)?;
-    let (mut events, mut unmatched) = (Vec::new(), Vec::new());
-    for (index, receipt) in receipts {
-        match named.likeliest(&receipt, rules) {
-            Some((key, part)) => {
-                release(conn, &receipt)?;
-                events.push(Event::receipt(index, key, part, receipt.fate));
-            }
-            None => unmatched.push((index, receipt)),
-        }
-    }
     let mut silent = unanswered::find(conn, unmatched.iter().map(|(_, receipt)| receipt))?;
+    let mut events = Vec::new();
     for (index, receipt) in unmatched {
         match silent.take(&receipt) {
             // It tells that the SMSC has the segment, and under which id.
             Meant::Part(key, part) => {
-                release(conn, &receipt)?;
+                parked::release(conn, &receipt)?;
                 let event = PartEvent::Found { message_id: receipt.message_id, fate: receipt.fate };
                 events.push(Event { index, key, part, copy: 0, from: None, event });
             }
@@ -298,7 +199,7 @@ fn correlate(
                     settled.parked = true;
                 }
                 let tried = receipt.widely && !matches!(meant, Meant::Wait);
-                park(conn, rules, &receipt, (tried, now))?;
+                parked::park(conn, rules, &receipt, (tried, now))?;
             }
         }
     }
@@ -309,45 +210,6 @@ impl Event {
     fn receipt(index: usize, key: JobKey, part: i32, fate: Fate) -> Self {
         Self { index, key, part, copy: 0, from: None, event: PartEvent::Receipt(fate) }
     }
-}
-
-/// Lets go of a receipt that waits no longer.
-fn release(conn: &mut DbConn, receipt: &Receipt) -> Result<(), StoreError> {
-    if let Some(parked) = &receipt.parked {
-        let row = sms_receipts::smsc.eq(&receipt.smsc).and(sms_receipts::id.eq(parked));
-        diesel::delete(sms_receipts::table.filter(row)).execute(conn)?;
-    }
-    Ok(())
-}
-
-/// Keeps a receipt until its submission is known; of one that is kept already, notes whether it was tried in every way.
-fn park(
-    conn: &mut DbConn,
-    rules: &Rules,
-    receipt: &Receipt,
-    (has_been_tried, now): (bool, UnixMillis),
-) -> Result<(), StoreError> {
-    use sms_receipts::{id, looked_at, smsc, table, tried};
-    if let Some(parked) = &receipt.parked {
-        let row = table.filter(smsc.eq(&receipt.smsc).and(id.eq(parked)));
-        diesel::update(row).set((tried.eq(has_been_tried), looked_at.eq(now))).execute(conn)?;
-        return Ok(());
-    }
-    let (state, error) = receipt.fate.to_columns();
-    let row = ReceiptRow {
-        smsc: receipt.smsc.clone(),
-        id: uuid::Uuid::now_v7().to_string(),
-        message_id: receipt.message_id.clone(),
-        message_key: receipt.keys(rules).into_iter().next().unwrap_or_default(),
-        state: state.to_owned(),
-        error: error.map(str::to_owned),
-        received_at: receipt.received_at,
-        tried: false,
-        recipient: receipt.recipient.clone(),
-        looked_at: now,
-    };
-    diesel::insert_into(table).values(&row).execute(conn)?;
-    Ok(())
 }
 
 impl Receipt {
@@ -361,10 +223,5 @@ impl Receipt {
     }
 }
 
-fn by_smsc(ids: &[(usize, SmscName, String)]) -> HashMap<&SmscName, Vec<(usize, &str)>> {
-    let mut by_smsc: HashMap<&SmscName, Vec<(usize, &str)>> = HashMap::new();
-    for (index, smsc, id) in ids {
-        by_smsc.entry(smsc).or_default().push((*index, id));
-    }
-    by_smsc
-}
+#[cfg(test)]
+mod tests;

@@ -55,10 +55,10 @@ impl Part {
         }
     }
 
-    /// Tells since when it has waited for its first receipt, if it does.
-    pub(crate) fn awaits_receipt_since(&self) -> Option<UnixMillis> {
+    /// Tells since when it has waited for its first receipt, if it does: since it was stored, or now.
+    pub(crate) fn awaits_receipt_since(&self, now: UnixMillis) -> Option<UnixMillis> {
         let waits = self.state == PartState::Accepted && self.fate.is_none();
-        self.stored_at.filter(|_| waits)
+        waits.then(|| self.stored_at.unwrap_or(now))
     }
 
     /// Tells whether it is on its way to the SMSC, as far as is known.

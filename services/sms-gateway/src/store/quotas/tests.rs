@@ -3,146 +3,32 @@
 mod given_up;
 mod rivals;
 
-use db::Db;
 use proptest::test_runner::{Config, TestRunner};
 use smpp::codec::CommandStatus;
 use testkit::database::TestDb;
 use testkit::on_both;
 
-use crate::app;
-use crate::domain::attempt::{JobKey, PartEvent};
-use crate::domain::opt_out::OptOuts;
+use crate::domain::attempt::PartEvent;
 use crate::domain::route::Hopeless;
-use crate::domain::state::{Emitted, JobState};
-use crate::settings::{OptOut, QuotaSettings, Settings, SmscSettings};
-use crate::store::intake::{self, NewAttempt};
-use crate::store::queue::{Departure, Plan, Step};
-use crate::store::receipts::{self, Outcome};
-use crate::store::rows::JobRow;
-use crate::store::{MIGRATIONS, attempts, upkeep};
+use crate::settings::QuotaSettings;
+use crate::store::desk::{Desk, NOON, accepted, job, key, outcome, plan, rules};
+use crate::store::queue::Step;
+use crate::store::receipts::Outcome;
+use crate::store::{attempts, upkeep};
 
 use diesel::dsl::sql;
 
 use super::*;
 
-/// 2026-11-28T12:00:00Z.
-const NOON: UnixMillis = UnixMillis(1_795_867_200_000);
 const HOUR: i64 = 3_600_000;
 const LIMIT: i64 = 7;
-
-fn rules(quota: QuotaSettings) -> Rules {
-    let smsc = |name: &str| SmscSettings { name: name.into(), ..SmscSettings::default() };
-    let settings = Settings { smsc: vec![smsc("a"), smsc("b")], quota, ..Settings::default() };
-    app::rules(&settings, std::sync::Arc::new(OptOuts::new(&OptOut::default())))
-}
 
 fn limited() -> Rules {
     rules(QuotaSettings { day: 7, month: 12, ..QuotaSettings::default() })
 }
 
-fn job(id: &str, class: &str, deadline: UnixMillis) -> NewAttempt {
-    let row = JobRow {
-        client_id: "acme".into(),
-        id: id.into(),
-        correl_id: id.into(),
-        source_topic: "send-sms".into(),
-        source_partition: 0,
-        source_offset: 0,
-        state: JobState::Queued.as_str().into(),
-        holds: true,
-        emitted: Emitted::default().bits(),
-        possible_duplicate: false,
-        traceparent: None,
-        class: class.into(),
-        deadline,
-        payload: Some(String::new()),
-        due_at: Some(NOON),
-        tries: 0,
-        segments: 0,
-        reference: 0,
-        smsc: None,
-        recall_id: None,
-        created_at: NOON,
-        updated_at: NOON,
-        recipient: Some(format!("recipient of {id}")),
-        resends: 0,
-        pinned: false,
-        deadline_text: None,
-        route: "default".into(),
-        tried_smscs: None,
-    };
-    NewAttempt { row, emission: None, due: Vec::new(), seal: None }
-}
-
-fn key(id: &str) -> JobKey {
-    JobKey { client_id: "acme".into(), id: id.into() }
-}
-
-fn plan(id: &str, smsc: &str, segments: i32, now: UnixMillis) -> Plan {
-    let later = UnixMillis(now.as_i64() + 60_000);
-    let departure = Departure { smsc: smsc.into(), segments, give_up_at: later, resend_at: later };
-    Plan { key: key(id), departure: Ok(departure) }
-}
-
-fn outcome(id: &str, smsc: &str, part: i32, copy: i32, event: PartEvent) -> Outcome {
-    Outcome::Response { smsc: smsc.into(), key: key(id), part, copy, event }
-}
-
-fn accepted(id: &str, part: i32) -> PartEvent {
-    PartEvent::Accepted { message_id: Some(format!("{id}-{part}")) }
-}
-
 /// What became of segments, by their number.
 type Told = Vec<(i32, PartEvent)>;
-
-/// The table, and what is asked of it.
-struct Desk {
-    db: Db,
-    rules: std::sync::Arc<Rules>,
-}
-
-impl Desk {
-    async fn new(test: &TestDb, rules: Rules) -> Self {
-        let db = test.open();
-        db.migrate(&MIGRATIONS).await.unwrap();
-        Self { db, rules: std::sync::Arc::new(rules) }
-    }
-
-    async fn write<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&mut DbConn, &Rules) -> Result<T, StoreError> + Send + 'static,
-    ) -> T {
-        let rules = self.rules.clone();
-        self.db.write(move |conn| act(conn, &rules)).await.unwrap()
-    }
-
-    async fn take(&self, jobs: Vec<NewAttempt>) {
-        self.write(move |conn, rules| intake::take(conn, rules, &jobs, NOON).map(drop)).await;
-    }
-
-    /// Claims, and tells which jobs leave.
-    async fn claim(&self, plans: Vec<Plan>, now: UnixMillis) -> Vec<String> {
-        let step = Step::Claim(plans, now);
-        let claimed = self.write(move |conn, rules| step.run(conn, rules)).await.claimed;
-        claimed.into_iter().map(|one| one.key.id.to_string()).collect()
-    }
-
-    async fn settle(&self, outcomes: Vec<Outcome>, now: UnixMillis) {
-        self.write(move |conn, rules| receipts::settle(conn, rules, &outcomes, now).map(drop)).await;
-    }
-
-    /// What the table says that is used of a period.
-    async fn used(&self, period: &'static str) -> i64 {
-        self.write(move |conn, _| {
-            let row = sql::<BigInt>(
-                "SELECT CAST(COALESCE(SUM(used), 0) AS BIGINT) AS n FROM sms_quota_use WHERE period = ",
-            )
-            .bind::<Text, _>(period);
-            Ok(row.get_result(conn)?)
-        })
-        .await
-    }
-}
 
 /// Copies of segments: each job's, by number of the segment and of the copy.
 type Copies = BTreeMap<(&'static str, i32, i32), &'static str>;

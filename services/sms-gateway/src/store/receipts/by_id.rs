@@ -9,14 +9,15 @@ use common::models::sms::{ClientId, JobId, SmscName};
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Nullable, Text};
-use sms::message_id::IdBase;
+use sms::message_id::{IdBase, response_key};
 
 use super::{Receipt, Rules, StoreError};
 use crate::domain::attempt::JobKey;
+use crate::store::attempts::Loaded;
 use crate::store::schema::{sms_jobs, sms_parts};
 
 /// The segments that may be meant, by SMSC and key of the id.
-pub(super) struct Named(HashMap<(SmscName, String), Vec<Match>>);
+pub(super) struct Named(HashMap<SmscName, HashMap<String, Vec<Match>>>);
 
 /// A segment that may be meant.
 #[derive(Clone)]
@@ -37,16 +38,33 @@ pub(super) fn find(
     for (_, receipt) in receipts {
         readings.entry(&receipt.smsc).or_default().extend(receipt.keys(rules));
     }
-    let mut named: HashMap<(SmscName, String), Vec<Match>> = HashMap::new();
+    let mut named: HashMap<SmscName, HashMap<String, Vec<Match>>> = HashMap::new();
     for (smsc, keys) in readings {
+        let of_smsc = named.entry(smsc.clone()).or_default();
         for (key, found) in segments(conn, smsc, keys.into_iter().collect())? {
-            named.entry((smsc.clone(), key)).or_default().push(found);
+            of_smsc.entry(key).or_default().push(found);
         }
     }
     Ok(Named(named))
 }
 
 impl Named {
+    /// Adds a segment if its SMSC has named it: its row does not say so before the batch is written.
+    pub(super) fn add(&mut self, rules: &Rules, job: &Loaded, number: i32) {
+        let Some(part) = job.part(number) else { return };
+        let Some(id) = part.message_id.as_ref() else { return };
+        // Without a receipt that may mean it, nobody asks.
+        let Some(of_smsc) = self.0.get_mut(&part.smsc) else { return };
+        let found = Match {
+            key: job.attempt.key.clone(),
+            part: number,
+            message_id: id.clone(),
+            recipient: job.recipient.clone(),
+        };
+        // An SMSC that counts anew means the latest.
+        of_smsc.entry(response_key(id, rules.id_base(&part.smsc))).or_default().insert(0, found);
+    }
+
     /// Chooses the segment of a receipt: one towards its recipient, then one with the very same id, then the first of
     /// the likeliest reading. Where the base of the id is guessed at, one towards somebody else counts only when there
     /// was time for a better one: an SMSC may write numbers in a form that we do not know again.
@@ -55,8 +73,9 @@ impl Named {
             let same = receipt.recipient.is_some() && one.recipient == receipt.recipient;
             (same, one.message_id == receipt.message_id)
         };
-        let keys = receipt.keys(rules).into_iter();
-        let candidates = keys.filter_map(|key| self.0.get(&(receipt.smsc.clone(), key))).flatten();
+        let of_smsc = self.0.get(&receipt.smsc)?;
+        let keys = receipt.keys(rules);
+        let candidates = keys.iter().filter_map(|key| of_smsc.get(key)).flatten();
         let best = candidates.fold(None, |best: Option<&Match>, one| match best {
             Some(best) if rank(one) <= rank(best) => Some(best),
             _ => Some(one),

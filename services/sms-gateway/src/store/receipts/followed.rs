@@ -23,7 +23,7 @@ pub(super) struct Followed {
 impl Followed {
     /// Takes down what was said of a segment.
     pub(super) fn of(one: &Loaded, number: i32, what: &'static str) -> Option<Self> {
-        let part = one.attempt.parts.iter().find(|part| part.number == number)?;
+        let part = one.part(number)?;
         Some(Self {
             trace: one.trace,
             key: one.attempt.key.clone(),

@@ -1,0 +1,160 @@
+//! However an SMSC's words are spread over batches, what becomes of the messages is the same.
+
+use std::collections::BTreeMap;
+
+use common::models::UnixMillis;
+use common::models::sms::SmsState;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use smpp::codec::CommandStatus;
+use sms::receipt::ReceiptState;
+use testkit::on_both;
+
+use super::*;
+use crate::domain::attempt::{Attempt, Part};
+use crate::settings::QuotaSettings;
+use crate::store::attempts;
+use crate::store::desk::{Desk, NOON, accepted, job, key, outcome, plan, rules};
+
+/// Segments of each message.
+const SEGMENTS: [i32; 3] = [1, 2, 2];
+
+/// What an SMSC does with a segment.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Accept,
+    Refuse,
+    Throttle,
+    Silence,
+}
+
+/// What it does with each segment of each message, and which receipts it sends: of which message and segment, and whether
+/// it was delivered.
+type Script = (Vec<(Act, Act)>, Vec<(usize, i32, bool)>);
+
+fn scripts() -> impl Strategy<Value = Script> {
+    let act = prop_oneof![
+        4 => Just(Act::Accept),
+        1 => Just(Act::Refuse),
+        1 => Just(Act::Throttle),
+        1 => Just(Act::Silence)
+    ];
+    let acts = prop::collection::vec((act.clone(), act), SEGMENTS.len());
+    (acts, prop::collection::vec((0..SEGMENTS.len(), 1..3, any::<bool>()), 0..8))
+}
+
+fn receipt(id: &str, part: i32, delivered: bool) -> Outcome {
+    let state = if delivered { ReceiptState::Delivered } else { ReceiptState::Undeliverable };
+    Outcome::Receipt(Receipt {
+        parked: None,
+        widely: false,
+        smsc: "a".into(),
+        message_id: format!("{id}-{part}"),
+        fate: Fate::of(state, None),
+        recipient: Some(format!("recipient of {id}")),
+        received_at: NOON,
+    })
+}
+
+/// What became of a script: each message with its statuses in order, and how many receipts nothing matches.
+type End = (Vec<(Attempt, Vec<SmsState>)>, usize);
+
+/// Plays a script with messages of their own, whose ids begin with `name`; `split` makes batches of all that was said.
+async fn play(
+    desk: &Desk,
+    name: &str,
+    script: &Script,
+    split: impl Fn(Vec<Outcome>) -> Vec<Vec<Outcome>>,
+) -> End {
+    let ids: Vec<String> = (0..SEGMENTS.len()).map(|number| format!("{name}-{number}")).collect();
+    desk.take(ids.iter().map(|id| job(id, "bulk", UnixMillis(i64::MAX))).collect()).await;
+    let plans = ids.iter().zip(SEGMENTS).map(|(id, segments)| plan(id, "a", segments, NOON));
+    desk.claim(plans.collect(), NOON).await;
+
+    let (acts, receipts) = script;
+    let mut said = Vec::new();
+    for (id, (acts, segments)) in ids.iter().zip(acts.iter().zip(SEGMENTS)) {
+        for (part, act) in (1..=segments).zip([acts.0, acts.1]) {
+            let event = match act {
+                Act::Accept => accepted(id, part),
+                Act::Refuse => PartEvent::Refused(CommandStatus::RINVDSTADR.into()),
+                Act::Throttle => PartEvent::Throttled { retry_at: NOON },
+                Act::Silence => PartEvent::Unknown,
+            };
+            said.push(outcome(id, "a", part, 0, event));
+        }
+    }
+    said.extend(receipts.iter().map(|(number, part, delivered)| receipt(&ids[*number], *part, *delivered)));
+
+    let (mut rows, mut parked) = (Vec::new(), 0);
+    for batch in split(said) {
+        for settled in desk.settle(batch, NOON).await {
+            parked += usize::from(settled.parked);
+            rows.extend(settled.statuses);
+        }
+    }
+    rows.sort_by_key(|row| row.seq);
+    let mut statuses: BTreeMap<String, Vec<SmsState>> = BTreeMap::new();
+    for row in rows {
+        statuses.entry(row.correl_id.to_string()).or_default().push(row.status);
+    }
+    let keys: Vec<JobKey> = ids.iter().map(|id| key(id)).collect();
+    let loaded = desk.write(move |conn, _| attempts::lock(conn, &keys)).await;
+    let end = loaded
+        .into_iter()
+        .zip(&ids)
+        .map(|(one, id)| (nameless(one.attempt, name), statuses.remove(id).unwrap_or_default()));
+    (end.collect(), parked)
+}
+
+/// Takes out of an attempt what differs between two that are alike.
+fn nameless(attempt: Attempt, name: &str) -> Attempt {
+    let without = |id: String| id.replace(name, "");
+    let parts =
+        attempt.parts.into_iter().map(|part| Part { message_id: part.message_id.map(without), ..part });
+    Attempt {
+        key: key(""),
+        correl_id: "".into(),
+        recall_id: attempt.recall_id.map(without),
+        parts: parts.collect(),
+        ..attempt
+    }
+}
+
+/// One batch of responses, and one of receipts.
+fn by_kind(said: Vec<Outcome>) -> Vec<Vec<Outcome>> {
+    let (receipts, responses) = said.into_iter().partition(|outcome| matches!(outcome, Outcome::Receipt(_)));
+    vec![responses, receipts]
+}
+
+fn reversed(mut said: Vec<Outcome>) -> Vec<Outcome> {
+    said.reverse();
+    said
+}
+
+on_both! {
+    async fn all_in_one_batch_comes_to_the_same_as_receipts_after_responses(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+        let handle = tokio::runtime::Handle::current();
+        let run = move || {
+            let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
+            let number = std::cell::Cell::new(0);
+            let name = || {
+                number.set(number.get() + 1);
+                format!("{:04}", number.get())
+            };
+            runner
+                .run(&scripts(), |script| {
+                    let apart = handle.block_on(play(&desk, &name(), &script, by_kind));
+                    let together = handle.block_on(play(&desk, &name(), &script, |said| vec![said]));
+                    prop_assert_eq!(together, apart);
+                    let apart = handle.block_on(play(&desk, &name(), &script, |said| by_kind(reversed(said))));
+                    let together = handle.block_on(play(&desk, &name(), &script, |said| vec![reversed(said)]));
+                    prop_assert_eq!(together, apart);
+                    Ok(())
+                })
+                .unwrap();
+        };
+        tokio::task::spawn_blocking(run).await.unwrap();
+    }
+}
