@@ -159,6 +159,7 @@ pub(crate) fn rules(settings: &Settings, opt_outs: Arc<OptOuts>) -> Rules {
         quotas: Arc::new(Quotas::new(&settings.quota)),
         status_topic: settings.topics.status.clone(),
         resubmit_unknown: settings.resubmit_unknown,
+        unknown_grace: settings.unknown_grace,
         routes: Routes::new(settings),
         fail_over_on: settings.fail_over_on.clone(),
         smscs: settings

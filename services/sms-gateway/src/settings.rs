@@ -65,10 +65,14 @@ pub struct Settings {
     pub resubmit_unknown: bool,
     /// Folder for one log file per client, one line per status, made if need be; none: no such files.
     pub client_log: Option<PathBuf>,
-    /// How long an outcome is waited for before the client is told that it is unknown.
+    /// How long an outcome is waited for at most, from when the message was handed over, before the client is told that
+    /// it is unknown.
     #[serde(with = "humantime_serde")]
     pub unknown_after: Duration,
-    /// The same for requests of class `otp` or `alert`: what was not answered until then is sent once more.
+    /// The same from when no response came in time, or the link was lost: for a late response, or a receipt.
+    #[serde(with = "humantime_serde")]
+    pub unknown_grace: Duration,
+    /// For requests of class `otp` or `alert`: what was not answered until then is sent once more.
     #[serde(with = "humantime_serde")]
     pub resend_after: Duration,
     /// Most segments that this instance sends a second for each client; 0: no limit.
@@ -155,6 +159,7 @@ impl Default for Settings {
             resubmit_unknown: true,
             client_log: None,
             unknown_after: Duration::from_secs(60),
+            unknown_grace: Duration::from_secs(5),
             resend_after: Duration::from_secs(30),
             client_tps: 0.0,
             tps_of: BTreeMap::new(),

@@ -73,6 +73,8 @@ pub(crate) struct Rules {
     pub(crate) status_topic: String,
     /// Whether the ids of an attempt with an unknown outcome may be used again.
     pub(crate) resubmit_unknown: bool,
+    /// How long an outcome that has become unknown may still be learnt before its client is told.
+    pub(crate) unknown_grace: Duration,
     /// Which way messages go.
     pub(crate) routes: Routes,
     /// Refusals that say nothing about the message.

@@ -240,6 +240,13 @@ impl Attempt {
         self.due_at = None;
     }
 
+    /// Says when its client is told at last that nobody knows, where nothing more is done about that.
+    pub(crate) fn tell_by(&mut self, at: UnixMillis) {
+        if self.state == JobState::Unknown && !self.may_resend() {
+            self.due_at = self.due_at.map(|due| due.min(at));
+        }
+    }
+
     /// Says when the SMSC is to be asked what became of it, unless a receipt tells before.
     pub(crate) fn ask_at(&mut self, at: UnixMillis) {
         if self.state == JobState::Sent && self.due_at.is_none() {

@@ -56,6 +56,24 @@ on_both! {
         gateway.stop().await;
     }
 
+    async fn what_is_not_answered_in_time_is_told_soon_and_not_when_patience_ends(test: TestDb) {
+        let world = World::new(silent(1, Behaviour::default())).await;
+        let settings = sms_gateway::Settings {
+            unknown_after: Duration::from_secs(600),
+            unknown_grace: Duration::from_secs(1),
+            ..world.settings()
+        };
+        let gateway = Gateway::with(&world, &test, settings).await;
+
+        gateway.request(&world.maker.request(ACME, "lost", &message("hello"))).await;
+
+        let statuses = gateway.statuses("lost", 1).await;
+        assert_eq!(gateway.names("lost"), ["FAILED"]);
+        assert!(statuses[0].error_text.as_deref().unwrap().contains("outcome unknown"));
+        assert_eq!(world.smsc.accepted().len(), 1);
+        gateway.stop().await;
+    }
+
     async fn a_receipt_finds_the_message_that_was_never_answered(test: TestDb) {
         let world = World::new(silent(3, World::with_receipts())).await;
         let gateway = Gateway::start(&world, &test).await;

@@ -152,6 +152,25 @@ fn an_unknown_segment_keeps_the_others_from_being_sent_again() {
 }
 
 #[test]
+fn its_client_is_told_sooner_only_where_nothing_more_is_done() {
+    let told_by = |class, resends, events: &[(i32, PartEvent)]| {
+        let mut attempt = Attempt { class, resends, ..attempt(2) };
+        run(&mut attempt, events.iter().cloned());
+        attempt.tell_by(UnixMillis(9_000));
+        attempt.tell_by(UnixMillis(11_000));
+        attempt.due_at
+    };
+    let (unknown, patience) = ([(1, PartEvent::Unknown), (2, PartEvent::Unknown)], Some(UnixMillis(60_000)));
+
+    assert_eq!(told_by(SmsClass::Bulk, 0, &unknown), Some(UnixMillis(9_000)));
+    assert_eq!(told_by(SmsClass::Otp, 1, &unknown), Some(UnixMillis(9_000)));
+    // It is sent once more first; one segment may still be answered; all are.
+    assert_eq!(told_by(SmsClass::Otp, 0, &unknown), patience);
+    assert_eq!(told_by(SmsClass::Bulk, 0, &unknown[..1]), patience);
+    assert_eq!(told_by(SmsClass::Bulk, 0, &[(1, accepted("a")), (2, accepted("b"))]), None);
+}
+
+#[test]
 fn a_late_response_corrects_an_unknown_outcome() {
     let mut attempt = attempt(1);
     run(&mut attempt, [(1, PartEvent::Unknown)]);

@@ -57,6 +57,7 @@ impl<'a> Jobs<'a> {
         if before != JobState::Queued && one.attempt.state == JobState::Queued {
             one.attempt.pass_on(self.rules.has_another(&one.attempt), self.now);
         }
+        one.attempt.tell_by(self.now + self.rules.unknown_grace);
         if let Some(after) = self.rules.query_after(one.attempt.smsc.as_ref()) {
             one.attempt.ask_at(self.now + after);
         }
