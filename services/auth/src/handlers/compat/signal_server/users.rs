@@ -1,8 +1,11 @@
 //! Users: made, read, changed, deleted.
+//!
+//! Several methods of one handler are `routes`, not `route`: that keeps them in a hash set, whose order differs from one
+//! build to the next, and with it the bytes of a release.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, delete, get, post, route};
+use actix_web::{HttpResponse, delete, get, post, routes};
 use serde::Serialize;
 use service::signal_server::{Call, Caller, Fields, Refusal, Text, answer, done};
 use web::Rule;
@@ -98,11 +101,13 @@ pub(crate) async fn read_me(state: Data<State>, call: Call) -> HttpResponse {
 }
 
 /// Replaces the caller's address, the one field that can be.
-#[utoipa::path(tag = "signal_server", responses(
+#[utoipa::path(method(put, patch), path = "/me/", tag = "signal_server", responses(
     (status = 200, description = "email, username, id"), (status = 400, description = "texts by field"), (status = 401),
     (status = 415), (status = 429), (status = 503),
 ))]
-#[route("/me/", method = "PUT", method = "PATCH")]
+#[routes]
+#[put("/me/")]
+#[patch("/me/")]
 pub(crate) async fn update_me(state: Data<State>, call: Call) -> HttpResponse {
     answer(StatusCode::OK, update(&state, call, None).await)
 }
@@ -117,11 +122,13 @@ pub(crate) async fn read_own(state: Data<State>, call: Call) -> HttpResponse {
 }
 
 /// Replaces the caller's address, the one field that can be.
-#[utoipa::path(tag = "signal_server", responses(
+#[utoipa::path(method(put, patch), path = "/users/me/", tag = "signal_server", responses(
     (status = 200, description = "email, username, id"), (status = 400, description = "texts by field"), (status = 401),
     (status = 415), (status = 429), (status = 503),
 ))]
-#[route("/users/me/", method = "PUT", method = "PATCH")]
+#[routes]
+#[put("/users/me/")]
+#[patch("/users/me/")]
 pub(crate) async fn update_own(state: Data<State>, call: Call) -> HttpResponse {
     answer(StatusCode::OK, update(&state, call, None).await)
 }
@@ -155,11 +162,13 @@ pub(crate) async fn read_by_id(state: Data<State>, call: Call) -> HttpResponse {
 }
 
 /// Replaces the address of a user: the caller's own.
-#[utoipa::path(tag = "signal_server", params(("id" = i64, Path, description = "the number of the user")), responses(
+#[utoipa::path(method(put, patch), path = "/users/{id}/", tag = "signal_server", params(("id" = i64, Path, description = "the number of the user")), responses(
     (status = 200, description = "email, username, id"), (status = 400, description = "texts by field"), (status = 401),
     (status = 403, description = "somebody else's"), (status = 404), (status = 415), (status = 429), (status = 503),
 ))]
-#[route("/users/{id:[0-9]+}/", method = "PUT", method = "PATCH")]
+#[routes]
+#[put("/users/{id:[0-9]+}/")]
+#[patch("/users/{id:[0-9]+}/")]
 pub(crate) async fn update_by_id(state: Data<State>, call: Call) -> HttpResponse {
     let id = number(&call);
     answer(StatusCode::OK, update(&state, call, Some(id)).await)
