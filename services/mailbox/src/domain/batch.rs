@@ -98,8 +98,11 @@ impl Writer {
         if let Some(plain) = &self.plain {
             let sent = plain.submit(send.clone()).await;
             self.count_queued();
-            if let Some(sent) = sent? {
-                return Ok(sent);
+            match sent {
+                Ok(Some(sent)) => return Ok(sent),
+                // Another process has stored its key meanwhile: its answer is looked up, or the key refused.
+                Ok(None) | Err(MailboxError::Db(DbError::UniqueViolation { .. })) => {}
+                Err(error) => return Err(error),
             }
         }
         self.metrics.sends_decided_total.inc();

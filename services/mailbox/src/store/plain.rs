@@ -64,8 +64,9 @@ pub(crate) struct Terms {
 enum Store {}
 
 impl BatchSql for Store {
-    // The lock comes first: each later part takes the mailboxes from it. A key that another process stores meanwhile
-    // fails the statement, and so the batch, whose sends are then stored one by one.
+    // The lock comes first: each later part takes the mailboxes from it. A key that another process stores meanwhile,
+    // which the statement's snapshot does not have, fails it and so the batch, whose sends are then stored one by one,
+    // all but the one with that key.
     const SQL: &'static str = "WITH boxes AS MATERIALIZED (SELECT account_id, device_id, registration_id, next_seq, \
             envelope_count, byte_count, urgent_waits, has_blocks, socket_process FROM mailboxes \
             WHERE account_id = ANY({accounts}) ORDER BY account_id, device_id FOR UPDATE), \
@@ -100,6 +101,9 @@ impl BatchSql for Store {
 
 /// Stores what is plain, and gives the accounts for which it was. On SQLite, which has no round trips to save, it stores
 /// nothing.
+///
+/// # Errors
+/// [`DbError::UniqueViolation`] when another process has stored one of the keys meanwhile.
 pub(crate) fn store(
     conn: &mut DbConn,
     brought: &Brought<'_>,

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use common::models::Clock;
+use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use futures_util::future::join_all;
 use serde_json::json;
 use testkit::clock::FakeClock;
+use testkit::database::TestDb;
+use testkit::wait::wait_until;
 
 use crate::harness::{REGISTRATION, TestApp, copy, message};
 
@@ -69,7 +75,9 @@ testkit::on_both! {
         let answers = join_all(sends.map(|device| device.send_keyed(&bob, &body, "key"))).await;
 
         let first = answers[0].value();
-        assert!(answers.iter().all(|answer| answer.status == 200 && answer.value() == first));
+        for answer in &answers {
+            assert_eq!((answer.status.as_u16(), answer.value()), (200, first.clone()));
+        }
         let stored = answers.iter().filter(|answer| answer.header("idempotent-replay").is_none()).count();
         assert_eq!(stored, 1);
         assert_eq!(bob.fetch_all().await.len(), 1);
@@ -119,4 +127,54 @@ testkit::on_both! {
         assert_eq!(bob.fetch_all().await.len(), 2);
         app.host.stop().await;
     }
+}
+
+/// Each process looks for the key and stores it with one statement, whose snapshot is as old as its wait for the mailbox.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_key_that_comes_during_the_wait_for_a_mailbox_counts() {
+    let test = TestDb::postgres().await;
+    let app = TestApp::start(&test).await;
+    let other = app.sibling(&test, &[]).await;
+    let (alice, bob) = (app.device().await, app.device().await);
+    let there = alice.at(&other);
+    // From then on there is nothing to decide about sends to Bob.
+    alice.send(&bob, "first").await.assert_status(200);
+    let [same, different] = [&b"same"[..], b"else"].map(|text| message(&[copy(1, REGISTRATION, text)]));
+
+    let both = held_up(&test, async {
+        tokio::join!(alice.send_keyed(&bob, &same, "one"), there.send_keyed(&bob, &same, "one"))
+    });
+    let (here, away) = both.await;
+    let reused = held_up(&test, async {
+        tokio::join!(alice.send_keyed(&bob, &same, "two"), there.send_keyed(&bob, &different, "two"))
+    });
+    let (one, two) = reused.await;
+
+    assert_eq!((here.status.as_u16(), away.status.as_u16()), (200, 200), "{} {}", here.text(), away.text());
+    assert_eq!(here.value(), away.value());
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 422]);
+    assert_eq!(bob.fetch_all().await.len(), 3);
+    other.host.stop().await;
+    app.host.stop().await;
+}
+
+/// Carries out two sends that both wait for a mailbox before either is stored.
+async fn held_up<T>(test: &TestDb, sends: impl Future<Output = T>) -> T {
+    let connect = || PgConnection::establish(&test.settings().url).expect("a connection");
+    let (mut holder, mut observer) = (connect(), connect());
+    holder.batch_execute("BEGIN; SELECT 1 FROM mailbox.mailboxes FOR UPDATE").expect("a lock");
+    let waiting = sql::<BigInt>(
+        "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')",
+    );
+    let release = async {
+        wait_until("two to wait for the mailbox", || {
+            let waiting: i64 = diesel::select(waiting.clone()).get_result(&mut observer).expect("a number");
+            async move { waiting == 2 }
+        })
+        .await;
+        holder.batch_execute("COMMIT").expect("the end of the lock");
+    };
+    tokio::join!(sends, release).0
 }
