@@ -14,6 +14,7 @@ pub mod http;
 pub mod infra;
 pub mod kafka;
 pub mod kannel;
+pub mod obstacle;
 pub mod peer_client;
 pub mod peers;
 pub mod postgres;

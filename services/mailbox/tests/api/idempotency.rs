@@ -3,15 +3,11 @@
 use std::time::Duration;
 
 use common::models::Clock;
-use diesel::connection::SimpleConnection;
-use diesel::dsl::sql;
-use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use futures_util::future::join_all;
 use serde_json::json;
 use testkit::clock::FakeClock;
 use testkit::database::TestDb;
-use testkit::wait::wait_until;
+use testkit::obstacle::Obstacle;
 
 use crate::harness::{REGISTRATION, TestApp, copy, message};
 
@@ -162,19 +158,5 @@ async fn on_postgresql_a_key_that_comes_during_the_wait_for_a_mailbox_counts() {
 
 /// Carries out two sends that both wait for a mailbox before either is stored.
 async fn held_up<T>(test: &TestDb, sends: impl Future<Output = T>) -> T {
-    let connect = || PgConnection::establish(&test.settings().url).expect("a connection");
-    let (mut holder, mut observer) = (connect(), connect());
-    holder.batch_execute("BEGIN; SELECT 1 FROM mailbox.mailboxes FOR UPDATE").expect("a lock");
-    let waiting = sql::<BigInt>(
-        "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')",
-    );
-    let release = async {
-        wait_until("two to wait for the mailbox", || {
-            let waiting: i64 = diesel::select(waiting.clone()).get_result(&mut observer).expect("a number");
-            async move { waiting == 2 }
-        })
-        .await;
-        holder.batch_execute("COMMIT").expect("the end of the lock");
-    };
-    tokio::join!(sends, release).0
+    Obstacle::new(test, "SELECT 1 FROM mailbox.mailboxes FOR UPDATE").clear_for(2, sends).await
 }
