@@ -46,13 +46,19 @@ pub(crate) async fn refresh(state: &State, token: &str) -> Result<Issued, AuthEr
             let Some(known) = sessions::find_token(conn, account, hash)? else {
                 return Ok(Refreshed::Unknown);
             };
+            // Before its tokens, as everybody has it who ends the session or binds it.
+            let Some(session) = sessions::lock(conn, account, known.session_id)? else {
+                return Ok(Refreshed::Unknown);
+            };
             if !sessions::use_token(conn, account, hash, now)? {
-                let event = revoke(conn, account, known.session_id, now, until)?;
+                // It was not used, if a binding has replaced it since it was found.
+                let used = sessions::find_token(conn, account, hash)?.is_some();
+                let event = if used { revoke(conn, account, session.session_id, now, until)? } else { None };
                 return Ok(event.map_or(Refreshed::Unknown, |event| Refreshed::Stolen { event }));
             }
-            let session =
-                sessions::find(conn, account, known.session_id)?.filter(|session| session.expires_at > now);
-            let Some(session) = session else { return Ok(Refreshed::Unknown) };
+            if session.expires_at <= now {
+                return Ok(Refreshed::Unknown);
+            }
             sessions::insert_token(conn, token_row(&new_secret, session.session_id))?;
             sessions::extend(conn, account, session.session_id, now + refresh_ttl, now)?;
             Ok::<_, DbError>(Refreshed::Done { session: session.session_id, device: session.device_id })
@@ -88,7 +94,7 @@ pub(crate) async fn bind(
     state
         .db
         .write(move |conn| {
-            let found = sessions::find(conn, account, session)?.filter(|session| session.expires_at > now);
+            let found = sessions::lock(conn, account, session)?.filter(|session| session.expires_at > now);
             match found {
                 None => return Err(AuthError::NoSession),
                 Some(row) if row.device_id.is_some_and(|bound| bound != device) => {

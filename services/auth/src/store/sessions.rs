@@ -23,9 +23,23 @@ pub(crate) fn find(
     Ok(sessions::table.find((account, session)).first(conn).optional()?)
 }
 
-/// Lists an account's sessions.
+/// Reads a session and keeps it as it is until the transaction ends.
+pub(crate) fn lock(
+    conn: &mut DbConn,
+    account: AccountId,
+    session: SessionId,
+) -> Result<Option<SessionRow>, DbError> {
+    let row = sessions::table.find((account, session));
+    Ok(match conn {
+        DbConn::Pg(c) => row.for_update().first(c).optional()?,
+        DbConn::Sqlite(c) => row.first(c).optional()?,
+    })
+}
+
+/// Lists an account's sessions, in the order in which they are ended.
 pub(crate) fn of_account(conn: &mut DbConn, account: AccountId) -> Result<Vec<SessionId>, DbError> {
-    Ok(sessions::table.filter(sessions::account_id.eq(account)).select(sessions::session_id).load(conn)?)
+    let of_account = sessions::table.filter(sessions::account_id.eq(account));
+    Ok(of_account.order(sessions::session_id).select(sessions::session_id).load(conn)?)
 }
 
 /// Reads an account's sessions that have not expired, the newest first.
@@ -65,7 +79,7 @@ pub(crate) fn bind(
     Ok(())
 }
 
-/// Lists the sessions that a device had at `at`; one that replaced it later under the same number keeps its own.
+/// Lists the sessions that a device had at `at`, in that order, too; one that replaced it later under the same number keeps its own.
 pub(crate) fn bound_before(
     conn: &mut DbConn,
     account: AccountId,
@@ -76,7 +90,7 @@ pub(crate) fn bound_before(
         .filter(sessions::account_id.eq(account))
         .filter(sessions::device_id.eq(Some(device)))
         .filter(sessions::bound_at.le(Some(at)));
-    Ok(bound.select(sessions::session_id).load(conn)?)
+    Ok(bound.order(sessions::session_id).select(sessions::session_id).load(conn)?)
 }
 
 /// Moves a session's end, and notes the day.

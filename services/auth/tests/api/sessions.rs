@@ -5,6 +5,8 @@ use std::time::Duration;
 use common::models::UnixMillis;
 use serde_json::{Value, json};
 use testkit::clock::START;
+use testkit::database::TestDb;
+use testkit::obstacle::Obstacle;
 use testkit::on_both;
 
 use crate::harness::{Auth, PASSWORD, Session};
@@ -170,4 +172,19 @@ on_both! {
         let revoked = auth.host.internal.get("/internal/auth/v1/revocations").await.expect(200).value();
         assert_eq!(revoked, serde_json::json!({"sessions": [], "accounts": []}));
     }
+}
+
+/// A token that a binding takes away while somebody uses it was not used before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_refresh_beside_a_binding_is_no_sign_of_theft() {
+    let db = TestDb::postgres().await;
+    let auth = Auth::start(&db).await;
+    let session = auth.session("alice").await;
+    let binding =
+        Obstacle::new(&db, "UPDATE auth.sessions SET device_id = 3; DELETE FROM auth.refresh_tokens");
+
+    let refreshed = binding.clear_for(1, auth.refresh(session.text("refreshToken"))).await;
+
+    refreshed.assert_status(401);
+    auth.with(&session).get("/v1/accounts/current").await.assert_status(200);
 }
