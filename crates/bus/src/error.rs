@@ -18,7 +18,7 @@ pub enum BusError {
         /// The lock file.
         path: PathBuf,
     },
-    /// The record is larger than the log takes; it was not written, nor was any other record of its call.
+    /// The record is larger than the log takes; it was not written, and perhaps no other record of its call.
     #[error("a record of {size} bytes for topic {topic} exceeds the limit of {limit} bytes")]
     TooLarge {
         /// Its topic.

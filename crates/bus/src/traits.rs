@@ -14,8 +14,7 @@ pub trait Producer: Send + Sync {
     /// topic and a key keep their order; so do those of two calls when the first had returned before the second.
     ///
     /// # Errors
-    /// After an error any part of the records may have been written (none after [`BusError::TooLarge`]), so a
-    /// caller that tries again may write duplicates.
+    /// After an error any part of the records may have been written, so a caller that tries again may write duplicates.
     async fn send(&self, records: Vec<Record>) -> Result<(), BusError>;
 
     /// Tells which records `topic` took at `since` or later, by the log's timestamps and in no order: for a caller

@@ -312,7 +312,7 @@ impl Loop {
 /// Sends dead letters. One that has become too large by its headers goes as a stub, so that it blocks nothing.
 async fn post(producer: &dyn Producer, letters: Vec<Record>) -> Result<(), BusError> {
     match producer.send(letters.clone()).await {
-        // Nothing of the call was written: find out which ones it is about.
+        // Find out which ones it is about; a broker may have taken others, which then come twice.
         Err(BusError::TooLarge { .. }) => {}
         sent => return sent,
     }

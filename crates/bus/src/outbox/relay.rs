@@ -268,9 +268,11 @@ impl Work<'_> {
                 self.refused.insert(*id);
                 Ok(())
             }
-            // Nothing of the call was written: the next turns find out which ones it is about.
+            // The next turns find out which ones it is about; and where it was the broker that refused one, which of the
+            // others it has.
             (Err(BusError::TooLarge { .. }), ids) => {
                 self.singly = ids.len();
+                self.sent = Sent::Unknown;
                 Ok(())
             }
             (Err(error), _) => Err(error.into()),
