@@ -85,11 +85,12 @@ fn release_later(conn: &mut DbConn, attempt: &Attempt, charges: &mut Changes) ->
     use sms_jobs::{charged, client_id, correl_id, holds, id, left_at, resends, state, table};
     let same = client_id.eq(&attempt.key.client_id).and(correl_id.eq(&attempt.correl_id)).and(holds.eq(true));
     let queued = state.eq(JobState::Queued.as_str()).and(charged.gt(0)).and(resends.eq(0));
-    let columns = (id, charged, left_at);
-    // The unique index of those that hold their ids: one at most.
-    let later =
-        db::on_backend!(conn, |c| table.filter(same.and(queued)).select(columns).first(c).optional())?;
-    let later: Option<(JobId, i32, Option<UnixMillis>)> = later;
+    let later = table.filter(same.and(queued)).select((id, charged, left_at));
+    // The unique index of those that hold their ids: one at most. Locked, as it may be about to leave.
+    let later: Option<(JobId, i32, Option<UnixMillis>)> = match conn {
+        DbConn::Pg(c) => later.for_update().first(c).optional()?,
+        DbConn::Sqlite(c) => later.first(c).optional()?,
+    };
     let Some((job, held, left)) = later else { return Ok(()) };
     let sent = sms_parts::table
         .filter(sms_parts::client_id.eq(&attempt.key.client_id).and(sms_parts::job_id.eq(&job)))

@@ -137,8 +137,12 @@ fn waiting((client_id, id, route, class, due_at, pinned, tried): Found) -> Resul
 enum Decide {}
 
 impl BatchSql for Decide {
-    const SQL: &'static str = "UPDATE sms_jobs AS j SET route = n.route FROM {n} \
-        WHERE j.client_id = n.client_id AND j.id = n.id AND j.state = 'queued'";
+    // Locked in the order in which all lock them.
+    const SQL: &'static str = "WITH decided AS MATERIALIZED (SELECT j.client_id, j.id, n.route FROM {n} \
+            JOIN sms_jobs AS j ON j.client_id = n.client_id AND j.id = n.id WHERE j.state = 'queued' \
+            ORDER BY j.client_id, j.id FOR UPDATE OF j) \
+        UPDATE sms_jobs AS j SET route = decided.route FROM decided \
+        WHERE j.client_id = decided.client_id AND j.id = decided.id";
     type Row = ();
 }
 
