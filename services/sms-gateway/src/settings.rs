@@ -69,7 +69,8 @@ pub struct Settings {
     /// it is unknown.
     #[serde(with = "humantime_serde")]
     pub unknown_after: Duration,
-    /// The same from when no response came in time, or the link was lost: for a late response, or a receipt.
+    /// The same from when no response came in time, or the link was lost: for a late response, or a receipt, which is
+    /// brought to its message by its recipient after 3 to 4 s.
     #[serde(with = "humantime_serde")]
     pub unknown_grace: Duration,
     /// For requests of class `otp` or `alert`: what was not answered until then is sent once more.

@@ -104,8 +104,9 @@ impl Attempt {
         let given_up = self.emitted.contains(SmsState::Failed);
         let (earlier, repeated) = (copy < self.resends, self.resends > 0);
         let Some(part) = self.parts.iter_mut().find(|part| part.number == number) else { return };
-        let open = matches!(part.state, PartState::Submitting | PartState::Unknown);
-        let (before, waits) = (part.state, part.state == PartState::Queued);
+        let (open, waits) = (part.is_open(), part.waits());
+        let before = part.state;
+        let mut pause = None;
         match event {
             PartEvent::Accepted { message_id } if open || waits && repeated => {
                 part.state = PartState::Accepted;
@@ -137,7 +138,7 @@ impl Attempt {
             }
             PartEvent::Throttled { retry_at } | PartEvent::NotSent { retry_at } if open => {
                 part.state = PartState::Queued;
-                self.due_at = Some(retry_at);
+                pause = Some(retry_at);
             }
             PartEvent::Unknown if open => part.state = PartState::Unknown,
             _ => {}
@@ -147,13 +148,20 @@ impl Attempt {
             part.stored_at = None;
         }
         self.came_back_from(before, after);
+        // As long as others are without an outcome, it is theirs that is waited for.
+        if open && !self.parts.iter().any(Part::is_open) && self.parts.iter().any(Part::waits) {
+            self.due_at = pause;
+        }
     }
 
     /// Draws the conclusions from the segments, and gives the statuses to publish, in order.
     pub(crate) fn settle(&mut self) -> Vec<Emission> {
         let mut emissions = Vec::new();
-        let unknown = self.state == JobState::Unknown;
+        // Of one that the SMSC has, too: what is known to have failed does not become that.
+        let unknown = matches!(self.state, JobState::Unknown | JobState::Sent);
         match self.state {
+            // The attempt with the same ids that has succeeded speaks for it.
+            JobState::Cancelled | JobState::Duplicate => return emissions,
             JobState::Submitting | JobState::Unknown => self.settle_submission(&mut emissions),
             // The first copy may be answered while the second waits.
             JobState::Queued if self.resends > 0 => self.settle_submission(&mut emissions),
@@ -205,11 +213,15 @@ impl Attempt {
         if self.resends > 0 {
             return self.stay_unknown("the SMSC did not answer, and it could not be sent again", release);
         }
-        let sent = self.parts.iter().filter(|part| part.state == PartState::Accepted).count();
-        if sent == 0 {
-            return self.end(status, error_text);
+        match self.parts.iter().any(|part| part.state == PartState::Accepted) {
+            true => self.end_sent_in_part(error_text.as_deref()),
+            false => self.end(status, error_text),
         }
-        let reason = error_text.map(|text| format!(": {text}")).unwrap_or_default();
+    }
+
+    fn end_sent_in_part(&mut self, reason: Option<&str>) -> Vec<Emission> {
+        let sent = self.parts.iter().filter(|part| part.state == PartState::Accepted).count();
+        let reason = reason.map(|text| format!(": {text}")).unwrap_or_default();
         let text = format!("only {sent} of {} segments were sent{reason}", self.segments);
         self.end(SmsState::Failed, Some(text))
     }
@@ -304,7 +316,8 @@ impl Attempt {
     fn settle_receipts(&mut self, unknown: bool, emissions: &mut Vec<Emission>) {
         // What is told of one segment while others are on their way would be a first status, which says that nothing was
         // sent. They end, with a response or without.
-        if self.state == JobState::Submitting && self.parts.iter().any(Part::is_leaving) {
+        let told = self.emitted.contains(SmsState::Failed);
+        if !told && matches!(self.state, JobState::Submitting | JobState::Unknown) {
             return;
         }
         let fates = || self.parts.iter().filter_map(|part| part.fate.as_ref());
@@ -319,7 +332,14 @@ impl Attempt {
             None if all => (SmsState::Delivered, None),
             None => return,
         };
-        let told = status == SmsState::Failed && self.emitted.contains(status);
+        if self.state == JobState::Queued {
+            // The rest need not follow. Of what is sent once more it does: its copies are counted and told together.
+            if self.resends == 0 {
+                emissions.extend(self.end_sent_in_part(text.as_deref().or(Some("it expired"))));
+            }
+            return;
+        }
+        let told = told && status == SmsState::Failed;
         let emission = self.emit(status, text, unknown);
         // What was told as unknown has failed indeed: nothing new to its client, but an end of the attempt.
         if emission.is_some() || told {

@@ -99,6 +99,7 @@ async fn ask(
         key: question.row.key(),
         part,
         copy: question.row.resends,
+        tries: question.row.tries,
         event: PartEvent::Receipt(fate),
     };
     let settled = gateway.outcomes.submit(outcome).await?;

@@ -24,8 +24,9 @@ const GRACE: Duration = Duration::from_secs(5);
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const PRUNE_FOR: Duration = Duration::from_millis(500);
-/// How long a parked receipt waits for the submission that its id most likely means, before other readings count.
-const LIKELIEST_WITHIN: Duration = Duration::from_secs(5);
+/// How long a parked receipt waits for the submission that its id most likely means, before other readings count. With a
+/// round to find it in, within the grace that an unknown outcome has.
+const LIKELIEST_WITHIN: Duration = Duration::from_secs(3);
 
 /// Runs until cancelled.
 pub(crate) async fn run(
@@ -64,6 +65,8 @@ async fn round(gateway: &Gateway, links: &Links, giving_up: bool) -> Result<(), 
     let rules = gateway.rules.clone();
     let patience = gateway.settings.bind_patience;
     let hopeless = links.hopeless(&rules.routes, patience);
+    // First, as a receipt may tell what nobody else will.
+    rematch(gateway, now).await?;
     // A transaction each: whoever has written statuses locks no more jobs.
     let law = rules.clone();
     gateway.announce_written(move |conn| upkeep::expire(conn, &law, now)).await?;
@@ -78,7 +81,7 @@ async fn round(gateway: &Gateway, links: &Links, giving_up: bool) -> Result<(), 
         gateway.announce_written(refusing).await?;
     }
     show(gateway, links);
-    rematch(gateway, now).await
+    Ok(())
 }
 
 impl Gateway {

@@ -75,8 +75,9 @@ pub(crate) fn plan(id: &str, smsc: &str, segments: i32, now: UnixMillis) -> Plan
     Plan { key: key(id), departure: Ok(departure) }
 }
 
+/// Of the last try, whichever that is.
 pub(crate) fn outcome(id: &str, smsc: &str, part: i32, copy: i32, event: PartEvent) -> Outcome {
-    Outcome::Response { smsc: smsc.into(), key: key(id), part, copy, event }
+    Outcome::Response { smsc: smsc.into(), key: key(id), part, copy, tries: i32::MAX, event }
 }
 
 pub(crate) fn accepted(id: &str, part: i32) -> PartEvent {

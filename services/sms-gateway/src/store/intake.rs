@@ -140,14 +140,15 @@ impl BatchSql for Insert {
     // Nothing of it has been tried or sent. The state is no condition, lest the index of all that is unanswered be taken.
     const SQL: &'static str = "INSERT INTO sms_jobs \
         ({n.*}, possible_duplicate, tries, segments, reference, resends, pinned) \
-        SELECT n.*, (SELECT coalesce(bool_or(j.state = 'unknown'), FALSE) FROM sms_jobs AS j \
+        SELECT n.*, (SELECT coalesce(bool_or(j.state = 'unknown' \
+        OR (j.state IN ('sent', 'delivered') AND NOT j.holds)), FALSE) FROM sms_jobs AS j \
         WHERE j.client_id = n.client_id AND j.correl_id = n.correl_id), 0, 0, 0, 0, FALSE FROM {n} \
         ON CONFLICT DO NOTHING RETURNING id";
     type Row = Text;
 }
 
-/// Inserts what no unique index refuses, and gives the ids of it. Those whose ids had an attempt with an unknown outcome
-/// are marked as possible duplicates.
+/// Inserts what no unique index refuses, and gives the ids of it. Those whose ids had an attempt that may have succeeded,
+/// or that has while another one held the ids, are marked as possible duplicates.
 fn insert(conn: &mut DbConn, rows: &[&JobRow]) -> Result<HashSet<JobId>, StoreError> {
     if rows.is_empty() {
         return Ok(HashSet::new());
@@ -180,7 +181,7 @@ fn insert(conn: &mut DbConn, rows: &[&JobRow]) -> Result<HashSet<JobId>, StoreEr
             let mut stored = HashSet::with_capacity(rows.len());
             for row in rows {
                 let mut row = (*row).clone();
-                row.possible_duplicate = was_unknown(c, &row)?;
+                row.possible_duplicate = may_have_succeeded(c, &row)?;
                 let insert = diesel::insert_into(sms_jobs::table).values(&row).on_conflict_do_nothing();
                 if insert.execute(c)? == 1 {
                     stored.insert(row.id);
@@ -191,12 +192,14 @@ fn insert(conn: &mut DbConn, rows: &[&JobRow]) -> Result<HashSet<JobId>, StoreEr
     })
 }
 
-/// Tells whether the ids of a request had an attempt with an unknown outcome.
-fn was_unknown(conn: &mut SqliteConnection, row: &JobRow) -> QueryResult<bool> {
-    use sms_jobs::{client_id, correl_id, state, table};
+/// See [`insert`].
+fn may_have_succeeded(conn: &mut SqliteConnection, row: &JobRow) -> QueryResult<bool> {
+    use sms_jobs::{client_id, correl_id, holds, state, table};
     let same = client_id.eq(&row.client_id).and(correl_id.eq(&row.correl_id));
-    let unknown = table.filter(same).filter(state.eq(JobState::Unknown.as_str()));
-    diesel::select(diesel::dsl::exists(unknown)).get_result(conn)
+    let unknown = state.eq(JobState::Unknown.as_str());
+    let succeeded = state.eq_any([JobState::Sent, JobState::Delivered].map(JobState::as_str));
+    let earlier = table.filter(same).filter(unknown.or(succeeded.and(holds.eq(false))));
+    diesel::select(diesel::dsl::exists(earlier)).get_result(conn)
 }
 
 fn insert_due(conn: &mut DbConn, rows: &[DueRow]) -> Result<(), StoreError> {

@@ -38,6 +38,8 @@ pub(crate) enum Outcome {
         part: i32,
         /// Which copy of it; see [`Attempt::apply`](crate::domain::attempt::Attempt::apply).
         copy: i32,
+        /// How often the job had been tried before.
+        tries: i32,
         /// What.
         event: PartEvent,
     },
@@ -84,8 +86,9 @@ struct Event {
     key: JobKey,
     part: i32,
     copy: i32,
-    /// Who says so of what it was given; `None` for a receipt, which names its segment by itself.
-    from: Option<SmscName>,
+    /// Who says so of what it was given, and how often that had been tried before; `None` for a receipt, which names its
+    /// segment by itself.
+    from: Option<(SmscName, i32)>,
     event: PartEvent,
 }
 
@@ -100,12 +103,12 @@ pub(crate) fn settle(
     for (index, outcome) in batch.iter().enumerate() {
         match outcome {
             Outcome::Receipt(receipt) => receipts.push((index, receipt.clone())),
-            Outcome::Response { smsc, key, part, copy, event } => responses.push(Event {
+            Outcome::Response { smsc, key, part, copy, tries, event } => responses.push(Event {
                 index,
                 key: key.clone(),
                 part: *part,
                 copy: *copy,
-                from: Some(smsc.clone()),
+                from: Some((smsc.clone(), *tries)),
                 event: event.clone(),
             }),
         }

@@ -120,7 +120,10 @@ on_both! {
 
     async fn a_late_success_cancels_the_attempt_that_followed_it(test: TestDb) {
         let script = |_: &SubmitSm, number, plan: &mut Plan| match number {
-            1 => plan.latency = Duration::from_secs(7),
+            1 => {
+                plan.latency = Duration::from_secs(7);
+                plan.receipt_delay = Duration::from_secs(8);
+            }
             _ => plan.verdict = Verdict::Refuse(CommandStatus::RTHROTTLED),
         };
         let world = World::new(Behaviour { script: Some(Arc::new(script)), ..World::with_receipts() }).await;

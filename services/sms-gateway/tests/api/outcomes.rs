@@ -74,8 +74,24 @@ on_both! {
         gateway.stop().await;
     }
 
+    async fn a_receipt_that_comes_in_time_is_the_first_word_about_its_message(test: TestDb) {
+        let world = World::new(silent(1, World::with_receipts())).await;
+        let settings = sms_gateway::Settings { unknown_grace: Duration::from_secs(5), ..world.settings() };
+        let gateway = Gateway::with(&world, &test, settings).await;
+
+        gateway.request(&world.maker.request(ACME, "told", &message("hello"))).await;
+
+        gateway.statuses("told", 2).await;
+        assert_eq!(gateway.names("told"), ["SENT", "DELIVERED"]);
+        gateway.stop().await;
+    }
+
     async fn a_receipt_finds_the_message_that_was_never_answered(test: TestDb) {
-        let world = World::new(silent(3, World::with_receipts())).await;
+        let script = |_: &SubmitSm, _, plan: &mut Plan| {
+            plan.verdict = Verdict::AcceptSilently;
+            plan.receipt_delay = Duration::from_secs(4);
+        };
+        let world = World::new(Behaviour { script: Some(Arc::new(script)), ..World::with_receipts() }).await;
         let gateway = Gateway::start(&world, &test).await;
 
         gateway.request(&world.maker.request(ACME, "long", &message(&"a".repeat(400)))).await;

@@ -33,7 +33,7 @@ impl Attempt {
     }
 
     /// It is queued again, as an SMSC did not take it: at once where there is `another` one, else in a new try and when
-    /// its pause has ended.
+    /// its pause has ended. The pause is as good as over where others of its segments were still under way.
     pub(crate) fn pass_on(&mut self, another: bool, now: UnixMillis) {
         match another {
             _ if self.is_pinned() => {}
@@ -43,6 +43,7 @@ impl Attempt {
             }
             false => self.tried.clear(),
         }
+        self.due_at.get_or_insert(now);
     }
 
     /// Tells whether it waits, and may be given to this SMSC.

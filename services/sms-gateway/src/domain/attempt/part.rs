@@ -61,9 +61,14 @@ impl Part {
         waits.then(|| self.stored_at.unwrap_or(now))
     }
 
-    /// Tells whether it is on its way to the SMSC, as far as is known.
-    pub(super) fn is_leaving(&self) -> bool {
-        self.state == PartState::Submitting
+    /// Tells whether it has left, or may have, and nobody knows what came of that.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, PartState::Submitting | PartState::Unknown)
+    }
+
+    /// Tells whether it is to leave.
+    pub(super) fn waits(&self) -> bool {
+        self.state == PartState::Queued
     }
 
     /// Notes that the SMSC does not want it.
@@ -84,6 +89,11 @@ impl PartEvent {
             Self::Unknown => "unknown",
             Self::Receipt(_) | Self::Found { .. } => "receipt",
         }
+    }
+
+    /// Tells whether the segment may leave once more because of it.
+    pub(crate) fn gives_back(&self) -> bool {
+        matches!(self, Self::Declined(_) | Self::Throttled { .. } | Self::NotSent { .. })
     }
 }
 

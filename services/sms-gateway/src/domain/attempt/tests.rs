@@ -132,14 +132,32 @@ fn a_refusal_ends_the_attempt_with_code_and_name() {
 
 #[test]
 fn a_throttled_segment_goes_back_into_the_queue_alone() {
-    let mut attempt = attempt(2);
+    let throttled = || (2, PartEvent::Throttled { retry_at: RETRY });
+    for (events, due_at) in
+        [([(1, accepted("a")), throttled()], RETRY), ([throttled(), (1, accepted("a"))], NOW)]
+    {
+        let mut attempt = attempt(2);
 
-    let published = run(&mut attempt, [(2, PartEvent::Throttled { retry_at: RETRY }), (1, accepted("a"))]);
+        let published = run(&mut attempt, events);
+        attempt.pass_on(true, NOW);
 
-    assert_eq!(published, []);
-    assert_eq!((attempt.state, attempt.due_at), (JobState::Queued, Some(RETRY)));
-    assert_eq!(attempt.parts[0].state, PartState::Accepted);
-    assert_eq!(attempt.parts[1].state, PartState::Queued);
+        assert_eq!(published, []);
+        assert_eq!((attempt.state, attempt.due_at), (JobState::Queued, Some(due_at)));
+        assert_eq!(attempt.parts[0].state, PartState::Accepted);
+        assert_eq!(attempt.parts[1].state, PartState::Queued);
+    }
+}
+
+#[test]
+fn a_segment_that_came_back_leaves_the_others_their_time() {
+    for event in [PartEvent::Throttled { retry_at: RETRY }, PartEvent::NotSent { retry_at: RETRY }] {
+        let mut attempt = attempt(2);
+
+        run(&mut attempt, [(2, event)]);
+        assert_eq!((attempt.state, attempt.due_at), (JobState::Submitting, Some(UnixMillis(60_000))));
+        run(&mut attempt, [(1, PartEvent::Unknown)]);
+        assert_eq!((attempt.state, attempt.due_at), (JobState::Unknown, Some(UnixMillis(60_000))));
+    }
 }
 
 #[test]
@@ -380,6 +398,52 @@ fn a_failure_after_a_correction_ends_the_attempt_without_a_second_failed() {
 
     assert_eq!(published, []);
     assert_eq!((attempt.state, attempt.holds), (JobState::Failed, false));
+}
+
+#[test]
+fn a_bad_end_after_a_correction_is_told_unless_failed_says_it_already() {
+    for state in [ReceiptState::Expired, ReceiptState::Rejected] {
+        let mut attempt = attempt(1);
+        attempt.give_up(true, NOW);
+        run(&mut attempt, [(1, accepted("7"))]);
+
+        let published = run(&mut attempt, [(1, receipt(state))]);
+
+        let status = Fate::of(state, None).state().unwrap();
+        assert_eq!(statuses(&published), [status]);
+        assert_eq!((attempt.state, attempt.holds), (JobState::ended(status), false));
+        assert_eq!(run(&mut attempt, [(1, receipt(ReceiptState::Undeliverable))]), []);
+    }
+}
+
+#[test]
+fn a_bad_end_of_what_was_sent_in_part_does_not_say_that_nothing_was() {
+    let throttled = PartEvent::Throttled { retry_at: RETRY };
+    let mut waiting = attempt(2);
+    run(&mut waiting, [(1, accepted("a")), (2, throttled)]);
+    let mut silent = attempt(2);
+    run(&mut silent, [(1, accepted("a")), (2, PartEvent::Unknown)]);
+
+    let ended = run(&mut waiting, [(1, receipt(ReceiptState::Expired))]);
+    let early = run(&mut silent, [(1, receipt(ReceiptState::Expired))]);
+    let given_up = silent.give_up(true, NOW);
+    let answered = run(&mut silent, [(2, accepted("b"))]);
+
+    assert_eq!(statuses(&ended), [SmsState::Failed]);
+    assert_eq!(ended[0].error_text.as_deref(), Some("only 1 of 2 segments were sent: it expired"));
+    assert_eq!((waiting.state, waiting.holds), (JobState::Failed, false));
+    assert_eq!(early, []);
+    assert_eq!((statuses(&given_up), statuses(&answered)), (vec![SmsState::Failed], vec![SmsState::Expired]));
+}
+
+#[test]
+fn an_attempt_that_was_cancelled_says_nothing() {
+    let mut attempt = attempt(2);
+    run(&mut attempt, [(1, accepted("a")), (2, PartEvent::Throttled { retry_at: RETRY })]);
+    attempt.cancel();
+
+    assert_eq!(run(&mut attempt, [(1, receipt(ReceiptState::Expired))]), []);
+    assert_eq!(attempt.state, JobState::Cancelled);
 }
 
 #[test]

@@ -227,6 +227,7 @@ impl Link {
             key: flight.key.clone(),
             part: flight.part,
             copy: flight.copy,
+            tries: flight.tries,
             event,
         }
     }

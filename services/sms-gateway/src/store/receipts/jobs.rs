@@ -37,8 +37,10 @@ impl<'a> Jobs<'a> {
     /// Brings an event to its segment, and gives the job; `None` when it is gone or with another SMSC now.
     pub(super) fn apply(&mut self, event: Event, told: &mut Told) -> Option<&Loaded> {
         let one = self.loaded.get_mut(*self.places.get(&event.key)?)?;
-        // Told once more, of a segment that another SMSC was given since.
-        if event.from.is_some_and(|smsc| !one.attempt.is_with(event.part, &smsc)) {
+        // Told once more, of a segment that another SMSC was given since, or the same one anew.
+        if let Some((smsc, tries)) = &event.from
+            && (!one.attempt.is_with(event.part, smsc) || event.event.gives_back() && one.tries - 1 > *tries)
+        {
             return None;
         }
         let mut settled = told.settled.get_mut(event.index);

@@ -23,7 +23,8 @@ pub(super) fn waiting_for(
 ) -> Result<Vec<(usize, Receipt)>, StoreError> {
     let mut wanted: HashMap<&SmscName, HashMap<String, usize>> = HashMap::new();
     for response in responses {
-        if let (Some(smsc), PartEvent::Accepted { message_id: Some(id) }) = (&response.from, &response.event)
+        if let (Some((smsc, _)), PartEvent::Accepted { message_id: Some(id) }) =
+            (&response.from, &response.event)
         {
             wanted.entry(smsc).or_default().insert(response_key(id, rules.id_base(smsc)), response.index);
         }

@@ -13,8 +13,8 @@ use testkit::on_both;
 use super::*;
 use crate::domain::attempt::{Attempt, Part};
 use crate::settings::QuotaSettings;
-use crate::store::attempts;
 use crate::store::desk::{Desk, NOON, accepted, job, key, outcome, plan, rules};
+use crate::store::{attempts, upkeep};
 
 /// Segments of each message.
 const SEGMENTS: [i32; 3] = [1, 2, 2];
@@ -132,6 +132,10 @@ fn reversed(mut said: Vec<Outcome>) -> Vec<Outcome> {
     said
 }
 
+fn statuses(settled: &[Settled]) -> Vec<SmsState> {
+    settled.iter().flat_map(|one| &one.statuses).map(|row| row.status).collect()
+}
+
 on_both! {
     async fn all_in_one_batch_comes_to_the_same_as_receipts_after_responses(test: TestDb) {
         let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
@@ -156,5 +160,50 @@ on_both! {
                 .unwrap();
         };
         tokio::task::spawn_blocking(run).await.unwrap();
+    }
+
+    async fn a_throttled_segment_that_is_told_once_more_does_not_stop_the_next_try(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+        let throttled = |tries| match outcome("1", "a", 1, 0, PartEvent::Throttled { retry_at: NOON }) {
+            Outcome::Response { smsc, key, part, copy, event, .. } => {
+                Outcome::Response { smsc, key, part, copy, tries, event }
+            }
+            receipt @ Outcome::Receipt(_) => receipt,
+        };
+        desk.take(vec![job("1", "bulk", UnixMillis(i64::MAX))]).await;
+        desk.claim(vec![plan("1", "a", 1, NOON)], NOON).await;
+        desk.settle(vec![throttled(0)], NOON).await;
+        assert_eq!(desk.claim(vec![plan("1", "a", 1, NOON)], NOON).await, ["1"]);
+
+        desk.settle(vec![throttled(0)], NOON).await;
+        let settled = desk.settle(vec![outcome("1", "a", 1, 0, accepted("1", 1))], NOON).await;
+
+        assert_eq!(statuses(&settled), [SmsState::Sent]);
+        assert!(desk.claim(vec![plan("1", "a", 1, NOON)], NOON).await.is_empty());
+    }
+
+    async fn who_has_it_gets_it_from_no_third_attempt(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+        let attempt = |number: i64| {
+            let mut attempt = job(&number.to_string(), "bulk", UnixMillis(i64::MAX));
+            (attempt.row.correl_id, attempt.row.source_offset) = ("c".into(), number);
+            attempt
+        };
+        let later = UnixMillis(NOON.as_i64() + 60_000);
+        desk.take(vec![attempt(1)]).await;
+        desk.claim(vec![plan("1", "a", 1, NOON)], NOON).await;
+        desk.settle(vec![outcome("1", "a", 1, 0, PartEvent::Unknown)], NOON).await;
+        let given_up = desk.write(move |conn, rules| upkeep::give_up(conn, rules, later)).await;
+        desk.take(vec![attempt(2)]).await;
+        assert_eq!(desk.claim(vec![plan("2", "a", 1, later)], later).await, ["2"]);
+
+        let late = desk.settle(vec![outcome("1", "a", 1, 0, accepted("1", 1))], later).await;
+        let refusal = PartEvent::Refused(CommandStatus::RINVDSTADR.into());
+        let refused = desk.settle(vec![outcome("2", "a", 1, 0, refusal)], later).await;
+        desk.take(vec![attempt(3)]).await;
+
+        assert_eq!(given_up.len(), 1);
+        assert_eq!((statuses(&late), statuses(&refused)), (vec![SmsState::Sent], vec![SmsState::Invalid]));
+        assert!(desk.claim(vec![plan("3", "a", 1, later)], later).await.is_empty());
     }
 }
