@@ -3,8 +3,9 @@
 //! Functions take the connection of a transaction that the domain opened. What the hot path needs takes whole batches:
 //! one statement on PostgreSQL, a loop of cached ones on SQLite.
 //!
-//! Order of locks: the account's advisory lock (opening and closing), mailboxes by account and device, idempotency
-//! keys, envelopes; of Woosh the inbox, then its messages; of signal_server the devices by account, then messages.
+//! Order of locks: the account's advisory lock (opening and closing), the process, mailboxes by account and device,
+//! idempotency keys, envelopes; of Woosh the inbox, then its messages; of signal_server the devices by account, then
+//! messages.
 
 pub(crate) mod blocks;
 pub(crate) mod envelopes;

@@ -121,9 +121,15 @@ fn carry_out(
     process: &str,
     clock: &SharedClock,
 ) -> Result<Vec<Option<SocketRow>>, MailboxError> {
-    if jobs.iter().any(|job| matches!(job, Job::Claim(_))) {
+    let claims = jobs.iter().filter(|job| matches!(job, Job::Claim(_))).count();
+    if claims > 0 {
         // With the claims, so that there is none whose process nobody looks after.
         sockets::enlist(conn, process, clock.now())?;
+    }
+    let mailboxes: HashSet<_> = jobs.iter().map(Job::mailbox).collect();
+    let is_one_statement = mailboxes.len() == jobs.len() && (claims == 0 || claims == jobs.len());
+    if !is_one_statement {
+        sockets::lock(conn, &Vec::from_iter(mailboxes))?;
     }
     let mut answers = Vec::with_capacity(jobs.len());
     let mut rest = jobs;
@@ -179,3 +185,6 @@ pub(super) fn end(
     outbox::push(conn, &events, now)?;
     Ok(left)
 }
+
+#[cfg(test)]
+mod tests;

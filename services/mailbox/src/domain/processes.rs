@@ -85,16 +85,22 @@ impl Roll {
     fn strike(&self, session: &mut Session, process: &str) -> Result<(), DbError> {
         let batch = self.state.settings.sweep_batch;
         loop {
-            let ended = session.write(|conn| {
+            let is_struck = session.write(|conn| {
+                // It may live, and have lost nothing but its lock: a claim that it is making is waited for and seen, and
+                // what it claims later enlists it anew.
+                sockets::enlist(conn, process, self.state.clock.now())?;
                 let claims = sockets::of_process(conn, process, batch.into())?;
                 presence::end(conn, &claims, process, &self.state.clock)?;
-                Ok::<_, DbError>(claims.len())
+                let is_last = claims.len() < batch as usize;
+                if is_last {
+                    sockets::strike(conn, process)?;
+                }
+                Ok::<_, DbError>(is_last)
             })?;
-            if ended < batch as usize {
+            if is_struck {
                 break;
             }
         }
-        session.write(|conn| sockets::strike(conn, process))?;
         tracing::info!(process, "a process is gone: its websockets are closed");
         self.state.relay.wake();
         Ok(())

@@ -22,6 +22,27 @@ pub(crate) struct Claim {
     pub(crate) again: Option<i64>,
 }
 
+enum LockAll {}
+
+impl BatchSql for LockAll {
+    const SQL: &'static str = "SELECT FROM {b} \
+        JOIN mailboxes AS m ON m.account_id = b.account_id AND m.device_id = b.device_id \
+        ORDER BY m.account_id, m.device_id FOR UPDATE OF m";
+    type Row = ();
+}
+
+/// Locks mailboxes for several statements to come, each of which would keep the order only for itself. SQLite has one
+/// writer anyway.
+pub(crate) fn lock(conn: &mut DbConn, ids: &[MailboxId]) -> Result<(), DbError> {
+    if let DbConn::Pg(c) = conn {
+        let rows = Rows::of(ids)
+            .column::<Text, _>("account_id", |id| id.account.as_str())
+            .column::<Integer, _>("device_id", |id| id.device.as_i32());
+        BatchQuery::<LockAll>::new().rows("b", rows).execute(c)?;
+    }
+    Ok(())
+}
+
 enum ClaimAll {}
 
 impl BatchSql for ClaimAll {
@@ -156,12 +177,17 @@ pub(crate) fn holder(conn: &mut DbConn, id: MailboxId) -> Result<Option<HolderRo
     Ok(found.first(conn).optional()?)
 }
 
-/// Notes that a process has sockets from now on; again changes nothing.
+/// Notes that a process has sockets from now on; again changes nothing. Until the transaction ends, nobody else enlists
+/// the process or strikes it off.
 pub(crate) fn enlist(conn: &mut DbConn, process: &str, now: UnixMillis) -> Result<(), DbError> {
     let row = (processes::process.eq(process), processes::started_at.eq(now));
-    on_backend!(conn, |c| {
-        diesel::insert_into(processes::table).values(row).on_conflict_do_nothing().execute(c)
-    })?;
+    on_backend!(conn, |c| diesel::insert_into(processes::table)
+        .values(row)
+        .on_conflict(processes::process)
+        .do_update()
+        // For the lock: a row that is only found is not locked.
+        .set(processes::started_at.eq(processes::started_at))
+        .execute(c))?;
     Ok(())
 }
 

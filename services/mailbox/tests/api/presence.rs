@@ -1,6 +1,9 @@
 //! Who has a device's socket, as the tables know it.
 
+use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use testkit::database::TestDb;
 use testkit::rabbitmq::vhost;
 use testkit::wait::wait_until;
@@ -35,6 +38,13 @@ async fn forget_holder(app: &TestApp, device: &Device) {
         Ok::<_, db::DbError>(())
     });
     done.await.unwrap();
+}
+
+/// What a query of one number gives.
+async fn number(app: &TestApp, query: String) -> i64 {
+    let db = app.host.database("mailbox");
+    let select = diesel::select(sql::<BigInt>(&format!("({query})")));
+    db.read(move |conn| Ok::<_, db::DbError>(select.get_result(conn)?)).await.unwrap()
 }
 
 testkit::on_both! {
@@ -157,5 +167,53 @@ async fn a_killed_process_leaves_no_device_behind_as_connected() {
     assert_eq!(socket.envelope().await.2, "never answered");
     alice.send(&staying, "x").await.assert_status(200);
     assert_eq!(stays.envelope().await.1, 1);
+    here.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_is_made_while_its_process_is_struck_off_is_not_forgotten() {
+    let test = TestDb::postgres().await;
+    let here = TestApp::start_with(&test, &[("mailbox.process_check", "100ms")]).await;
+    // It notices only once that it has no lock, and that is when it starts.
+    let mut there = here.program(&test, &[("mailbox.process_check", "1h")]).await;
+    let bob = here.device().await;
+    let mut socket = bob.at_url(&there.url).connect().await;
+    socket.queue_empty().await;
+    let process = holder(&here, &bob).await.unwrap();
+    drop(socket);
+    wait_until("it has no claims", || async { holder(&here, &bob).await.is_none() }).await;
+    let waiting = || {
+        let all = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
+        number(&here, format!("{all} AND wait_event_type = 'Lock'"))
+    };
+
+    let mut obstacle = PgConnection::establish(&test.settings().url).unwrap();
+    obstacle.batch_execute("BEGIN; SELECT 1 FROM mailbox.mailboxes FOR UPDATE").unwrap();
+    let again = bob.at_url(&there.url);
+    let claim = tokio::spawn(async move {
+        let mut socket = again.connect().await;
+        socket.queue_empty().await;
+        socket
+    });
+    wait_until("the claim to wait", || async { waiting().await == 1 }).await;
+    let ended = number(
+        &here,
+        format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' \
+             AND (classid::bigint << 32 | objid::bigint) = hashtextextended('sealpost.process.{process}', 0)"
+        ),
+    );
+    assert_eq!(ended.await, 1, "the session with its lock");
+    wait_until("it is struck off, unless that waits too", || async {
+        let listed = format!("SELECT count(*) FROM processes WHERE process = '{process}'");
+        number(&here, listed).await == 0 || waiting().await == 2
+    })
+    .await;
+    obstacle.batch_execute("COMMIT").unwrap();
+    let socket = claim.await.unwrap();
+    there.kill();
+
+    wait_until("nobody has it", || async { holder(&here, &bob).await.is_none() }).await;
+    drop(socket);
     here.host.stop().await;
 }
