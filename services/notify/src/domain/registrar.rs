@@ -138,9 +138,16 @@ fn heads(conn: &mut DbConn, jobs: &[Job], now: UnixMillis) -> Result<HashMap<Str
         })
         .collect();
     let names: Vec<&ChannelName> = names.into_iter().collect();
-    channels::open(conn, &names, Epoch::new(), now)?;
-    let names: Vec<&str> = names.into_iter().map(ChannelName::as_str).collect();
-    let rows = channels::heads(conn, &names)?;
+    let texts: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    let mut open = || {
+        channels::open(conn, &names, Epoch::new(), now)?;
+        channels::heads(conn, &texts)
+    };
+    let mut rows = open()?;
+    // The life of one may have ended between the two.
+    if rows.len() < names.len() {
+        rows = open()?;
+    }
     Ok(rows.into_iter().map(|row| (row.channel.clone(), row)).collect())
 }
 

@@ -71,7 +71,7 @@ pub(crate) enum Published {
 /// The writer of publications in this process. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    batcher: Batcher<Draft, Published, NotifyError>,
+    batcher: Batcher<Arc<Draft>, Published, NotifyError>,
     metrics: Metrics,
 }
 
@@ -90,7 +90,11 @@ impl Writer {
         let shape =
             BatcherSettings { name: "notify-writer", max_batch: settings.batch, queue: settings.queue };
         let rules = Rules { settings: Arc::clone(settings), clock, metrics: metrics.clone() };
-        let work = move |conn: &mut DbConn, drafts: &[Draft]| rules.store(conn, drafts);
+        let pushes = settings.push.is_on();
+        // What is to be pushed is a second statement, which must not fail or be lost without the first.
+        let is_single =
+            move |drafts: &[Arc<Draft>]| !pushes || !drafts.iter().any(|draft| draft.push.is_any());
+        let work = move |conn: &mut DbConn, drafts: &[Arc<Draft>]| rules.store(conn, drafts);
         let hand_on = move |results: &[Result<Published, NotifyError>]| {
             let stored = results.iter().filter_map(|result| match result {
                 Ok(Published::Stored(publication)) => Some(publication),
@@ -98,16 +102,34 @@ impl Writer {
             });
             hub.published(stored);
         };
-        // One statement on PostgreSQL, whatever is in the batch.
-        Ok(Self { batcher: Batcher::spawn_then(db, shape, |_| true, work, hand_on)?, metrics })
+        Ok(Self { batcher: Batcher::spawn_then(db, shape, is_single, work, hand_on)?, metrics })
     }
 
     /// Publishes drafts, in their order; each has its own result.
     pub(crate) async fn publish(&self, drafts: Vec<Draft>) -> Vec<Result<Published, NotifyError>> {
+        let drafts: Vec<Arc<Draft>> = drafts.into_iter().map(Arc::new).collect();
+        let mut results = self.submit(drafts.clone()).await;
+        // Another process has stored their keys meanwhile, which are found from now on.
+        let outrun = drafts.into_iter().zip(&results).filter(|(_, result)| is_outrun(result));
+        let outrun: Vec<Arc<Draft>> = outrun.map(|(draft, _)| draft).collect();
+        if !outrun.is_empty() {
+            let again = self.submit(outrun).await;
+            for (result, again) in results.iter_mut().filter(|result| is_outrun(result)).zip(again) {
+                *result = again;
+            }
+        }
+        results
+    }
+
+    async fn submit(&self, drafts: Vec<Arc<Draft>>) -> Vec<Result<Published, NotifyError>> {
         let publishing = self.batcher.submit_many(drafts);
         self.metrics.queued_jobs.set(i64::try_from(self.batcher.queued()).unwrap_or(i64::MAX));
         publishing.await
     }
+}
+
+fn is_outrun(result: &Result<Published, NotifyError>) -> bool {
+    matches!(result, Err(NotifyError::Db(DbError::UniqueViolation { .. })))
 }
 
 struct Rules {
@@ -117,7 +139,7 @@ struct Rules {
 }
 
 impl Rules {
-    fn store(&self, conn: &mut DbConn, drafts: &[Draft]) -> Result<Vec<Published>, NotifyError> {
+    fn store(&self, conn: &mut DbConn, drafts: &[Arc<Draft>]) -> Result<Vec<Published>, NotifyError> {
         let now = self.clock.now();
         let terms = Terms {
             now,
@@ -129,7 +151,8 @@ impl Rules {
         let mut candidates = Vec::with_capacity(drafts.len());
         // Of equal keys the first is stored; the others get its answer.
         let mut answered_by: Vec<i32> = Vec::with_capacity(drafts.len());
-        for (number, Draft { notification, key, .. }) in (0_i32..).zip(drafts) {
+        for (number, draft) in (0_i32..).zip(drafts) {
+            let Draft { notification, key, .. } = &**draft;
             let first = match key {
                 Some(key) => {
                     let name = (&notification.channel, &key.publisher, &key.text);
@@ -169,7 +192,7 @@ impl Rules {
     fn want_pushes(
         &self,
         conn: &mut DbConn,
-        drafts: &[Draft],
+        drafts: &[Arc<Draft>],
         answers: &[Published],
         now: UnixMillis,
     ) -> QueryResult<()> {
@@ -177,7 +200,7 @@ impl Rules {
         let causes = drafts.iter().zip(answers).filter_map(|(draft, answer)| {
             let Published::Stored(publication) = answer else { return None };
             let (channel, push) = (publication.channel(), &draft.push);
-            (push.carry != Carry::Nothing).then_some(Cause {
+            push.is_any().then_some(Cause {
                 channel: channel.as_str(),
                 offset: publication.place()?.offset,
                 with_data: push.carry == Carry::Data && channel.account().is_none(),
@@ -193,7 +216,7 @@ impl Rules {
 }
 
 /// Tells whether the draft at `first` is the same publication.
-fn is_same(drafts: &[Draft], first: i32, key: &Key) -> bool {
+fn is_same(drafts: &[Arc<Draft>], first: i32, key: &Key) -> bool {
     let first = usize::try_from(first).ok().and_then(|first| drafts.get(first));
     first.and_then(|first| first.key.as_ref()).is_some_and(|earlier| earlier.hash == key.hash)
 }

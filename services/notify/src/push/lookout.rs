@@ -125,12 +125,8 @@ impl Inner {
         self.devices().connections.contains_key(device)
     }
 
-    /// In the order of their names, so that two processes lock rows in one order.
-    fn take_changed(&self) -> Vec<Device> {
-        let changed = std::mem::take(&mut self.devices().changed);
-        let mut changed: Vec<Device> = changed.into_iter().collect();
-        changed.sort_by(|a, b| (a.channel.as_str(), &a.holder).cmp(&(b.channel.as_str(), &b.holder)));
-        changed
+    fn take_changed(&self) -> HashSet<Device> {
+        std::mem::take(&mut self.devices().changed)
     }
 
     /// Entries are put in and taken out whole, so a poisoned lock is sound.

@@ -143,7 +143,8 @@ fn owner(device: &Device) -> Vec<u8> {
 /// Notes where a device is reached, in place of what it said before.
 ///
 /// # Errors
-/// [`NotifyError::Subscription`], [`NotifyError::TooManySubscriptions`], those of the database.
+/// [`NotifyError::Subscription`], [`NotifyError::TokenRefused`], [`NotifyError::TooManySubscriptions`], those of the
+/// database.
 pub(crate) async fn subscribe(
     state: &State,
     push: &Push,
@@ -167,11 +168,11 @@ pub(crate) async fn subscribe(
         pushed_at: None,
     };
     let (stored, limit, by) = (row.clone(), state.settings.push.max_subscriptions, holder.by);
-    let (channel, name) = (device.channel.clone(), device.channel.as_str().to_owned());
+    let channel = device.channel.clone();
     let storing = state.db.write(move |conn| {
         // It may have been revoked since it was looked at.
         if let By::Token(id) = by
-            && tokens_store::find(conn, &[(name, id)])?.is_empty()
+            && !tokens_store::hold(conn, channel.as_str(), id)?
         {
             return Err(NotifyError::TokenRefused);
         }

@@ -65,6 +65,11 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
+    /// Tells whether anything is pushed.
+    pub(crate) fn is_any(&self) -> bool {
+        self.carry != Carry::Nothing
+    }
+
     /// Gives for how long the push is worth sending.
     pub(crate) fn life(&self, most: Duration) -> Duration {
         self.ttl.map_or(most, |seconds| Duration::from_secs(seconds.into()).min(most))

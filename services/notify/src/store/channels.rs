@@ -1,9 +1,9 @@
 //! Channels: their lives, and how far they have come.
 
 use common::models::{Epoch, UnixMillis};
-use db::{BatchQuery, BatchSql, DbConn, DbError, Rows, on_backend};
+use db::{BatchQuery, BatchSql, DbConn, DbError, Rows};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{Array, BigInt, Text};
 
 use super::schema::{channels, idempotency_keys, notifications, tokens};
 use super::subscriptions;
@@ -94,19 +94,40 @@ pub(crate) fn heads<N: AsRef<str>>(conn: &mut DbConn, names: &[N]) -> Result<Vec
     }
 }
 
+/// What holds for a channel that is not used.
+const IDLE: &str = "c.published_at <= $1 \
+    AND NOT EXISTS (SELECT 1 FROM notifications AS n WHERE n.channel = c.channel) \
+    AND NOT EXISTS (SELECT 1 FROM tokens AS t WHERE t.channel = c.channel) \
+    AND NOT EXISTS (SELECT 1 FROM presences AS p WHERE p.channel = c.channel)";
+
+#[derive(QueryableByName)]
+#[diesel(table_name = channels)]
+struct NameRow {
+    channel: String,
+}
+
 /// Ends the lives of up to `limit` channels that nothing was published to since `before`, and that have neither history
 /// nor tokens nor anybody present; returns how many.
 pub(crate) fn forget_idle(conn: &mut DbConn, before: UnixMillis, limit: i64) -> Result<usize, DbError> {
-    // Whoever publishes meanwhile holds the row: it is looked at anew behind him.
-    let forget = diesel::sql_query(
-        "DELETE FROM channels WHERE channel IN (SELECT c.channel FROM channels AS c WHERE c.published_at <= $1 \
-         AND NOT EXISTS (SELECT 1 FROM notifications AS n WHERE n.channel = c.channel) \
-         AND NOT EXISTS (SELECT 1 FROM tokens AS t WHERE t.channel = c.channel) \
-         AND NOT EXISTS (SELECT 1 FROM presences AS p WHERE p.channel = c.channel) \
-         ORDER BY c.published_at LIMIT $2) AND published_at <= $1",
-    );
-    let forget = forget.bind::<BigInt, _>(before).bind::<BigInt, _>(limit);
-    Ok(on_backend!(conn, |c| forget.execute(c))?)
+    let idle = format!("SELECT c.channel FROM channels AS c WHERE {IDLE} ORDER BY c.published_at LIMIT $2");
+    match conn {
+        DbConn::Pg(c) => {
+            // They are locked in the order in which publications lock them, and looked at anew after that: the snapshot of
+            // the first statement is as old as its wait. Who begins to use one still later finds that it has ended.
+            let lock =
+                format!("SELECT channel FROM channels WHERE channel IN ({idle}) ORDER BY channel FOR UPDATE");
+            let lock = diesel::sql_query(lock).bind::<BigInt, _>(before).bind::<BigInt, _>(limit);
+            let held: Vec<NameRow> = lock.load(c)?;
+            let held: Vec<String> = held.into_iter().map(|row| row.channel).collect();
+            let forget = format!("DELETE FROM channels AS c WHERE c.channel = ANY($2) AND {IDLE}");
+            let forget = diesel::sql_query(forget).bind::<BigInt, _>(before);
+            Ok(forget.bind::<Array<Text>, _>(held).execute(c)?)
+        }
+        DbConn::Sqlite(c) => {
+            let forget = diesel::sql_query(format!("DELETE FROM channels WHERE channel IN ({idle})"));
+            Ok(forget.bind::<BigInt, _>(before).bind::<BigInt, _>(limit).execute(c)?)
+        }
+    }
 }
 
 /// Removes everything that a channel has: its life ends.

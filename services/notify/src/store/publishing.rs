@@ -52,8 +52,8 @@ pub(crate) struct PlacedRow {
 enum Store {}
 
 impl BatchSql for Store {
-    // A key that another process stores at the same time breaks the statement, as the places would have a gap otherwise:
-    // tried again, it is found.
+    // A key that another process stores meanwhile, which the statement's snapshot does not have, breaks the statement, as
+    // the places would have a gap otherwise: tried again, it is found.
     const SQL: &'static str = "WITH given AS MATERIALIZED (SELECT * FROM {p}), \
         known AS MATERIALIZED (SELECT g.number, k.request_hash, k.notification_id, k.epoch, k.channel_offset \
             FROM given AS g JOIN idempotency_keys AS k ON k.channel = g.channel AND k.publisher = g.publisher \
@@ -81,6 +81,9 @@ impl BatchSql for Store {
 }
 
 /// Stores publications in their order, each in the next place of its channel; tells what became of each.
+///
+/// # Errors
+/// A unique violation when another process has stored one of the keys meanwhile.
 pub(crate) fn store(
     conn: &mut DbConn,
     candidates: &[Candidate<'_>],

@@ -65,13 +65,17 @@ pub(crate) struct PushRow {
 enum Want {}
 
 impl BatchSql for Want {
-    const SQL: &'static str = "INSERT INTO pushes (channel, holder, slot, channel_offset, urgency, topic, published_at, \
-            expires_at, attempts, due_at) \
-        SELECT DISTINCT ON (s.channel, s.holder, p.slot) s.channel, s.holder, p.slot, p.place, p.urgency, p.topic, \
-            {now}, p.expires_at, 0, {due_at} FROM {p} JOIN push_subscriptions AS s ON s.channel = p.channel \
-        WHERE s.expires_at > {now} AND (p.slot > 0 OR s.pushed_at IS NULL OR s.pushed_at <= s.seen_at \
-            OR s.pushed_at <= {stale}) \
-        ORDER BY s.channel, s.holder, p.slot, p.place DESC \
+    // The subscriptions are locked before any push is, as where they are removed; one that is removed meanwhile is left
+    // out.
+    const SQL: &'static str = "WITH told AS MATERIALIZED (SELECT s.channel, s.holder, p.slot, p.place, p.urgency, \
+            p.topic, p.expires_at FROM {p} JOIN push_subscriptions AS s ON s.channel = p.channel \
+            WHERE s.expires_at > {now} AND (p.slot > 0 OR s.pushed_at IS NULL OR s.pushed_at <= s.seen_at \
+                OR s.pushed_at <= {stale}) \
+            ORDER BY s.channel, s.holder FOR KEY SHARE OF s) \
+        INSERT INTO pushes (channel, holder, slot, channel_offset, urgency, topic, published_at, expires_at, \
+            attempts, due_at) \
+        SELECT DISTINCT ON (channel, holder, slot) channel, holder, slot, place, urgency, topic, {now}, expires_at, \
+            0, {due_at} FROM told ORDER BY channel, holder, slot, place DESC \
         ON CONFLICT (channel, holder, slot) DO UPDATE SET channel_offset = excluded.channel_offset, \
             urgency = excluded.urgency, topic = excluded.topic, published_at = excluded.published_at, \
             expires_at = excluded.expires_at";

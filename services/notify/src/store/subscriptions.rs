@@ -104,6 +104,15 @@ pub(crate) fn subscribed_since(conn: &mut DbConn, since: UnixMillis) -> Result<V
     Ok(rows.into_iter().filter_map(device).collect())
 }
 
+enum Hold {}
+
+impl BatchSql for Hold {
+    const SQL: &'static str = "SELECT FROM (SELECT * FROM {come} UNION ALL SELECT * FROM {gone}) AS d \
+        JOIN push_subscriptions AS s ON s.channel = d.channel AND s.holder = d.holder \
+        ORDER BY s.channel, s.holder FOR NO KEY UPDATE OF s";
+    type Row = ();
+}
+
 enum Come {}
 
 impl BatchSql for Come {
@@ -135,7 +144,10 @@ pub(crate) fn see(
     until: UnixMillis,
 ) -> Result<(), DbError> {
     match conn {
+        _ if come.is_empty() && gone.is_empty() => {}
         DbConn::Pg(c) => {
+            // All in one order: what comes here may go at another process.
+            BatchQuery::<Hold>::new().rows("come", names(come)).rows("gone", names(gone)).execute(c)?;
             if !come.is_empty() {
                 BatchQuery::<Come>::new()
                     .rows("d", names(come))
@@ -224,4 +236,50 @@ pub(crate) fn prune(conn: &mut DbConn, now: UnixMillis, limit: i64) -> Result<us
         removed = removed.max(on_backend!(conn, |c| prune.execute(c))?);
     }
     Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::database::TestDb;
+    use testkit::obstacle::Obstacle;
+
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn devices_that_change_places_between_two_processes_are_no_deadlock() {
+        let test = TestDb::postgres().await;
+        let db = test.open();
+        db.migrate(&MIGRATIONS).await.unwrap();
+        let [one, two] = ["one", "two"].map(|channel| Device {
+            channel: ChannelName::parse(channel, usize::MAX).unwrap(),
+            holder: "a phone".to_owned(),
+        });
+        for device in [&one, &two] {
+            let row = SubscriptionRow {
+                channel: device.channel.as_str().to_owned(),
+                holder: device.holder.clone(),
+                token_id: None,
+                sealed: Vec::new(),
+                created_at: UnixMillis(0),
+                expires_at: UnixMillis(i64::MAX),
+                seen_at: UnixMillis(0),
+                pushed_at: None,
+            };
+            db.write(move |conn| put(conn, &row)).await.unwrap();
+        }
+        // Each process waits here between what comes and what goes.
+        let presences = "INSERT INTO test.push_presences VALUES \
+            ('one', 'a phone', 'here', 0), ('two', 'a phone', 'there', 0)";
+        let changed = |process: &'static str, come: &Device, gone: &Device| {
+            let (come, gone) = ([come.clone()], [gone.clone()]);
+            db.write(move |conn| see(conn, (&come, &gone), process, UnixMillis(1), UnixMillis(2)))
+        };
+
+        let both = async { tokio::join!(changed("here", &one, &two), changed("there", &two, &one)) };
+        let (here, there) = Obstacle::new(&test, presences).clear_for(2, both).await;
+
+        here.unwrap();
+        there.unwrap();
+    }
 }

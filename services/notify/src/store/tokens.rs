@@ -129,6 +129,16 @@ pub(crate) fn find(conn: &mut DbConn, keys: &[TokenKey]) -> Result<Vec<TokenRow>
     }
 }
 
+/// Keeps a token from being removed until the transaction ends; tells whether there is one.
+pub(crate) fn hold(conn: &mut DbConn, channel: &str, id: ChannelTokenId) -> Result<bool, DbError> {
+    let token = tokens::table.find((channel, id)).select(tokens::token_id);
+    let found: Option<ChannelTokenId> = match conn {
+        DbConn::Pg(c) => token.for_key_share().first(c).optional()?,
+        DbConn::Sqlite(c) => token.first(c).optional()?,
+    };
+    Ok(found.is_some())
+}
+
 enum Resolve {}
 
 impl BatchSql for Resolve {

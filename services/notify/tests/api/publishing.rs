@@ -2,6 +2,8 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use testkit::database::TestDb;
+use testkit::obstacle::Obstacle;
 
 use crate::harness::TestApp;
 
@@ -183,5 +185,34 @@ async fn too_many_publications_are_told_to_wait() {
     assert!(compat.header("retry-after").is_some() && compat.value()["success"] == false);
     assert_eq!(other, 1);
     assert_eq!(guesses, [401, 401, 429]);
+    app.host.stop().await;
+}
+
+/// Each process looks for the key and stores it with one statement, whose snapshot is as old as its wait for the channel.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_key_that_comes_during_the_wait_for_a_channel_counts() {
+    let test = TestDb::postgres().await;
+    let app = TestApp::start(&test).await;
+    let other = app.sibling(&test, &[]).await;
+    app.backend.publish("a", &json!("first")).await;
+    let [same, different] = ["same", "else"].map(|data| json!({"channel": "a", "data": data}));
+    let channel = || Obstacle::new(&test, "SELECT 1 FROM notify.channels FOR UPDATE");
+
+    let both = channel().clear_for(2, async {
+        tokio::join!(app.backend.publish_keyed(&same, "one"), other.backend.publish_keyed(&same, "one"))
+    });
+    let (here, away) = both.await;
+    let reused = channel().clear_for(2, async {
+        tokio::join!(app.backend.publish_keyed(&same, "two"), other.backend.publish_keyed(&different, "two"))
+    });
+    let (one, two) = reused.await;
+
+    assert_eq!((here.status.as_u16(), away.status.as_u16()), (200, 200), "{} {}", here.text(), away.text());
+    assert_eq!(here.value()["id"], away.value()["id"]);
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 422]);
+    assert_eq!(app.backend.history("a", "").await["offset"], 3);
+    other.host.stop().await;
     app.host.stop().await;
 }

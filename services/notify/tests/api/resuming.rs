@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::models::Epoch;
 use serde_json::{Value, json};
 use testkit::clock::FakeClock;
+use testkit::database::{TestDb, administer};
 
 use crate::harness::{Events, TestApp};
 
@@ -169,5 +170,26 @@ async fn malformed_frames_close_the_connection() {
     let refusal = socket.frame("refused").await;
     assert_eq!((&refusal["id"], &refusal["problem"]["status"]), (&json!(1), &json!(401)));
     socket.hears_nothing().await;
+    app.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_channel_whose_life_ends_while_somebody_joins_has_another_one() {
+    let test = TestDb::postgres().await;
+    let app = TestApp::start(&test).await;
+    app.backend.publish("a", &json!(1)).await;
+    let before = app.backend.history("a", "").await["epoch"].clone();
+    // As another process may, right after it was found that the channel lives.
+    let end = "CREATE FUNCTION notify.end_life() RETURNS trigger LANGUAGE plpgsql AS \
+            'BEGIN DELETE FROM notify.channels WHERE next_offset > 1; RETURN NULL; END'; \
+        CREATE TRIGGER end_life AFTER INSERT ON notify.channels \
+            FOR EACH STATEMENT EXECUTE FUNCTION notify.end_life()";
+    administer(&test.settings().url, end).unwrap();
+    let token = app.backend.channel_token("a").await;
+
+    let joined = app.connect().await.subscribe(&json!({"token": token})).await;
+
+    assert_eq!(joined["offset"], 0);
+    assert_ne!(joined["epoch"], before);
     app.host.stop().await;
 }

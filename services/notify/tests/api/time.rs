@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use testkit::clock::FakeClock;
+use testkit::database::TestDb;
+use testkit::obstacle::Obstacle;
 use testkit::wait::wait_until;
 
 use crate::harness::TestApp;
@@ -101,6 +103,30 @@ testkit::on_both! {
         app.connect().await.subscribe(&json!({"token": after})).await;
         app.host.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_channel_that_somebody_comes_to_while_it_is_to_be_forgotten_lives_on() {
+    let (test, clock) = (TestDb::postgres().await, FakeClock::default());
+    let more = [("notify.history_ttl", "1h"), ("notify.channel_ttl", "1h"), ("notify.sweep_every", "20ms")];
+    let app = TestApp::start_at(&test, &more, clock.shared()).await;
+    let db = app.host.database("notify");
+    for channel in ["a", "b"] {
+        app.backend.publish(channel, &json!(1)).await;
+    }
+    let before = app.backend.history("a", "").await["epoch"].clone();
+    let coming = format!(
+        "SELECT 1 FROM notify.channels WHERE channel = 'a' FOR UPDATE; \
+         INSERT INTO notify.presences VALUES ('a', 'alice', 'another', 1, 0, {})",
+        i64::MAX
+    );
+
+    Obstacle::new(&test, &coming).clear_for(1, async { clock.advance(HOUR) }).await;
+    wait_until("a channel to be gone", || async { count(&db, "channels").await < 2 }).await;
+
+    assert_eq!(count(&db, "channels").await, 1);
+    assert_eq!(app.backend.history("a", "").await["epoch"], before);
+    app.host.stop().await;
 }
 
 /// The rows of a table.

@@ -2,7 +2,9 @@
 
 use common::models::{AccountId, Clock as _, SessionId, SystemClock};
 use serde_json::{Value, json};
+use testkit::database::{TestDb, administer};
 use testkit::http::TestClient;
+use testkit::obstacle::Obstacle;
 
 use super::{SUBSCRIPTION, borrowed, device, refused, settings, start, subscribe};
 use crate::harness::TestApp;
@@ -67,4 +69,58 @@ testkit::on_both! {
         assert_eq!(all[0]["path"], "/push/stays", "{all:?}");
         app.host.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_what_cannot_be_noted_to_be_pushed_is_not_published() {
+    let test = TestDb::postgres().await;
+    let (app, service) = start(&test).await;
+    device(&app.backend, &app.host.url, "a", &service).await;
+    let no_push = "ALTER TABLE notify.pushes ADD CONSTRAINT no_push CHECK (false)";
+    administer(&test.settings().url, no_push).unwrap();
+    // From then on the writer's connection is in use, and one statement needs no BEGIN.
+    let silent = json!({"channel": "a", "data": 1, "push": {"carry": "nothing"}});
+    app.backend.client.post("/v1/notify/messages", &silent).await.assert_status(200);
+
+    let answer = app.backend.client.post("/v1/notify/messages", &json!({"channel": "a", "data": 2})).await;
+
+    answer.assert_status(500);
+    assert_eq!(app.backend.history("a", "").await["offset"], 1);
+    app.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_device_that_goes_while_something_is_published_is_not_pushed_to() {
+    let test = TestDb::postgres().await;
+    let (app, service) = start(&test).await;
+    for name in ["goes", "stays"] {
+        let token = app.backend.issue(&json!({"channel": "a", "label": name})).await;
+        subscribe(&app.host.url, token["token"].as_str().unwrap(), &service.subscription(name)).await;
+    }
+    let going = "DELETE FROM notify.push_subscriptions WHERE token_id IN \
+        (SELECT token_id FROM notify.tokens WHERE label = 'goes')";
+
+    let publishing = async { app.backend.publish("a", &json!(1)).await };
+    let offset = Obstacle::new(&test, going).clear_for(1, publishing).await;
+
+    let all = service.received(1).await;
+    assert_eq!((offset, &all[0]["path"]), (1, &json!("/push/stays")));
+    assert_eq!(app.backend.history("a", "").await["offset"], 1);
+    app.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_token_that_is_revoked_while_its_device_subscribes_is_refused() {
+    let test = TestDb::postgres().await;
+    let (app, service) = start(&test).await;
+    // The use of a token is written down at first, and then not for a while.
+    let token = device(&app.backend, &app.host.url, "a", &service).await;
+    let phone = TestClient::new(&app.host.url).with_token(&token);
+    let subscription = service.subscription("phone");
+
+    let subscribing = phone.put(SUBSCRIPTION, &subscription);
+    let answer = Obstacle::new(&test, "DELETE FROM notify.tokens").clear_for(1, subscribing).await;
+
+    answer.assert_status(401);
+    app.host.stop().await;
 }
