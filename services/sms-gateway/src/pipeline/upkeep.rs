@@ -122,9 +122,14 @@ async fn rematch(gateway: &Gateway, now: UnixMillis) -> Result<(), StoreError> {
     let receipts = gateway.db.read(move |conn| upkeep::parked(conn, wide)).await?;
     let outcomes = receipts.into_iter().map(Outcome::Receipt).collect();
     for settled in gateway.outcomes.submit_many(outcomes).await {
-        let settled = settled?;
-        settled.follow();
-        gateway.announcer.announce(&settled.statuses);
+        match settled {
+            Ok(settled) => {
+                settled.follow();
+                gateway.announcer.announce(&settled.statuses);
+            }
+            // It stays parked, and keeps neither the others nor what is due from their turn.
+            Err(error) => tracing::warn!(%error, "a parked receipt cannot be tried now"),
+        }
     }
     Ok(())
 }

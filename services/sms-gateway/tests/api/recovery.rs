@@ -86,8 +86,10 @@ on_both! {
     }
 
     async fn silence_is_unknown_until_a_late_answer_corrects_it(test: TestDb) {
-        let late = Behaviour { latency: Span::exactly(Duration::from_secs(6)), ..World::with_receipts() };
-        let world = World::new(late).await;
+        // Seconds. A receipt that came sooner would be the first word.
+        let [response, receipt] = [6, 7].map(|seconds| Span::exactly(Duration::from_secs(seconds)));
+        let receipts = Receipts { delay: receipt, ..Receipts::default() };
+        let world = World::new(Behaviour { latency: response, receipts: Some(receipts), ..Behaviour::default() }).await;
         let mut settings = world.settings();
         // With one slot more than requests, the overdue ones do not end the session.
         settings.smsc[0].window = 2;

@@ -42,7 +42,7 @@ fn obedient() -> Behaviour {
         if says(b"refused") {
             plan.verdict = Verdict::Refuse(CommandStatus::RINVDSTADR);
         } else if says(b"lost") {
-            plan.verdict = Verdict::AcceptSilently;
+            plan.verdict = Verdict::Lose;
         }
     };
     Behaviour { script: Some(Arc::new(script)), ..World::with_receipts() }
