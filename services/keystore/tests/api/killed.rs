@@ -17,7 +17,7 @@ pub(crate) async fn program(db: &TestDb, peers: &Peers) -> Program {
         ("internal.auth_url", peers.url.as_str()),
         ("internal.mailbox_url", &peers.url),
         ("database.url", &db.settings().url),
-        ("keystore.opening_timeout", "3s"),
+        ("keystore.opening_timeout", "6s"),
         ("keystore.sweep_interval", "100ms"),
     ];
     let settings = ProgramSettings { name: "sealpost-keystore", more: &more, ..ProgramSettings::default() };

@@ -106,7 +106,7 @@ testkit::on_both! {
     async fn drops_and_kills_lose_and_repeat_nothing_and_an_overflow_is_told(test: TestDb) {
         let app = TestApp::start(&test).await;
         // Long enough for a client that is away for a second, too short for one that is away all the time.
-        let more = [("notify.history_size", "600"), ("notify.page", "50")];
+        let more = [("notify.history_size", "1500"), ("notify.page", "50")];
         let mut program = app.program(&test, &more).await;
         let backend = Backend::new(&program.url);
         let token = backend.issue(&json!({"channel": "a"})).await["token"].clone();
@@ -136,7 +136,7 @@ testkit::on_both! {
             sleep(Duration::from_millis(100)).await;
             program.restart().await.unwrap();
         }
-        wait_until("an overflow", || async { least.load(Ordering::SeqCst) > 700 }).await;
+        wait_until("an overflow", || async { least.load(Ordering::SeqCst) > 1700 }).await;
         stop.store(true, Ordering::SeqCst);
         let last = publishing.await.unwrap();
         end.store(last, Ordering::SeqCst);
