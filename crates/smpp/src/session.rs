@@ -59,6 +59,9 @@ pub struct SessionSettings {
     pub enquire_link: Duration,
 }
 
+/// How long a peer that has sent unbind may go on answering what it has: many send the responses right behind it.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Before `Connected`.
@@ -73,6 +76,11 @@ enum Phase {
         deadline: Instant,
     },
     Unbinding {
+        deadline: Instant,
+    },
+    /// The peer has asked for the end, and gets its answer when it has answered what it has.
+    Leaving {
+        sequence: u32,
         deadline: Instant,
     },
     /// `Close` has been said.
@@ -115,13 +123,15 @@ impl Session {
         let of_phase = match self.phase {
             Phase::Binding { deadline, .. }
             | Phase::Draining { deadline }
-            | Phase::Unbinding { deadline } => Some(deadline),
+            | Phase::Unbinding { deadline }
+            | Phase::Leaving { deadline, .. } => Some(deadline),
             Phase::Fresh | Phase::Bound | Phase::Closed => None,
         };
         let of_link =
             self.is_up().then(|| self.probe.unwrap_or(self.last_received + self.settings.enquire_link));
         let of_window = self.window.next_deadline().filter(|_| self.phase != Phase::Closed);
-        [of_phase, of_link, of_window].into_iter().flatten().min()
+        let stuck_at = self.window.stuck_at().filter(|_| self.is_up());
+        [of_phase, of_link, of_window, stuck_at].into_iter().flatten().min()
     }
 
     fn is_up(&self) -> bool {
@@ -146,6 +156,7 @@ impl Session {
             Input::Disconnected { unwritten } => self.end(&unwritten, out),
         }
         self.finish_drain(now, out);
+        self.finish_leaving(out);
     }
 
     fn bind(&mut self, now: Instant, out: &mut Vec<Output>) {
@@ -216,10 +227,9 @@ impl Session {
                 });
             }
             Body::EnquireLink => out.push(Output::Send(Pdu::ok(sequence, Body::EnquireLinkResp))),
-            Body::Unbind => {
-                out.push(Output::Send(Pdu::ok(sequence, Body::UnbindResp)));
-                self.close(CloseReason::PeerUnbound, out);
-            }
+            // Once more: it has its time already.
+            Body::Unbind if matches!(self.phase, Phase::Leaving { .. }) => {}
+            Body::Unbind => self.phase = Phase::Leaving { sequence, deadline: now + LAST_ANSWERS },
             Body::UnbindResp if matches!(self.phase, Phase::Unbinding { .. }) => {
                 self.close(CloseReason::Requested, out);
             }
@@ -305,7 +315,12 @@ impl Session {
             Phase::Binding { deadline, .. } if now >= deadline => self.close(CloseReason::BindTimeout, out),
             Phase::Unbinding { deadline } if now >= deadline => self.close(CloseReason::Requested, out),
             Phase::Draining { deadline } if now >= deadline => self.send_unbind(now, out),
-            Phase::Binding { .. } | Phase::Bound | Phase::Draining { .. } | Phase::Unbinding { .. } => {}
+            Phase::Leaving { sequence, deadline } if now >= deadline => self.let_go(sequence, out),
+            Phase::Binding { .. }
+            | Phase::Bound
+            | Phase::Draining { .. }
+            | Phase::Unbinding { .. }
+            | Phase::Leaving { .. } => {}
         }
         self.window.expire(now, |request| {
             out.push(match request {
@@ -334,7 +349,7 @@ impl Session {
         match self.phase {
             Phase::Fresh | Phase::Binding { .. } => self.close(CloseReason::Requested, out),
             Phase::Bound => self.phase = Phase::Draining { deadline: now + patience },
-            Phase::Draining { .. } | Phase::Unbinding { .. } | Phase::Closed => {}
+            Phase::Draining { .. } | Phase::Unbinding { .. } | Phase::Leaving { .. } | Phase::Closed => {}
         }
     }
 
@@ -342,6 +357,19 @@ impl Session {
         if matches!(self.phase, Phase::Draining { .. }) && self.window.nothing_awaited() {
             self.send_unbind(now, out);
         }
+    }
+
+    fn finish_leaving(&mut self, out: &mut Vec<Output>) {
+        if let Phase::Leaving { sequence, .. } = self.phase
+            && self.window.nothing_awaited()
+        {
+            self.let_go(sequence, out);
+        }
+    }
+
+    fn let_go(&mut self, sequence: u32, out: &mut Vec<Output>) {
+        out.push(Output::Send(Pdu::ok(sequence, Body::UnbindResp)));
+        self.close(CloseReason::PeerUnbound, out);
     }
 
     fn send_unbind(&mut self, now: Instant, out: &mut Vec<Output>) {

@@ -23,8 +23,8 @@ use crate::session::{Input, Output, Session};
 const OUTGOING_LIMIT: usize = 256 * 1024;
 /// Submissions that are given back at once while the bind pauses.
 const GIVEN_BACK: usize = 64;
-/// How long the last octets of a closing link may take.
-const LAST_WRITE: Duration = Duration::from_secs(1);
+/// How long the last octets of a closing link may take, in either direction.
+const LAST_OCTETS: Duration = Duration::from_secs(1);
 
 /// How a link ended.
 pub(super) struct LinkEnd {
@@ -114,7 +114,7 @@ impl<'a> Link<'a> {
             tokio::select! {
                 pushed = push(writer, self.outgoing.unwritten_octets()), if !self.outgoing.is_done() => match pushed {
                     Ok(count) => self.outgoing.pushed(count),
-                    Err(error) => self.end = Some(LinkError::lost(&error)),
+                    Err(error) => self.lose(reader, &error).await,
                 },
                 read = reader.read_buf(&mut self.inbox), if clear && relieved => self.received(read),
                 // If it fails, the next branch is ready too.
@@ -126,9 +126,10 @@ impl<'a> Link<'a> {
                     if giving_back {
                         taken.drain(..).for_each(|Submission { token, .. }| self.outputs.tell(Event::NotSent { token }));
                     }
-                    self.pace.spend(time, taken.len());
-                    // Not the time of before the wait, which may be longer than a response may take.
+                    // Not the time of before the wait: they would count for a second long past, and their responses be late
+                    // at once.
                     let taken_at = now();
+                    self.pace.spend(taken_at, taken.len());
                     for submission in taken.drain(..) {
                         let input = Input::Submit { token: submission.token, pdu: submission.pdu };
                         self.session.step(taken_at, input, &mut self.todo);
@@ -294,6 +295,20 @@ impl<'a> Link<'a> {
         self.step(Input::Tick);
     }
 
+    /// Ends a link that takes no octets any more. What the peer said before is read still, also when the owner is behind:
+    /// its responses are all that tells of messages which it has.
+    async fn lose(&mut self, reader: &mut (impl AsyncRead + Unpin), error: &io::Error) {
+        let last = async {
+            while self.end.is_none() {
+                let read = reader.read_buf(&mut self.inbox).await;
+                self.received(read);
+            }
+        };
+        // A connection that is broken says so when it is read.
+        let _ = tokio::time::timeout(LAST_OCTETS, last).await;
+        self.end.get_or_insert(LinkError::lost(error));
+    }
+
     async fn finish(mut self, writer: &mut (impl AsyncWrite + Unpin)) -> LinkEnd {
         let last = async {
             while !self.outgoing.is_empty() {
@@ -307,7 +322,7 @@ impl<'a> Link<'a> {
         };
         if matches!(self.end, Some(LinkError::Closed(_))) {
             // What it could not write counts as not written.
-            let _ = tokio::time::timeout(LAST_WRITE, last).await;
+            let _ = tokio::time::timeout(LAST_OCTETS, last).await;
         }
         let error = self.end.unwrap_or(LinkError::Lost(io::ErrorKind::UnexpectedEof));
         let unwritten = self.outgoing.unwritten();

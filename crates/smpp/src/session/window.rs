@@ -134,7 +134,12 @@ impl Window {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.slots.values().filter_map(|slot| slot.deadline).chain(self.stuck_at).min()
+        self.slots.values().filter_map(|slot| slot.deadline).min()
+    }
+
+    /// Gives the time from which on [`Window::is_stuck`] holds.
+    pub(super) fn stuck_at(&self) -> Option<Instant> {
+        self.stuck_at
     }
 
     /// Empties every slot, in the order of sequence numbers; tells too whether the deadline had passed.

@@ -44,6 +44,23 @@ async fn throttling_pauses_the_bind_and_gives_the_submission_back() {
 }
 
 #[tokio::test]
+async fn after_a_rest_the_rate_holds_from_the_first_submission_on() {
+    let smsc = simulator(Behaviour::default()).await;
+    let paced = EsmeSettings { tps: Some(2.0), ..settings(smsc.address()) };
+    let mut bound = Bound::spawn(paced).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+
+    let start = Instant::now();
+    bound.submit([1, 2, 3]).await;
+    for _ in 0..3 {
+        bound.response().await;
+    }
+
+    // The first leaves at once, the others half a second after each other.
+    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
 async fn what_waits_when_a_pause_begins_can_be_had_back() {
     let smsc = simulator(refusing(&[1], CommandStatus::RTHROTTLED)).await;
     let paced = EsmeSettings {

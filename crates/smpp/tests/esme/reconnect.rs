@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use smpp::codec::CommandStatus;
+use smpp::codec::{Body, CommandStatus, Pdu, SubmitSmResp};
 use smpp::esme::{Esme, EsmeSettings, EsmeState, Event, Password};
 use smpp::smsc::{Account, Behaviour, Smsc, SmscSettings, Span};
 
 use crate::harness::{Bound, DEADLINE, accepted_tokens, settings, simulator, wait_counts, wait_state};
+use crate::peer;
 
 #[tokio::test]
 async fn the_first_connection_may_take_its_time() {
@@ -86,6 +87,26 @@ async fn nothing_is_lost_or_sent_twice_when_the_smsc_dies_again_and_again() {
     assert!(distinct.iter().all(|token| answered.contains(token) || unknown.contains(token)));
     assert_eq!(answered.len() + unknown.len(), SUBMISSIONS as usize);
     assert!(deaths >= 4 && !unknown.is_empty(), "{deaths} deaths, {} unknown", unknown.len());
+}
+
+#[tokio::test]
+async fn what_the_smsc_answered_before_it_broke_the_link_is_heard() {
+    // Whether the ESME reads or writes first is chance.
+    for _ in 0..10 {
+        let (mut bound, mut peer) = peer::bound(|settings| settings).await;
+        bound.submit([1]).await;
+        let first = peer.read().await;
+        bound.submit([2]).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+
+        // With octets unread, the end is a reset: what the ESME writes from now on fails.
+        peer.send(Pdu::ok(first.sequence, Body::SubmitSmResp(SubmitSmResp::default()))).await;
+        drop(peer);
+        bound.submit([3]).await;
+
+        let Event::Responded(response) = bound.event().await else { panic!("the answer is lost") };
+        assert_eq!(response.token, 1);
+    }
 }
 
 #[tokio::test]
