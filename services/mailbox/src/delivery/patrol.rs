@@ -45,16 +45,7 @@ pub(crate) async fn run(state: State, cancel: CancellationToken) {
 
 /// Looks at every mailbox that has a socket here, once, and ends the claims that could not be ended before.
 async fn walk(state: &State) -> Result<(), MailboxError> {
-    for (id, claim) in state.sockets.take_owed() {
-        match state.presence.leave(id, claim).await {
-            Ok(true) => state.relay.wake(),
-            Ok(false) => {}
-            Err(error) => {
-                state.sockets.owe(id, claim);
-                return Err(error);
-            }
-        }
-    }
+    end_owed(state).await?;
     let mut from = None;
     loop {
         let (ids, last) = state.sockets.after(from, STRIDE);
@@ -68,6 +59,23 @@ async fn walk(state: &State) -> Result<(), MailboxError> {
         renewed.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         from = last;
     }
+}
+
+/// Ends the claims that are owed. After one that cannot be ended, the others are owed still.
+async fn end_owed(state: &State) -> Result<(), MailboxError> {
+    let mut owed = state.sockets.take_owed().into_iter();
+    while let Some((id, claim)) = owed.next() {
+        match state.presence.leave(id, claim).await {
+            Ok(true) => state.relay.wake(),
+            Ok(false) => {}
+            Err(error) => {
+                state.sockets.owe(id, claim);
+                owed.for_each(|(id, claim)| state.sockets.owe(id, claim));
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Tells the connections what has changed; returns the claims that others took for dead.

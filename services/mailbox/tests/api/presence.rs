@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use testkit::database::TestDb;
+use testkit::database::{TestDb, administer};
 use testkit::rabbitmq::vhost;
 use testkit::wait::wait_until;
 
@@ -216,4 +216,38 @@ async fn a_claim_that_is_made_while_its_process_is_struck_off_is_not_forgotten()
     wait_until("nobody has it", || async { holder(&here, &bob).await.is_none() }).await;
     drop(socket);
     here.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_that_cannot_be_ended_are_all_ended_once_the_table_takes_it() {
+    let test = TestDb::postgres().await;
+    let app = TestApp::start_with(&test, &[("mailbox.recheck", "100ms")]).await;
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        let mut socket = app.device().await.connect().await;
+        socket.queue_empty().await;
+        sockets.push(socket);
+    }
+    // A sequence is the one thing that a transaction changes although it fails.
+    let refuse = "CREATE SEQUENCE mailbox.refusals;
+        CREATE FUNCTION mailbox.refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$BEGIN PERFORM nextval('mailbox.refusals'); RAISE EXCEPTION 'not now'; END$$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON mailbox.mailboxes FOR EACH ROW
+            WHEN (NEW.socket_process IS NULL) EXECUTE FUNCTION mailbox.refuse()";
+    administer(&test.settings().url, refuse).unwrap();
+
+    drop(sockets);
+    // The connections themselves cause fewer: the rest is of patrols.
+    wait_until("refusals", || async {
+        number(&app, "SELECT last_value FROM refusals".to_owned()).await >= 10
+    })
+    .await;
+    administer(&test.settings().url, "DROP TRIGGER refuse ON mailbox.mailboxes").unwrap();
+
+    wait_until("nobody has them", || async {
+        let held = "SELECT count(*) FROM mailboxes WHERE socket_process IS NOT NULL";
+        number(&app, held.to_owned()).await == 0
+    })
+    .await;
+    app.host.stop().await;
 }
