@@ -64,7 +64,12 @@ struct Signals {
 /// Claims the mailbox once the connection before has left it.
 async fn admit(state: &State, id: MailboxId, seat: &mut Seat) -> Result<Snapshot, MailboxError> {
     seat.earlier_left(DISPLACEMENT).await;
-    let snapshot = state.presence.claim(id).await?;
+    let claimed = state.presence.claim(id).await;
+    if let Err(MailboxError::Db(DbError::CommitUnknown(_))) = claimed {
+        // The row may say from now on that the device is connected.
+        state.sockets.doubt(id);
+    }
+    let snapshot = claimed?;
     seat.claimed(snapshot.claim);
     hints::claimed(&state.live, id, snapshot.claim);
     Ok(snapshot)

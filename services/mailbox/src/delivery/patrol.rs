@@ -45,6 +45,7 @@ pub(crate) async fn run(state: State, cancel: CancellationToken) {
 
 /// Looks at every mailbox that has a socket here, once, and ends the claims that could not be ended before.
 async fn walk(state: &State) -> Result<(), MailboxError> {
+    resolve_doubted(state).await?;
     end_owed(state).await?;
     let mut from = None;
     loop {
@@ -59,6 +60,33 @@ async fn walk(state: &State) -> Result<(), MailboxError> {
         renewed.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         from = last;
     }
+}
+
+/// Finds out which claims were stored although their connections never heard of it: nobody else would end them.
+async fn resolve_doubted(state: &State) -> Result<(), MailboxError> {
+    let doubted = state.sockets.take_doubted();
+    for (position, ids) in doubted.chunks(STRIDE).enumerate() {
+        let wanted = ids.to_vec();
+        let rows = match state.db.read(move |conn| sockets::find(conn, &wanted)).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let rest = doubted.iter().skip(position * STRIDE);
+                rest.for_each(|id| state.sockets.doubt(*id));
+                return Err(MailboxError::from(error));
+            }
+        };
+        let own = |row: &SocketRow| row.socket_process.as_deref() == Some(&**state.presence.process());
+        for row in rows.into_iter().filter(own) {
+            let id = row.id();
+            match state.sockets.claim_of(id) {
+                // It may be the claim of a connection that is just being told of it.
+                Some(0) => state.sockets.doubt(id),
+                Some(claim) if claim == row.socket_claim => {}
+                _ => state.sockets.owe(id, row.socket_claim),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Ends the claims that are owed. After one that cannot be ended, the others are owed still.

@@ -4,7 +4,7 @@
 //! in the mailboxes' rows decide ([`Presence`](crate::domain::Presence)); a seat carries the number of its claim, by
 //! which hints and the patrol tell an earlier connection from a later one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::poll_fn;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -26,6 +26,8 @@ struct Shared {
     seats: Mutex<Seats>,
     /// Claims that still have to be ended in the tables, by mailbox.
     owed: Mutex<HashMap<MailboxId, i64>>,
+    /// Mailboxes of which nobody knows whether a claim was stored.
+    doubted: Mutex<HashSet<MailboxId>>,
     gauge: IntGauge,
     patrol: Notify,
 }
@@ -69,8 +71,8 @@ pub(crate) enum Sign {
 impl Sockets {
     /// Makes the registry of a process; `gauge` shows how many seats are taken.
     pub(crate) fn new(gauge: IntGauge) -> Self {
-        let (seats, owed, patrol) = (Mutex::default(), Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { seats, owed, gauge, patrol }))
+        let (seats, owed, doubted) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { seats, owed, doubted, gauge, patrol: Notify::new() }))
     }
 
     /// Takes the seat of a mailbox, and tells whoever had it to leave.
@@ -142,6 +144,16 @@ impl Sockets {
     /// Takes all claims that have to be ended.
     pub(crate) fn take_owed(&self) -> Vec<(MailboxId, i64)> {
         std::mem::take(&mut *lock(&self.0.owed)).into_iter().collect()
+    }
+
+    /// Keeps a mailbox whose row may name a claim of which its connection never heard.
+    pub(crate) fn doubt(&self, id: MailboxId) {
+        lock(&self.0.doubted).insert(id);
+    }
+
+    /// Takes all mailboxes that are in doubt.
+    pub(crate) fn take_doubted(&self) -> Vec<MailboxId> {
+        std::mem::take(&mut *lock(&self.0.doubted)).into_iter().collect()
     }
 }
 

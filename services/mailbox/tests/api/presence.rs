@@ -251,3 +251,32 @@ async fn claims_that_cannot_be_ended_are_all_ended_once_the_table_takes_it() {
     .await;
     app.host.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_of_which_its_connection_never_heard_is_ended() {
+    let test = TestDb::postgres().await;
+    let app = TestApp::start_with(&test, &[("mailbox.recheck", "100ms")]).await;
+    let (alice, bob) = (app.device().await, app.device().await);
+    let mut stays = alice.connect().await;
+    stays.queue_empty().await;
+    let process = holder(&app, &alice).await.unwrap();
+    // As if the claim had been stored whose answer is cut off in the commit.
+    let cut = format!(
+        "UPDATE mailbox.mailboxes SET socket_claim = socket_claim + 1, socket_process = '{process}'
+            WHERE account_id = '{}';
+        CREATE FUNCTION mailbox.cut() RETURNS trigger LANGUAGE plpgsql AS
+            $$BEGIN PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(1); RETURN NULL; END$$;
+        CREATE CONSTRAINT TRIGGER cut AFTER UPDATE ON mailbox.mailboxes DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW WHEN (NEW.socket_claim > OLD.socket_claim) EXECUTE FUNCTION mailbox.cut()",
+        bob.account
+    );
+    administer(&test.settings().url, &cut).unwrap();
+
+    assert_eq!(bob.connect().await.closed().await, 1011);
+
+    wait_until("nobody has it", || async { holder(&app, &bob).await.is_none() }).await;
+    assert_eq!(holder(&app, &alice).await, Some(process));
+    alice.send(&bob, "x").await.assert_status(200);
+    assert_eq!(changes(&told(&test).await, &bob), [AVAILABLE]);
+    app.host.stop().await;
+}
