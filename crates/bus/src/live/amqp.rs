@@ -172,7 +172,7 @@ async fn keep_connected(server: AmqpServer, shared: Arc<Shared>, mut frames: mps
                 backoff = FIRST_BACKOFF;
                 let Err(error) = session.run(&mut frames).await;
                 shared.connected.store(false, Ordering::Release);
-                if session.has_unconfirmed() {
+                if session.has_unsettled() {
                     shared.gap.store(true, Ordering::Release);
                 }
                 tracing::warn!(%error, "live events: lost the broker; trying again");

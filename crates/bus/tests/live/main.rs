@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
+mod losses;
 mod tls;
+mod way;
 
 use std::time::Duration;
 

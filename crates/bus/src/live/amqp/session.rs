@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     convert::Infallible,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -16,7 +17,10 @@ use lapin::{
     types::{FieldTable, ShortString},
 };
 use telemetry::TraceContext;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
 
 use super::{Shared, frame::Frame};
 use crate::live::{LiveEvent, Route};
@@ -29,6 +33,8 @@ const PREFETCH: u16 = 1000;
 const ACK_EVERY: u64 = 100;
 /// Sent and not confirmed; more wait in the queue.
 const UNCONFIRMED: usize = 1024;
+/// How soon the others are told of a refusal; not at once, since the broker may refuse that as well.
+const TELL_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) struct Session {
     shared: Arc<Shared>,
@@ -37,6 +43,8 @@ pub(super) struct Session {
     bound: BTreeSet<u8>,
     deliveries: Consumer,
     unconfirmed: FuturesUnordered<PublisherConfirm>,
+    /// Frames that were begun to be sent and are not confirmed, those whose confirm failed included.
+    unsettled: usize,
     // Dropped last, which closes it.
     _connection: Connection,
 }
@@ -65,6 +73,7 @@ impl Session {
             bound: BTreeSet::new(),
             deliveries,
             unconfirmed: FuturesUnordered::new(),
+            unsettled: 0,
             _connection: connection,
         };
         session.bind(BROADCASTS.into()).await?;
@@ -80,7 +89,8 @@ impl Session {
         frames: &mut mpsc::Receiver<Frame>,
     ) -> Result<Infallible, lapin::Error> {
         let mut received: u64 = 0;
-        self.tell_gap().await?;
+        let mut tell = interval(TELL_AFTER);
+        tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 delivery = self.deliveries.next() => {
@@ -104,15 +114,17 @@ impl Session {
                     if let Confirmation::Nack(_) = confirmed? {
                         self.shared.gap.store(true, Ordering::Release);
                     }
+                    self.unsettled -= 1;
                 }
+                _ = tell.tick() => self.tell_gap().await?,
                 () = self.shared.interest.notified() => self.rebind().await?,
             }
         }
     }
 
-    /// Whether frames were sent of which nobody knows whether they arrived.
-    pub(super) fn has_unconfirmed(&self) -> bool {
-        !self.unconfirmed.is_empty()
+    /// Whether there are frames of which nobody knows whether they arrived.
+    pub(super) fn has_unsettled(&self) -> bool {
+        self.unsettled > 0
     }
 
     fn receive(&self, body: bytes::Bytes, trace: Option<TraceContext>) {
@@ -149,6 +161,7 @@ impl Session {
         };
         let (options, body) = (BasicPublishOptions::default(), frame.encode(&self.shared.origin));
         let properties = with_trace(BasicProperties::default(), trace);
+        self.unsettled += 1;
         let sent = self.channel.basic_publish(EXCHANGE.into(), key, options, &body, properties);
         self.unconfirmed.push(sent.await?);
         Ok(())
