@@ -166,6 +166,14 @@ impl RabbitMq {
         Self::start_with("[rabbitmq_management,rabbitmq_auth_backend_http].\n", &settings).await
     }
 
+    /// Starts a node that has an alarm for memory from the beginning: it takes nothing from whoever publishes.
+    ///
+    /// # Errors
+    /// As [`RabbitMq::start`].
+    pub async fn short_of_memory() -> Result<Self, InfraError> {
+        Self::start_with("[rabbitmq_management].\n", "vm_memory_high_watermark.absolute = 1\n").await
+    }
+
     async fn start_with(plugins: &str, more: &str) -> Result<Self, InfraError> {
         if !Path::new(SERVER).exists() {
             let hint = "install Debian's package rabbitmq-server".to_owned();

@@ -10,10 +10,10 @@ mod session;
 
 use std::{
     sync::{
-        Arc, Mutex, Once, PoisonError,
+        Arc, Mutex, MutexGuard, Once, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -35,6 +35,8 @@ const HEARTBEAT: u16 = 10;
 const CONNECTION_TIMEOUT_MS: u64 = 5000;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LAST_BACKOFF: Duration = Duration::from_secs(5);
+/// How long the broker may owe an answer and still count as there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Live {
     /// Makes a fan-out over the RabbitMQ at `url` (`amqp://` or `amqps://`, with user, password and virtual host), with
@@ -77,6 +79,8 @@ struct Shared {
     dropped: AtomicU64,
     /// Bytes of payload in the queue.
     waiting: AtomicUsize,
+    /// Since when the broker has owed an answer without giving any.
+    owed: Mutex<Option<Instant>>,
 }
 
 impl Shared {
@@ -89,7 +93,28 @@ impl Shared {
             gap: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            owed: Mutex::default(),
         }
+    }
+
+    /// Notes that the broker owes an answer, which it may do already.
+    fn ask(&self) {
+        self.owed().get_or_insert_with(Instant::now);
+    }
+
+    /// Notes that the broker has answered, and whether it owes more.
+    fn answered(&self, owes_more: bool) {
+        *self.owed() = owes_more.then(Instant::now);
+    }
+
+    /// Whether the broker has owed an answer for too long.
+    fn is_stuck(&self) -> bool {
+        self.owed().is_some_and(|since| since.elapsed() > PATIENCE)
+    }
+
+    /// The time is put in and taken out whole, so a poisoned lock is sound.
+    fn owed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes room in the queue for a payload; tells whether there is any.
@@ -172,6 +197,7 @@ async fn keep_connected(server: AmqpServer, shared: Arc<Shared>, mut frames: mps
                 backoff = FIRST_BACKOFF;
                 let Err(error) = session.run(&mut frames).await;
                 shared.connected.store(false, Ordering::Release);
+                shared.answered(false);
                 if session.has_unsettled() {
                     shared.gap.store(true, Ordering::Release);
                 }

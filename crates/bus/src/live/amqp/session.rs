@@ -9,7 +9,8 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, Consumer, ErrorKind, ExchangeKind, PublisherConfirm,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionStatus, Consumer, ErrorKind, ExchangeKind,
+    PublisherConfirm,
     options::{
         BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
         ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
@@ -35,6 +36,8 @@ const ACK_EVERY: u64 = 100;
 const UNCONFIRMED: usize = 1024;
 /// How soon the others are told of a refusal; not at once, since the broker may refuse that as well.
 const TELL_AFTER: Duration = Duration::from_secs(1);
+/// How often it is looked whether the broker takes what is sent.
+const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) struct Session {
     shared: Arc<Shared>,
@@ -46,7 +49,7 @@ pub(super) struct Session {
     /// Frames that were begun to be sent and are not confirmed, those whose confirm failed included.
     unsettled: usize,
     // Dropped last, which closes it.
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl Session {
@@ -74,7 +77,7 @@ impl Session {
             deliveries,
             unconfirmed: FuturesUnordered::new(),
             unsettled: 0,
-            _connection: connection,
+            connection,
         };
         session.bind(BROADCASTS.into()).await?;
         session.shared.hub.lagged(Route::All);
@@ -83,11 +86,19 @@ impl Session {
         Ok(session)
     }
 
-    /// Carries frames both ways until the connection is lost.
+    /// Carries frames both ways until the connection is lost. A broker that takes nothing at present counts as away.
     pub(super) async fn run(
         &mut self,
         frames: &mut mpsc::Receiver<Frame>,
     ) -> Result<Infallible, lapin::Error> {
+        let watching = watch(self.connection.status().clone(), self.shared.clone());
+        tokio::select! {
+            lost = self.carry(frames) => lost,
+            never = watching => match never {},
+        }
+    }
+
+    async fn carry(&mut self, frames: &mut mpsc::Receiver<Frame>) -> Result<Infallible, lapin::Error> {
         let mut received: u64 = 0;
         let mut tell = interval(TELL_AFTER);
         tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -115,6 +126,7 @@ impl Session {
                         self.shared.gap.store(true, Ordering::Release);
                     }
                     self.unsettled -= 1;
+                    self.shared.answered(self.unsettled > 0);
                 }
                 _ = tell.tick() => self.tell_gap().await?,
                 () = self.shared.interest.notified() => self.rebind().await?,
@@ -162,6 +174,8 @@ impl Session {
         let (options, body) = (BasicPublishOptions::default(), frame.encode(&self.shared.origin));
         let properties = with_trace(BasicProperties::default(), trace);
         self.unsettled += 1;
+        // Blocked by an alarm, the connection does not even take the frame.
+        self.shared.ask();
         let sent = self.channel.basic_publish(EXCHANGE.into(), key, options, &body, properties);
         self.unconfirmed.push(sent.await?);
         Ok(())
@@ -181,6 +195,7 @@ impl Session {
     /// look anew.
     async fn rebind(&mut self) -> lapin::Result<()> {
         let wanted: BTreeSet<u8> = self.shared.hub.shards_in_use().into_iter().collect();
+        self.shared.ask();
         for shard in wanted.difference(&self.bound) {
             self.bind(routing_key(*shard)).await?;
             self.shared.hub.lagged(Route::Shard(*shard));
@@ -190,12 +205,27 @@ impl Session {
             self.channel.queue_unbind(queue, EXCHANGE.into(), key, FieldTable::default()).await?;
         }
         self.bound = wanted;
+        self.shared.answered(self.unsettled > 0);
         Ok(())
     }
 
     async fn bind(&self, key: ShortString) -> lapin::Result<()> {
         let (queue, options) = (self.queue.clone(), QueueBindOptions::default());
         self.channel.queue_bind(queue, EXCHANGE.into(), key, options, FieldTable::default()).await
+    }
+}
+
+/// Lets it be known whether events reach the other pods. Beside what carries them, which may be waiting for the broker:
+/// one that is short of memory or disk takes nothing from whoever publishes, and does not say when it will.
+async fn watch(status: ConnectionStatus, shared: Arc<Shared>) -> Infallible {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        let reaches = !status.blocked() && !shared.is_stuck();
+        if shared.connected.swap(reaches, Ordering::AcqRel) != reaches {
+            tracing::warn!(reaches, "live events: whether the broker takes them has changed");
+        }
     }
 }
 
