@@ -61,8 +61,8 @@ impl Handler for Input {
         }
         let publisher = format!("bus:{}", records.first().map_or("", |record| &record.position.topic));
         let mut published = publish_admitted(&self.state, &publisher, wanted).await.into_iter();
-        // Behind a record that has to wait, those of its partition wait too: they keep their order, and are published
-        // once however often they come.
+        // Behind a record that has to wait, those of its partition wait too, and so keep their order; but for what is
+        // published already, which a volatile one would be again with each try.
         let mut waiting = Vec::new();
         let outcomes = records.iter().zip(outcomes).map(|(record, outcome)| {
             let partition = record.position.partition;
@@ -74,7 +74,7 @@ impl Handler for Input {
                 Some(Err(error)) => failed(&error),
                 None => Outcome::retry("no answer"),
             });
-            if waiting.contains(&partition) {
+            if waiting.contains(&partition) && !matches!(outcome, Outcome::Done) {
                 return Outcome::retry("waits for one before it");
             }
             if matches!(outcome, Outcome::Retry { .. }) {

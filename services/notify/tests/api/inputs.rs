@@ -6,6 +6,7 @@ use bus::{Bus, BusSettings, Event, Record};
 use common::models::events::{MailboxChange, MailboxEvent};
 use common::models::{AccountId, Clock, DeviceId, SystemClock, UnixMillis};
 use serde_json::{Value, json};
+use testkit::database::{TestDb, administer};
 use testkit::kafka;
 use testkit::wait::wait_until;
 
@@ -112,4 +113,30 @@ testkit::on_both! {
         assert_eq!(kept["messages"], json!([]));
         app.host.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_nowhere_is_published_once_behind_a_record_that_has_to_wait() {
+    let (test, brokers) = (TestDb::postgres().await, kafka::bootstrap().await);
+    kafka::create_topic(brokers, "notify", 4).await.unwrap();
+    let (prefix, channel) = (kafka::unique("notify"), kafka::unique("channel"));
+    let more = [("bus.kind", "kafka"), ("bus.brokers", brokers), ("bus.group_prefix", &*prefix)];
+    let app = TestApp::start_with(&test, &more).await;
+    let mut socket = app.member(&channel).await;
+    let url = &test.settings().url;
+    administer(url, "ALTER TABLE notify.notifications ADD CONSTRAINT not_now CHECK (false)").unwrap();
+
+    let typing = record(&channel, &json!({"data": "typing", "volatile": true}), None);
+    let records = vec![record(&channel, &json!({"data": "kept"}), None), typing];
+    bus(brokers).producer().send(records).await.unwrap();
+    wait_until("tries", || async {
+        app.metric("publications_total", r#"outcome="failed",service="notify""#).await >= 4
+    })
+    .await;
+    administer(url, "ALTER TABLE notify.notifications DROP CONSTRAINT not_now").unwrap();
+
+    let seen = [socket.message().await, socket.message().await];
+    assert_eq!(seen, [(0, json!("typing")), (1, json!("kept"))]);
+    socket.hears_nothing().await;
+    app.host.stop().await;
 }
