@@ -301,8 +301,11 @@ async fn listen(hub: Weak<Inner>, number: u8, mut heard: LiveSubscription) {
         let Some(hub) = hub.upgrade().map(Hub) else { return };
         match notice {
             LiveNotice::Event(event) => pods::hear(&hub, &event),
-            // Whatever was missed shows in the tables.
-            LiveNotice::Lagged => super::patrol::look_at(&hub, number).await,
+            // Whatever was missed shows in the tables, a revocation in those of tokens.
+            LiveNotice::Lagged => {
+                hub.begin_round();
+                super::patrol::look_at(&hub, number).await;
+            }
         }
     }
 }

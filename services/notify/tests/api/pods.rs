@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use testkit::database::TestDb;
+use testkit::database::{TestDb, administer};
 use testkit::rabbitmq::{RabbitMq, vhost};
 use testkit::wait::wait_until;
 
@@ -150,4 +150,22 @@ async fn an_outage_of_the_broker_loses_nothing() {
         assert_eq!(ended["reason"], "revoked");
     }
     pods.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_that_the_bus_may_have_dropped_is_looked_for_at_once() {
+    let (test, vhost) = (TestDb::postgres().await, vhost().await);
+    let more = [("live.url", vhost.url()), ("notify.recheck", "1h"), ("notify.recheck_away", "1h")];
+    let app = TestApp::start_with(&test, &more).await;
+    let mut socket = app.member("a").await;
+
+    // Nobody is told of it.
+    administer(&test.settings().url, "DELETE FROM notify.tokens").unwrap();
+    wait_until("the connection to the broker to be cut", || async {
+        vhost.close_connections().await.is_ok_and(|count| count > 0)
+    })
+    .await;
+
+    assert_eq!(socket.frame("ended").await["reason"], "revoked");
+    app.host.stop().await;
 }
