@@ -185,6 +185,14 @@ impl<P: Protocol> Carrier<'_, P> {
                     Poll::Pending => {
                         // Not read from, it still has to be written to.
                         let _written = self.socket.poll_flush(context);
+                        // What is being dealt with may wait for room, which nobody makes any more.
+                        if self.link.ended().is_none() {
+                            if self.socket.is_draining() {
+                                self.link.end(Reason::Draining);
+                            } else if self.socket.end().is_some() {
+                                self.link.end(reason(self.socket.end()));
+                            }
+                        }
                     }
                 },
                 None if self.link.ended().is_some() => {}

@@ -211,6 +211,11 @@ impl Socket {
         self.end
     }
 
+    /// Tells whether the process is stopping, for a session that is busy, and so does not hear it from [`Socket::next`].
+    pub fn is_draining(&self) -> bool {
+        self.wheel.draining()
+    }
+
     /// Returns how many bytes wait to be written.
     pub fn queued_bytes(&self) -> usize {
         self.queue.bytes()

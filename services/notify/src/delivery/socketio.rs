@@ -6,14 +6,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::models::Epoch;
 use common::models::notify::{EndReason, Place};
 use common::models::problem::{AsProblem, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use socketio::{Ack, Application, Client, Event, Handled, Json, Packet, Reason, Refusal, SendError};
+use socketio::{Ack, Application, Client, Encoded, Event, Handled, Json, Packet, Reason, Refusal, SendError};
 use tokio::task::AbortHandle;
 use web::ClientAddr;
 
@@ -31,7 +31,7 @@ use crate::domain::{NotifyError, Publication};
 /// The one namespace.
 const MAIN: &str = "/";
 
-/// How long a client with a full queue is waited for before it is looked at again.
+/// How long a client with a full queue is left alone before it is looked at again.
 const PACE: Duration = Duration::from_millis(5);
 
 /// The application behind `/socket.io/`.
@@ -205,14 +205,15 @@ async fn try_join(
 /// Sends what was missed, no faster than the client takes it, and lets the client in.
 async fn catch_up(client: &Client, meta: bool, hub: &Hub, mut catching: Catching) -> Result<(), NotifyError> {
     let member: Rc<dyn Listener> = Rc::new(Member { client: client.clone(), meta, hub: hub.clone() });
+    let heartbeat = &hub.settings().socketio;
+    let patience = heartbeat.ping_interval + heartbeat.ping_timeout;
     loop {
         match catching.next(&member).await? {
             Step::Missed(publications, rest) => {
                 catching = rest;
                 for publication in publications {
-                    // While there is no room for it, it is left out, and comes again.
-                    while client.emit_volatile(publication.packet(meta)) == Err(SendError::Full) {
-                        tokio::time::sleep(PACE).await;
+                    if !pass_on(client, publication.packet(meta), patience).await {
+                        return Ok(());
                     }
                 }
             }
@@ -228,6 +229,24 @@ async fn catch_up(client: &Client, meta: bool, hub: &Hub, mut catching: Catching
                     kept.seats().push(seat);
                 }
                 return Ok(());
+            }
+        }
+    }
+}
+
+/// Sends a packet once there is room for it. False: the client is gone. One that takes nothing for so long as `patience`
+/// is sent away: while it is served it is not listened to, and so not missed by its heartbeat.
+async fn pass_on(client: &Client, packet: &Encoded, patience: Duration) -> bool {
+    let since = Instant::now();
+    loop {
+        match client.emit_volatile(packet) {
+            Ok(()) => return true,
+            Err(SendError::Closed) => return false,
+            // It is left out, and comes again.
+            Err(SendError::Full) if since.elapsed() < patience => tokio::time::sleep(PACE).await,
+            Err(SendError::Full) => {
+                client.close(Reason::SlowConsumer);
+                return false;
             }
         }
     }

@@ -3,7 +3,7 @@
 pub(crate) mod client;
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testkit::clock::FakeClock;
@@ -242,6 +242,59 @@ async fn a_history_that_is_larger_than_what_may_wait_is_sent_as_fast_as_it_is_re
         assert_eq!(client.event().await[2]["offset"], offset);
     }
     app.host.stop().await;
+}
+
+/// A service with more in the channel `a` than a client can have waiting, and a token of a member of it.
+async fn with_history(test: &testkit::database::TestDb, more: &[(&str, &str)]) -> (TestApp, Value) {
+    let more =
+        [more, &[("notify.socketio.queue_bytes", "100000"), ("notify.presence_gather", "10ms")]].concat();
+    let app = TestApp::start_with(test, &more).await;
+    let data = "x".repeat(60_000);
+    // More than the kernel takes, too.
+    for _ in 0..200 {
+        app.backend.publish("a", &json!(data)).await;
+    }
+    let token = app.backend.issue(&json!({"channel": "a", "member": "alice"})).await["token"].clone();
+    (app, token)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_takes_nothing_of_a_history_is_sent_away() {
+    let test = testkit::database::TestDb::sqlite().await;
+    let more = [("notify.socketio.ping_interval", "500ms"), ("notify.socketio.ping_timeout", "500ms")];
+    let (app, token) = with_history(&test, &more).await;
+    let join = json!(["join_channel", {"token": token, "offset": 0}]);
+
+    let mut socket = SocketIo::connected(&app.host.url).await;
+    socket.emit(None, &join).await;
+    app.wait_present("a", 1).await;
+    app.wait_present("a", 0).await;
+
+    let poller = Poller::open(&app.host.http).await;
+    poller.post("40").await;
+    // It is answered when the join is dealt with.
+    let joining = tokio::spawn(async move { poller.post(&format!("42{join}")).await });
+    app.wait_present("a", 1).await;
+    app.wait_present("a", 0).await;
+    joining.abort();
+    drop(socket);
+    app.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_takes_nothing_of_a_history_keeps_no_process_from_stopping() {
+    let test = testkit::database::TestDb::sqlite().await;
+    let (app, token) = with_history(&test, &[]).await;
+    let mut socket = SocketIo::connected(&app.host.url).await;
+    socket.emit(None, &json!(["join_channel", {"token": token, "offset": 0}])).await;
+    app.wait_present("a", 1).await;
+
+    let began = Instant::now();
+    app.host.stop().await;
+
+    // The time that a peer has to answer a close frame, and a loaded machine.
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    drop(socket);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
