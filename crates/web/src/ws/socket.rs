@@ -184,10 +184,18 @@ impl Socket {
     /// Waits until all that was queued is written, without reading anything meanwhile, or the connection has ended: for a
     /// session that has more to send than the queue takes. Safe to drop before.
     pub async fn drained(&mut self) {
+        let mut waits = false;
         poll_fn(|context| {
             self.alarm.wakes(context.waker());
             loop {
+                let before = self.queue.bytes();
                 self.poll_write(context);
+                // Its answers to pings are not read meanwhile. What the kernel takes after it had no room is a sign of
+                // life as well: the peer has taken something, which one that is gone does not.
+                if waits && self.queue.bytes() < before {
+                    self.heard = self.wheel.now();
+                }
+                waits = !self.queue.is_empty();
                 if self.queue.is_empty() || self.state != State::Open || self.wheel.draining() {
                     return Poll::Ready(());
                 }

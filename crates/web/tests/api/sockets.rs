@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{
 
 use crate::{
     harness::{DEADLINE, Host, WebSocket},
-    toy::toy,
+    toy::{BACKLOG_FRAMES, toy},
 };
 
 async fn next(socket: &mut WebSocket) -> Message {
@@ -154,6 +154,33 @@ async fn a_silent_peer_is_pinged_and_given_up() {
     let silent = host.connect("/v1/impatient", None).await;
     drop(answering);
     host.until_metric("websockets_open 1").await;
+    host.until_metric("websockets_open 0").await;
+    drop(silent);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn who_takes_a_backlog_slowly_is_alive_and_who_takes_nothing_is_not() {
+    let host = Host::start([toy().0]);
+    let mut slow = host.connect("/v1/backlog", None).await;
+    let silent = host.connect("/v1/backlog", None).await;
+    let started = Instant::now();
+
+    let mut frames = 0;
+    while frames < BACKLOG_FRAMES {
+        match next(&mut slow).await {
+            Message::Binary(_) => frames += 1,
+            Message::Close(frame) => panic!("cut off after {frames}: {frame:?}"),
+            _ => {}
+        }
+        // What it says is not listened to while it is sent the backlog, the end of which may be on its way.
+        if frames < BACKLOG_FRAMES - 80 {
+            tokio::time::sleep(Duration::from_millis(8)).await;
+        }
+    }
+
+    assert!(started.elapsed() > Duration::from_secs(3), "{:?}", started.elapsed());
+    drop(slow);
     host.until_metric("websockets_open 0").await;
     drop(silent);
     host.stop().await;

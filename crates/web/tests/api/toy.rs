@@ -14,6 +14,9 @@ use web::{
     ws::{self, CloseCode, Frame, Message, SocketLimits},
 };
 
+/// Of 64 KiB each.
+pub(crate) const BACKLOG_FRAMES: usize = 480;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToyError {
     #[error("connect to db: password hunter2 is wrong")]
@@ -162,6 +165,27 @@ async fn impatient(request: HttpRequest) -> Result<HttpResponse, Failure> {
     ws::upgrade(&request, limits, |mut socket| async move { while socket.next().await.is_some() {} })
 }
 
+/// Sends much more than waits anywhere, to whoever takes it.
+#[utoipa::path(responses((status = 101)))]
+#[get("/v1/backlog")]
+async fn backlog(request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let limits = SocketLimits {
+        ping: Duration::from_millis(500),
+        idle: Duration::from_secs(2),
+        ..SocketLimits::default()
+    };
+    ws::upgrade(&request, limits, |mut socket| async move {
+        let frame = Frame::binary(&[7; 64 * 1024]);
+        for _ in 0..BACKLOG_FRAMES {
+            if socket.send(frame.clone()).is_err() {
+                return;
+            }
+            socket.drained().await;
+        }
+        while socket.next().await.is_some() {}
+    })
+}
+
 /// Sends until its queue is full, and tells how far it got.
 #[utoipa::path(responses((status = 101)))]
 #[get("/v1/flood")]
@@ -230,6 +254,7 @@ pub(crate) fn toy() -> (Service, watch::Receiver<usize>) {
             .service(wait)
             .service(echo)
             .service(impatient)
+            .service(backlog)
             .service(flood)
             .service(guarded)
             .map(|config| {
