@@ -34,6 +34,9 @@ const DATA_CEILING: usize = 1024 * 1024;
 /// The longest name that `max_channel_bytes` may allow: an index of PostgreSQL takes no longer one.
 const CHANNEL_CEILING: usize = 1024;
 
+/// How long it takes at most to close a connection that is given up: its peer is told, and has two seconds to answer.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// Settings of this service.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -206,6 +209,13 @@ impl NotifySettings {
             self.token_key = Secret::from(URL_SAFE_NO_PAD.encode(hmac::sign(&key, TOKENS)));
         }
         self
+    }
+
+    /// How long a connection may be dead, at either door with a heartbeat, and still count as one: what it may be silent,
+    /// and what it takes to close it and to write that down.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        let silence = self.idle.max(self.socketio.ping_interval + self.socketio.ping_timeout);
+        silence + CLOSING + self.presence_gather
     }
 
     /// The rules that a type cannot express.

@@ -1,7 +1,7 @@
 //! Which devices are connected to this process, for those that push: comings and goings gather, and those of devices
 //! with a subscription are written down together, on a lease.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::models::UnixMillis;
@@ -27,8 +27,8 @@ struct Inner {
 #[derive(Default)]
 struct Devices {
     connections: HashMap<Device, u32>,
-    /// What is not written down yet.
-    changed: HashSet<Device>,
+    /// What is not written down yet; and whether it is that the device was here just now, or was so before.
+    changed: HashMap<Device, bool>,
 }
 
 impl Lookout {
@@ -42,7 +42,7 @@ impl Lookout {
     pub(crate) fn enter(&self, device: Device) -> Box<Online> {
         let mut devices = self.0.devices();
         *devices.connections.entry(device.clone()).or_default() += 1;
-        self.0.note(devices, device.clone());
+        self.0.note(devices, device.clone(), true);
         Box::new(Online { lookout: self.clone(), device })
     }
 
@@ -50,7 +50,7 @@ impl Lookout {
     pub(crate) fn touch(&self, device: &Device) {
         let devices = self.0.devices();
         if devices.connections.contains_key(device) {
-            self.0.note(devices, device.clone());
+            self.0.note(devices, device.clone(), false);
         }
     }
 
@@ -96,10 +96,19 @@ impl Lookout {
             lately.iter().for_each(|device| self.touch(device));
         }
         let changed = self.0.take_changed();
-        let (come, gone): (Vec<_>, Vec<_>) = changed.iter().cloned().partition(|device| self.0.has(device));
+        let (mut come, mut here, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        for (device, just_now) in &changed {
+            let devices = match (self.0.has(device), just_now) {
+                (true, true) => &mut come,
+                (true, false) => &mut here,
+                (false, _) => &mut gone,
+            };
+            devices.push(device.clone());
+        }
         let (process, until) = (self.0.process.clone(), now + state.settings.presence_lease);
         let writing = state.db.write(move |conn| {
             subscriptions::see(conn, (&come, &gone), &process, now, until)?;
+            subscriptions::say(conn, &here, &process, until)?;
             if since.is_some() {
                 subscriptions::renew(conn, &process, until)?;
             }
@@ -107,25 +116,30 @@ impl Lookout {
         });
         let written = writing.await;
         if written.is_err() {
-            self.0.devices().changed.extend(changed);
-            self.0.changed.notify_one();
+            self.0.put_back(changed);
         }
         written
     }
 }
 
 impl Inner {
-    fn note(&self, mut devices: MutexGuard<'_, Devices>, device: Device) {
-        devices.changed.insert(device);
+    fn note(&self, mut devices: MutexGuard<'_, Devices>, device: Device, just_now: bool) {
+        *devices.changed.entry(device).or_default() |= just_now;
         drop(devices);
         self.changed.notify_one();
+    }
+
+    fn put_back(&self, changed: HashMap<Device, bool>) {
+        for (device, just_now) in changed {
+            self.note(self.devices(), device, just_now);
+        }
     }
 
     fn has(&self, device: &Device) -> bool {
         self.devices().connections.contains_key(device)
     }
 
-    fn take_changed(&self) -> HashSet<Device> {
+    fn take_changed(&self) -> HashMap<Device, bool> {
         std::mem::take(&mut self.devices().changed)
     }
 
@@ -151,6 +165,8 @@ impl Drop for Online {
                 devices.connections.remove(&self.device);
             }
         }
-        inner.note(devices, self.device.clone());
+        // A socket that is given up says nothing of the others.
+        let gone = !devices.connections.contains_key(&self.device);
+        inner.note(devices, self.device.clone(), gone);
     }
 }

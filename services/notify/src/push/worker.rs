@@ -118,11 +118,15 @@ fn is_needless(
         return Some(Fate::Done("expired"));
     }
     if let Some(until) = connected.filter(|until| *until > now) {
-        // Said after the notification was published, it is so. Said before, its process may have been killed since.
-        return Some(if until > row.published_at + settings.presence_lease {
+        // A connection that was made later than the notification had it. Of one that was there before, it is known only
+        // once it would have been given up if it had been dead already.
+        let silence = settings.longest_silence();
+        let proven = row.published_at + silence + settings.presence_lease;
+        return Some(if subscription.seen_at > row.published_at || until > proven {
             Fate::Done("connected")
         } else {
-            Fate::Wait(until.min(now + settings.presence_lease / 6))
+            // The process may be killed meanwhile, too.
+            Fate::Wait(until.min(now + silence / 6))
         });
     }
     let woken = subscription.pushed_at.filter(|at| *at > subscription.seen_at);

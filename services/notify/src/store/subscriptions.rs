@@ -4,6 +4,7 @@ use common::models::{ChannelTokenId, UnixMillis};
 use db::{BatchQuery, BatchSql, DbConn, DbError, Rows, on_backend};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::SqliteConnection;
 
 use super::schema::{push_presences, push_subscriptions};
 use crate::domain::ChannelName;
@@ -165,21 +166,7 @@ pub(crate) fn see(
             for Device { channel, holder } in come {
                 let row = push_subscriptions::table.find((channel.as_str(), holder));
                 if diesel::update(row).set(push_subscriptions::seen_at.eq(now)).execute(c)? > 0 {
-                    diesel::insert_into(push_presences::table)
-                        .values((
-                            push_presences::channel.eq(channel.as_str()),
-                            push_presences::holder.eq(holder),
-                            push_presences::process.eq(process),
-                            push_presences::expires_at.eq(until),
-                        ))
-                        .on_conflict((
-                            push_presences::channel,
-                            push_presences::holder,
-                            push_presences::process,
-                        ))
-                        .do_update()
-                        .set(push_presences::expires_at.eq(until))
-                        .execute(c)?;
+                    say_one(c, (channel, holder), process, until)?;
                 }
             }
             // One that came and went between two writes has been here all the same.
@@ -190,6 +177,63 @@ pub(crate) fn see(
             }
         }
     }
+    Ok(())
+}
+
+enum Say {}
+
+impl BatchSql for Say {
+    const SQL: &'static str = "WITH held AS MATERIALIZED (SELECT s.channel, s.holder FROM {d} \
+        JOIN push_subscriptions AS s ON s.channel = d.channel AND s.holder = d.holder \
+        ORDER BY s.channel, s.holder FOR KEY SHARE OF s) \
+        INSERT INTO push_presences (channel, holder, process, expires_at) \
+        SELECT channel, holder, {process}, {until} FROM held \
+        ON CONFLICT (channel, holder, process) DO UPDATE SET expires_at = excluded.expires_at";
+    type Row = ();
+}
+
+/// Writes down which devices are connected to a process that were so before: they were not seen just now.
+pub(crate) fn say(
+    conn: &mut DbConn,
+    devices: &[Device],
+    process: &str,
+    until: UnixMillis,
+) -> Result<(), DbError> {
+    match conn {
+        _ if devices.is_empty() => {}
+        DbConn::Pg(c) => {
+            let say = BatchQuery::<Say>::new().rows("d", names(devices)).value::<Text, _>("process", process);
+            say.value::<BigInt, _>("until", until.as_i64()).execute(c)?;
+        }
+        DbConn::Sqlite(c) => {
+            for Device { channel, holder } in devices {
+                let row = push_subscriptions::table.find((channel.as_str(), holder));
+                if diesel::select(diesel::dsl::exists(row)).get_result(c)? {
+                    say_one(c, (channel, holder), process, until)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn say_one(
+    conn: &mut SqliteConnection,
+    (channel, holder): (&ChannelName, &str),
+    process: &str,
+    until: UnixMillis,
+) -> QueryResult<()> {
+    diesel::insert_into(push_presences::table)
+        .values((
+            push_presences::channel.eq(channel.as_str()),
+            push_presences::holder.eq(holder),
+            push_presences::process.eq(process),
+            push_presences::expires_at.eq(until),
+        ))
+        .on_conflict((push_presences::channel, push_presences::holder, push_presences::process))
+        .do_update()
+        .set(push_presences::expires_at.eq(until))
+        .execute(conn)?;
     Ok(())
 }
 

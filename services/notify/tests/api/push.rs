@@ -7,11 +7,15 @@ mod told;
 use std::time::Duration;
 
 use common::models::AccountId;
+use db::DbError;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use serde_json::{Value, json};
 use testkit::http::{Answer, TestClient};
 use testkit::wait::wait_until;
 
-use crate::harness::{Backend, Socket, TestApp};
+use crate::harness::{Backend, Seen, Socket, TestApp};
 use service::PushService;
 
 /// A key as `web-push generate-vapid-keys` prints it: the sender of RFC 8291 appendix A.
@@ -32,6 +36,30 @@ fn settings(service: &PushService) -> Vec<(&'static str, String)> {
         ("notify.push.timeout", "2s".to_owned()),
         ("notify.presence_lease", "3s".to_owned()),
     ]
+    .into_iter()
+    .chain(soon_given_up())
+    .collect()
+}
+
+/// Settings by which a connection that is dead is soon given up.
+fn soon_given_up() -> impl Iterator<Item = (&'static str, String)> {
+    let half = ["notify.ping", "notify.socketio.ping_interval", "notify.socketio.ping_timeout"];
+    half.map(|name| (name, "1s".to_owned())).into_iter().chain([("notify.idle", "2s".to_owned())])
+}
+
+/// Waits until it is written down that a device is connected: when it was seen last is before what is published now.
+async fn wait_seen(app: &TestApp) {
+    let connected = async || {
+        let db = app.host.database("notify");
+        let select = diesel::select(sql::<BigInt>("(SELECT count(*) FROM push_presences)"));
+        db.read(move |conn| Ok::<i64, DbError>(select.get_result(conn)?)).await.unwrap() > 0
+    };
+    wait_until("it to be written down", connected).await;
+}
+
+/// Reads on, so that pings are answered.
+fn read_on(mut socket: Socket) {
+    tokio::spawn(async move { while let Seen::Frame(_) = socket.next().await {} });
 }
 
 fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
@@ -102,12 +130,29 @@ testkit::on_both! {
         let token = device(&app.backend, &app.host.url, "a", &service).await;
         let mut socket = app.connect().await;
         socket.subscribe(&json!({"token": token})).await;
+        wait_seen(&app).await;
 
         app.backend.publish("a", &json!(1)).await;
 
         assert_eq!(socket.message().await.0, 1);
+        read_on(socket);
         wait_until("the push to be needless", || counted(&app, "connected")).await;
         assert_eq!(service.all().await, Vec::<Value>::new());
+        app.host.stop().await;
+    }
+
+    async fn a_device_whose_connection_was_dead_already_is_pushed_to(test: TestDb) {
+        let (app, service) = start(&test).await;
+        let token = device(&app.backend, &app.host.url, "a", &service).await;
+        let mut socket = app.connect().await;
+        socket.subscribe(&json!({"token": token})).await;
+        wait_seen(&app).await;
+
+        // It reads nothing more, and so answers no ping.
+        app.backend.publish("a", &json!(1)).await;
+
+        assert_eq!(service.received(1).await[0]["plain"], json!({"channel": "a", "offset": 1}));
+        drop(socket);
         app.host.stop().await;
     }
 
@@ -289,6 +334,7 @@ testkit::on_both! {
         let token = device(&app.backend, &app.host.url, "a", &service).await;
         let mut socket = Socket::connect(&other.host.url).await;
         socket.subscribe(&json!({"token": token})).await;
+        read_on(socket);
 
         app.backend.publish("a", &json!(1)).await;
 

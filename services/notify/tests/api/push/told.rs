@@ -6,7 +6,7 @@ use testkit::http::TestClient;
 use testkit::wait::wait_until;
 use testkit::webhooks::{Receiver, SECRET};
 
-use super::{SUBSCRIPTION, VAPID, borrowed, counted, refused, subscribe};
+use super::{SUBSCRIPTION, VAPID, borrowed, counted, read_on, refused, soon_given_up, subscribe};
 use crate::harness::TestApp;
 
 /// Settings with a receiver that may tell devices, of the channels that begin with `a`, and one that may not.
@@ -17,13 +17,15 @@ fn settings(receiver: &Receiver) -> Vec<(&'static str, String)> {
             "{{name=\"{name}\",url=\"{url}\",secrets=[\"{SECRET}\"],events=[\"{event}\"],channels=[\"a\"]}}"
         )
     };
-    vec![
+    let own = [
         ("notify.push.vapid_key", VAPID.to_owned()),
         ("notify.push.subject", "mailto:operator@example.org".to_owned()),
         ("notify.push.delay", "200ms".to_owned()),
         ("notify.push.first_pause", "100ms".to_owned()),
+        ("notify.presence_lease", "3s".to_owned()),
         ("notify.webhooks", format!("[{},{}]", hook("apns", "notification"), hook("other", "connect"))),
-    ]
+    ];
+    own.into_iter().chain(soon_given_up()).collect()
 }
 
 async fn start(test: &TestDb) -> (TestApp, Receiver) {
@@ -91,6 +93,7 @@ testkit::on_both! {
         subscribe(&app.host.url, &token, &json!({"webhook": "apns", "device": "apns:1"})).await;
         let mut socket = app.connect().await;
         socket.subscribe(&json!({"token": token})).await;
+        read_on(socket);
 
         app.backend.publish("a", &json!(1)).await;
 
