@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::connected::Move;
 pub(super) use self::connected::{Connected, Link};
-use self::written::Change;
+use self::connected::{Connection, Move};
+use self::written::{Change, Lease};
 use super::hub::Hub;
 use super::pods;
 use crate::domain::{ChannelName, NotifyError};
@@ -44,7 +44,9 @@ struct Members {
     connections: HashMap<Name, i32>,
     /// Whose count is not written down yet.
     changed: HashMap<Name, ()>,
-    /// Connections that have come or gone, and of which it is not written down yet.
+    /// Connections of which receivers of webhooks are told.
+    open: HashMap<Uuid, Arc<Connection>>,
+    /// Those that have come or gone, and of which it is not written down yet.
     moves: Vec<Move>,
 }
 
@@ -73,16 +75,21 @@ impl Presence {
                 () = self.0.changed.notified() => sleep(settings.presence_gather).await,
                 () = tokio::time::sleep_until(renewed + renewal) => {}
             }
-            let renew = renewed.elapsed() >= renewal;
+            let lease = match renewed.elapsed() {
+                // So late that others may have taken this process for dead, and removed what it had said.
+                late if late >= 2 * renewal => Lease::Anew,
+                due if due >= renewal => Lease::Renewed,
+                _ => Lease::Runs,
+            };
             let now = hub.now();
             let until = now + settings.presence_lease;
-            let change = self.0.take_changed(now, until, renew);
+            let change = self.0.take_changed(now, until, lease);
             let written = change.clone();
             match db.write(move |conn| written.write(conn).map_err(NotifyError::from)).await {
                 Ok(()) => {
                     self.0.wake_webhooks();
                     tell(&hub, change.counts.into_iter().map(|count| count.channel));
-                    if renew {
+                    if lease != Lease::Runs {
                         renewed = Instant::now();
                     }
                 }
@@ -94,7 +101,7 @@ impl Presence {
             }
         }
         let now = hub.now();
-        let last = self.0.take_changed(now, now, false);
+        let last = self.0.take_changed(now, now, Lease::Runs);
         // Two transactions: each holds the queues of webhooks in their order.
         let other = last.clone();
         let withdrawing = async {
@@ -132,9 +139,14 @@ impl Inner {
         self.changed.notify_one();
     }
 
-    fn take_changed(&self, now: UnixMillis, until: UnixMillis, renew: bool) -> Change {
+    fn take_changed(&self, now: UnixMillis, until: UnixMillis, lease: Lease) -> Change {
         let mut members = self.members();
-        let changed = std::mem::take(&mut members.changed);
+        let mut changed = std::mem::take(&mut members.changed);
+        let mut open = Vec::new();
+        if lease == Lease::Anew {
+            changed.extend(members.connections.keys().map(|name| (name.clone(), ())));
+            open.extend(members.open.values().cloned());
+        }
         let count = |(name, ()): (Name, ())| {
             let connections = members.connections.get(&name).copied().unwrap_or(0);
             Count { channel: name.0, member: name.1, connections }
@@ -142,7 +154,7 @@ impl Inner {
         let counts = changed.into_iter().map(count).collect();
         let moves = std::mem::take(&mut members.moves);
         let webhooks = self.webhooks.clone();
-        Change { process: self.process.clone(), counts, moves, now, until, renew, webhooks }
+        Change { process: self.process.clone(), counts, open, moves, now, until, lease, webhooks }
     }
 
     fn put_back(&self, change: Change) {

@@ -66,6 +66,10 @@ impl Lookout {
                 () = sleep_until(renewed + renewal) => {}
             }
             let renew = renewed.elapsed() >= renewal;
+            if renewed.elapsed() >= 2 * renewal {
+                // So late that others may have taken this process for dead, and removed what it had said.
+                self.0.touch_all();
+            }
             let since = renew.then_some(looked);
             let now = state.clock.now();
             match self.write(state, since, now).await {
@@ -132,6 +136,15 @@ impl Inner {
     fn put_back(&self, changed: HashMap<Device, bool>) {
         for (device, just_now) in changed {
             self.note(self.devices(), device, just_now);
+        }
+    }
+
+    /// Has all devices that are connected written down again.
+    fn touch_all(&self) {
+        let mut devices = self.devices();
+        let Devices { connections, changed } = &mut *devices;
+        for device in connections.keys() {
+            changed.entry(device.clone()).or_default();
         }
     }
 

@@ -1,5 +1,7 @@
 //! Connections that receivers of webhooks were told of, as each process says of its own.
 
+use std::collections::HashSet;
+
 use common::models::{ChannelTokenId, UnixMillis};
 use db::{BatchQuery, BatchSql, DbConn, DbError, Rows, on_backend};
 use diesel::prelude::*;
@@ -50,6 +52,17 @@ pub(crate) fn put(conn: &mut DbConn, rows: &[ConnectionRow]) -> Result<(), DbErr
         }
     }
     Ok(())
+}
+
+/// Gives which of these connections are written down.
+pub(crate) fn known(conn: &mut DbConn, ids: &[String]) -> Result<HashSet<String>, DbError> {
+    let mut known = HashSet::new();
+    for ids in ids.chunks(1000) {
+        let rows = connections::table.filter(connections::connection_id.eq_any(ids));
+        let found: Vec<String> = rows.select(connections::connection_id).load(conn)?;
+        known.extend(found);
+    }
+    Ok(known)
 }
 
 /// Removes connections; gives those that were there.

@@ -1,5 +1,7 @@
 //! Connections of which receivers of webhooks are told.
 
+use std::sync::Arc;
+
 use common::models::{ChannelTokenId, UnixMillis};
 use uuid::Uuid;
 
@@ -11,11 +13,11 @@ use crate::domain::ChannelName;
 pub(super) struct Move {
     pub(super) come: bool,
     pub(super) at: UnixMillis,
-    pub(super) connection: Connection,
+    pub(super) connection: Arc<Connection>,
 }
 
 /// A client in a channel.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: Uuid,
     pub(super) channel: ChannelName,
@@ -26,13 +28,13 @@ pub(super) struct Connection {
 /// A client that is about to be let into a channel of which a webhook tells.
 pub(crate) struct Link {
     presence: Presence,
-    connection: Box<Connection>,
+    connection: Arc<Connection>,
 }
 
 /// A client that is in, until it is dropped.
 pub(in crate::delivery) struct Connected {
     presence: Presence,
-    connection: Connection,
+    connection: Arc<Connection>,
 }
 
 impl Presence {
@@ -46,14 +48,21 @@ impl Presence {
         let webhooks = self.0.webhooks.as_ref()?;
         webhooks.want_connections(channel).then(|| {
             let connection = Connection { id: Uuid::now_v7(), channel: channel.clone(), member, token };
-            Link { presence: self.clone(), connection: Box::new(connection) }
+            Link { presence: self.clone(), connection: Arc::new(connection) }
         })
     }
 
-    fn moved(&self, connection: &Connection, come: bool) {
+    fn moved(&self, connection: &Arc<Connection>, come: bool) {
         let Some(webhooks) = &self.0.webhooks else { return };
         let at = webhooks.now();
-        self.0.members().moves.push(Move { come, at, connection: connection.clone() });
+        let mut members = self.0.members();
+        if come {
+            members.open.insert(connection.id, Arc::clone(connection));
+        } else {
+            members.open.remove(&connection.id);
+        }
+        members.moves.push(Move { come, at, connection: Arc::clone(connection) });
+        drop(members);
         self.0.changed.notify_one();
     }
 }
@@ -63,7 +72,7 @@ impl Link {
     pub(in crate::delivery) fn open(self) -> Box<Connected> {
         let Self { presence, connection } = self;
         presence.moved(&connection, true);
-        Box::new(Connected { presence, connection: *connection })
+        Box::new(Connected { presence, connection })
     }
 }
 

@@ -1,12 +1,17 @@
 //! Where pushes end: at a push service's own limit, at ours, and with what gave the device its place.
 
 use common::models::{AccountId, Clock as _, SessionId, SystemClock};
+use db::DbError;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use serde_json::{Value, json};
 use testkit::database::{TestDb, administer};
 use testkit::http::TestClient;
 use testkit::obstacle::Obstacle;
+use testkit::wait::wait_until;
 
-use super::{SUBSCRIPTION, borrowed, device, refused, settings, start, subscribe};
+use super::{SUBSCRIPTION, borrowed, device, read_on, refused, settings, start, subscribe};
 use crate::harness::TestApp;
 use crate::push::service::PushService;
 
@@ -122,5 +127,32 @@ async fn on_postgresql_a_token_that_is_revoked_while_its_device_subscribes_is_re
     let answer = Obstacle::new(&test, "DELETE FROM notify.tokens").clear_for(1, subscribing).await;
 
     answer.assert_status(401);
+    app.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_device_that_was_taken_for_gone_is_said_anew() {
+    let test = TestDb::postgres().await;
+    let (app, service) = start(&test).await;
+    let token = device(&app.backend, &app.host.url, "a", &service).await;
+    let mut socket = app.connect().await;
+    socket.subscribe(&json!({"token": token})).await;
+    read_on(socket);
+    let connected = || {
+        let count =
+            "(SELECT count(*) FROM push_presences WHERE expires_at > extract(epoch FROM now()) * 1000)";
+        let (db, select) = (app.host.database("notify"), diesel::select(sql::<BigInt>(count)));
+        async move { db.read(move |conn| Ok::<i64, DbError>(select.get_result(conn)?)).await.unwrap() }
+    };
+    wait_until("it to be connected", async || connected().await == 1).await;
+
+    let not_now = "ALTER TABLE notify.push_presences ADD CONSTRAINT not_now CHECK (false) NOT VALID";
+    administer(&test.settings().url, not_now).unwrap();
+    wait_until("the lease to end", async || connected().await == 0).await;
+    let again =
+        "DELETE FROM notify.push_presences; ALTER TABLE notify.push_presences DROP CONSTRAINT not_now";
+    administer(&test.settings().url, again).unwrap();
+
+    wait_until("it to be connected again", async || connected().await == 1).await;
     app.host.stop().await;
 }

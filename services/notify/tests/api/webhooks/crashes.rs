@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::json;
-use testkit::database::TestDb;
+use testkit::database::{TestDb, administer};
 use testkit::wait::wait_until;
 use testkit::webhooks::{Receiver, SECRET};
 
@@ -94,4 +94,38 @@ async fn two_processes_share_the_work_and_each_event_comes_once() {
     assert_eq!(ids.len(), 32);
     there.host.stop().await;
     here.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_taken_for_gone_while_the_table_could_not_be_written_is_said_anew() {
+    let test = TestDb::postgres().await;
+    let receiver = Receiver::start(&[SECRET]);
+    let mut own = settings(&[hook("team", &receiver.url("hook"), &[SECRET], &ALL)]);
+    own.push(("notify.presence_lease", "900ms".to_owned()));
+    own.push(("notify.sweep_every", "100ms".to_owned()));
+    let app = start(&test, &own).await;
+    let alice = come(&app, "a", "alice").await;
+    receiver.taken(2).await;
+
+    // What is over can be removed still.
+    let not_now = "ALTER TABLE notify.presences ADD CONSTRAINT not_now CHECK (false) NOT VALID";
+    administer(&test.settings().url, not_now).unwrap();
+    receiver.taken(4).await;
+    administer(&test.settings().url, "ALTER TABLE notify.presences DROP CONSTRAINT not_now").unwrap();
+
+    receiver.taken(6).await;
+    alice.cut();
+    let all = receiver.taken(8).await;
+    let told: Vec<_> = all
+        .chunks(2)
+        .map(|both| {
+            let mut both = all_told(both);
+            both.sort_unstable();
+            both
+        })
+        .collect();
+    let come = [("connect", "a", "alice"), ("presence.enter", "a", "alice")];
+    let gone = [("disconnect", "a", "alice"), ("presence.leave", "a", "alice")];
+    assert_eq!(told, [come, gone, come, gone]);
+    app.host.stop().await;
 }
