@@ -240,8 +240,9 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Stores what was acked before the end.
+    /// Stores what was acked before the end, by the last step too.
     async fn finish(mut self) {
+        self.store_acks();
         while let Some(storing) = &mut self.storing {
             // A failure means that they come again.
             let stored = storing.await;
