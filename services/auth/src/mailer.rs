@@ -105,7 +105,7 @@ async fn prepare(state: &State, mail: MailRow) -> Result<Option<letter::Letter>,
 
 async fn for_account(state: &State, mail: MailRow) -> Result<Option<letter::Letter>, AuthError> {
     let now = state.clock.now();
-    let (purpose, recipient) = (mail.purpose, mail.recipient.clone());
+    let (id, purpose, recipient) = (mail.mail_id, mail.purpose, mail.recipient.clone());
     let account = match mail.account_id {
         Some(account) => Some(account),
         None => {
@@ -125,25 +125,19 @@ async fn for_account(state: &State, mail: MailRow) -> Result<Option<letter::Lett
     let stored = state
         .db
         .write(move |conn| {
-            // Deleted a moment ago, with its mails.
-            let there = accounts::lock(conn, account)?.is_some();
-            if there {
+            // Deleted a moment ago, with its mails; or they are void, as it has another password.
+            let wanted = accounts::lock(conn, account)?.is_some() && mails::is_waiting(conn, id)?;
+            if wanted {
                 mails::insert_token(conn, row)?;
             }
-            Ok::<_, DbError>(there)
+            Ok::<_, DbError>(wanted)
         })
         .await?;
     if !stored {
         return Ok(None);
     }
     let settings = &state.settings;
-    Ok(Some(letter::Letter::new(
-        mail.mail_id,
-        mail.recipient,
-        purpose,
-        &token.to_text(),
-        &settings.mail_link,
-    )))
+    Ok(Some(letter::Letter::new(id, mail.recipient, purpose, &token.to_text(), &settings.mail_link)))
 }
 
 fn expiry(state: &State, purpose: Purpose, now: UnixMillis) -> UnixMillis {

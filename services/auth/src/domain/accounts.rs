@@ -175,25 +175,34 @@ pub(crate) async fn must_exist(state: &State, account: AccountId) -> Result<(), 
 /// Deletes an account after its owner has shown the password once more: see [`erase`].
 ///
 /// # Errors
-/// [`AuthError::BadCredentials`] for a wrong password, [`AuthError::TooManyAttempts`]; [`AuthError::NoAccount`] when it
-/// is gone already.
+/// Those of [`passwords::confirm`] and [`passwords::lock`].
 pub(crate) async fn delete(state: &State, account: AccountId, password: Password) -> Result<(), AuthError> {
-    passwords::confirm(state, account, password).await?;
-    erase(state, account, None).await.map(drop)
+    let confirmed = passwords::confirm(state, account, password).await?;
+    erase(state, account, By::Owner(confirmed)).await.map(drop)
+}
+
+/// Who deletes an account.
+pub(crate) enum By {
+    /// Its owner, whose password was confirmed.
+    Owner(AccountRow),
+    /// An operator.
+    Operator(Act),
 }
 
 /// Deletes an account: its sessions end, and every service that holds something of it is told. What is left is a
-/// tombstone. For one that is gone already, all are told again: whoever has lost it meanwhile hears it once more. `act` is
-/// that of the operator who did it; none: its owner did.
+/// tombstone. An operator may do so for one that is gone already, and all are told again: whoever has lost it meanwhile
+/// hears it once more.
 ///
 /// # Errors
-/// Those of the database.
-pub(crate) async fn erase(state: &State, account: AccountId, act: Option<Act>) -> Result<Erased, AuthError> {
-    let by = if act.is_some() { DeletedBy::Operator } else { DeletedBy::Owner };
+/// For an owner those of [`passwords::lock`], for everybody those of the database.
+pub(crate) async fn erase(state: &State, account: AccountId, by: By) -> Result<Erased, AuthError> {
     let guesses = [Subject::password(state, account), Subject::code(state, account)];
     let (now, until) = (state.clock.now(), state.revoked_until());
     let erasing = state.db.write(move |conn| {
-        let row = accounts::lock(conn, account)?;
+        let (row, by, act) = match by {
+            By::Owner(confirmed) => (Some(passwords::lock(conn, &confirmed)?), DeletedBy::Owner, None),
+            By::Operator(act) => (accounts::lock(conn, account)?, DeletedBy::Operator, Some(act)),
+        };
         let existed = row.is_some();
         if let Some(row) = row {
             remove(conn, row, until)?;
@@ -206,15 +215,11 @@ pub(crate) async fn erase(state: &State, account: AccountId, act: Option<Act>) -
         }
         let deleted_at = accounts::bury(conn, account, by, now)?;
         let event = AccountEvent { account_id: account, at: deleted_at, change: AccountChange::Deleted };
-        // Whom an owner's second request reaches, the first has told.
-        let told = existed || by == DeletedBy::Operator;
-        if told {
-            outbox::push(conn, std::slice::from_ref(&event), now)?;
-        }
-        Ok::<_, DbError>((Erased { deleted_at, existed }, told.then_some(event)))
+        outbox::push(conn, std::slice::from_ref(&event), now)?;
+        Ok::<_, AuthError>((Erased { deleted_at, existed }, event))
     });
     let (erased, event) = erasing.await?;
-    state.announce(event.as_slice()).await;
+    state.announce(&[event]).await;
     Ok(erased)
 }
 

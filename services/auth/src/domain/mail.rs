@@ -27,10 +27,11 @@ fn mail(account: Option<AccountId>, email: &EmailAddress, purpose: Purpose, now:
     }
 }
 
-/// Sends a mail to the address that somebody wants to have; it becomes theirs once they use what is in it.
+/// Sends a mail to the address that somebody wants to have; it becomes theirs once they use what is in it, unless the
+/// password is replaced before: then it was perhaps somebody else who asked.
 ///
 /// # Errors
-/// Those of [`passwords::confirm`]; [`AuthError::NoMail`] when this server sends none.
+/// Those of [`passwords::confirm`] and [`passwords::lock`]; [`AuthError::NoMail`] when this server sends none.
 pub(crate) async fn request_verification(
     state: &State,
     account: AccountId,
@@ -38,40 +39,35 @@ pub(crate) async fn request_verification(
     email: &EmailAddress,
 ) -> Result<(), AuthError> {
     must_send_mail(state)?;
-    passwords::confirm(state, account, password).await?;
+    let confirmed = passwords::confirm(state, account, password).await?;
     let mail = verification(account, email, state.clock.now());
-    let stored = state
-        .db
-        .write(move |conn| {
-            let there = accounts::lock(conn, account)?.is_some();
-            if there {
-                mails::insert(conn, mail)?;
-            }
-            Ok::<_, DbError>(there)
-        })
-        .await?;
+    let store = state.db.write(move |conn| {
+        passwords::lock(conn, &confirmed)?;
+        Ok::<_, AuthError>(mails::insert(conn, mail)?)
+    });
+    store.await?;
     state.mail_wanted.notify_one();
-    if stored { Ok(()) } else { Err(AuthError::NoAccount) }
+    Ok(())
 }
 
 /// Takes an account's address away.
 ///
 /// # Errors
-/// Those of [`passwords::confirm`].
+/// Those of [`passwords::confirm`] and [`passwords::lock`].
 pub(crate) async fn forget_email(
     state: &State,
     account: AccountId,
     password: Password,
 ) -> Result<(), AuthError> {
-    passwords::confirm(state, account, password).await?;
+    let confirmed = passwords::confirm(state, account, password).await?;
     let forget = state.db.write(move |conn| {
-        accounts::lock(conn, account)?;
+        passwords::lock(conn, &confirmed)?;
         for purpose in [Purpose::VerifyEmail, Purpose::ResetPassword] {
             mails::delete_tokens(conn, account, purpose)?;
         }
-        accounts::set_email(conn, account, None)
+        Ok(accounts::set_email(conn, account, None)?)
     });
-    Ok(forget.await?)
+    forget.await
 }
 
 /// Takes the token out of a mail as proof that its address is read; the address identifies the account from now on.
@@ -143,7 +139,8 @@ pub(super) struct Spent<F> {
     pub(super) still_theirs: F,
 }
 
-/// Uses a token up to set a new password, and ends all sessions.
+/// Uses a token up to set a new password, and ends all sessions. Other mails that were asked for until now are of no use
+/// any more.
 ///
 /// # Errors
 /// [`AuthError::BadMailToken`], [`AuthError::Busy`].
@@ -164,7 +161,7 @@ where
             if !still_theirs(conn, &row, &found.email)? {
                 return Err(AuthError::BadMailToken);
             }
-            mails::delete_resets(conn, account)?;
+            mails::void(conn, account)?;
             accounts::set_password(conn, account, &password_hash)?;
             totp::delete_challenges(conn, account)?;
             guesses.forget(conn)?;

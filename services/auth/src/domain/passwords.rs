@@ -1,7 +1,7 @@
 //! Passwords: shown again before something grave, changed.
 
 use common::models::{AccountId, SessionId};
-use db::DbError;
+use db::DbConn;
 
 use super::attempts::{self, Subject};
 use super::{AuthError, Password, sessions};
@@ -50,11 +50,21 @@ pub(super) async fn confirm(
     }
 }
 
-/// Replaces the password, and ends all sessions but the one that asks: whoever knew the old one is out. Mails that set
-/// a password are of no use any more, nor are link tokens.
+/// Locks the account whose password was confirmed. What a password was shown for is done under this lock: whoever knows an
+/// old one does nothing after it was replaced, however long their request was on its way.
 ///
 /// # Errors
-/// Those of [`confirm`]; [`AuthError::BadCredentials`] also when the password was changed meanwhile.
+/// [`AuthError::NoAccount`] when it is gone, [`AuthError::BadCredentials`] when it has another password meanwhile.
+pub(super) fn lock(conn: &mut DbConn, confirmed: &AccountRow) -> Result<AccountRow, AuthError> {
+    let row = accounts::lock(conn, confirmed.account_id)?.ok_or(AuthError::NoAccount)?;
+    if row.password_hash == confirmed.password_hash { Ok(row) } else { Err(AuthError::BadCredentials) }
+}
+
+/// Replaces the password, and ends all sessions but the one that asks: whoever knew the old one is out. Mails that were
+/// asked for until now are of no use any more, nor are link tokens.
+///
+/// # Errors
+/// Those of [`confirm`] and [`lock`].
 pub(crate) async fn change(
     state: &State,
     account: AccountId,
@@ -62,25 +72,20 @@ pub(crate) async fn change(
     current: Password,
     new: Password,
 ) -> Result<(), AuthError> {
-    let confirmed = confirm(state, account, current).await?.password_hash;
+    let confirmed = confirm(state, account, current).await?;
     let hash = state.hasher.hash(new).await?;
     let (now, until) = (state.clock.now(), state.revoked_until());
     let events = state
         .db
         .write(move |conn| {
-            let same =
-                accounts::lock(conn, account)?.is_some_and(|account| account.password_hash == confirmed);
-            if !same {
-                return Ok(None);
-            }
+            lock(conn, &confirmed)?;
             accounts::set_password(conn, account, &hash)?;
-            mails::delete_resets(conn, account)?;
+            mails::void(conn, account)?;
             links::delete_of(conn, account)?;
             totp::delete_challenges(conn, account)?;
-            sessions::end_all(conn, account, Some(session), now, until).map(Some)
+            Ok::<_, AuthError>(sessions::end_all(conn, account, Some(session), now, until)?)
         })
-        .await
-        .map_err(|error: DbError| AuthError::from(error))?;
-    state.announce(&events.ok_or(AuthError::BadCredentials)?).await;
+        .await?;
+    state.announce(&events).await;
     Ok(())
 }

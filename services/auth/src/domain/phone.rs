@@ -212,19 +212,19 @@ pub(super) fn take(
 /// Gives an account the number that was verified, or takes away the one it has.
 ///
 /// # Errors
-/// Those of [`passwords::confirm`]; [`AuthError::PhoneUnverified`], [`AuthError::PhoneTaken`].
+/// Those of [`passwords::confirm`] and [`passwords::lock`]; [`AuthError::PhoneUnverified`], [`AuthError::PhoneTaken`].
 pub(crate) async fn set(
     state: &State,
     account: AccountId,
     password: Password,
     verification: Option<VerificationId>,
 ) -> Result<(), AuthError> {
-    passwords::confirm(state, account, password).await?;
+    let confirmed = passwords::confirm(state, account, password).await?;
     let now = state.clock.now();
     let set = state
         .db
         .write(move |conn| {
-            accounts::lock(conn, account)?.ok_or(AuthError::NoAccount)?;
+            passwords::lock(conn, &confirmed)?;
             let phone = verification.map(|verification| take(conn, verification, now)).transpose()?;
             Ok(accounts::set_phone(conn, account, phone.as_deref().map(|phone| (phone, now)))?)
         })

@@ -112,8 +112,7 @@ pub(crate) async fn set_email(
 /// Replaces the name, and ends all sessions of this interface: their tokens have the old one in them.
 ///
 /// # Errors
-/// Those of [`passwords::confirm`]; [`AuthError::BadCredentials`] also when the password was changed meanwhile;
-/// [`AuthError::UsernameTaken`], by the account itself too.
+/// Those of [`passwords::confirm`] and [`passwords::lock`]; [`AuthError::UsernameTaken`], by the account itself too.
 pub(crate) async fn rename(
     state: &State,
     account: AccountId,
@@ -123,10 +122,7 @@ pub(crate) async fn rename(
     let confirmed = passwords::confirm(state, account, password).await?;
     let (now, until) = (state.clock.now(), state.revoked_until());
     let events = state.db.write(move |conn| {
-        let row = accounts::lock(conn, account)?.ok_or(AuthError::NoAccount)?;
-        if row.password_hash != confirmed.password_hash {
-            return Err(AuthError::BadCredentials);
-        }
+        let row = passwords::lock(conn, &confirmed)?;
         if row.username == name.as_str() {
             return Err(AuthError::UsernameTaken);
         }

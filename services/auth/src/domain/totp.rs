@@ -9,7 +9,7 @@ mod recovery;
 use common::crypto::secret::Secret;
 use common::crypto::token::HashedToken;
 use common::models::AccountId;
-use db::{DbConn, DbError};
+use db::DbConn;
 use url::form_urlencoded::byte_serialize;
 
 use super::attempts::{self, Subject};
@@ -32,31 +32,24 @@ pub(crate) struct Enrolment {
 /// Makes a secret that counts once it is confirmed. An earlier one that was not confirmed is forgotten.
 ///
 /// # Errors
-/// Those of [`passwords::confirm`]; [`AuthError::TotpActive`].
+/// Those of [`passwords::confirm`] and [`passwords::lock`]; [`AuthError::TotpActive`].
 pub(crate) async fn enrol(
     state: &State,
     account: AccountId,
     password: Password,
 ) -> Result<Enrolment, AuthError> {
-    let row = passwords::confirm(state, account, password).await?;
+    let confirmed = passwords::confirm(state, account, password).await?;
     let secret = TotpSecret::generate()?;
     let sealed = state.data_key.seal(PURPOSE, account.as_str().as_bytes(), secret.octets())?;
-    let stored = state
-        .db
-        .write(move |conn| match accounts::lock(conn, account)? {
-            Some(_) => Ok(Some(totp::begin(conn, account, &sealed)?)),
-            None => Ok::<_, DbError>(None),
-        })
-        .await?;
-    match stored {
-        Some(true) => {
-            let text = secret.to_base32();
-            let uri = Secret::new(uri(&state.settings.totp_issuer, &row.username, &text));
-            Ok(Enrolment { secret: Secret::new(text.as_str().to_owned()), uri })
-        }
-        Some(false) => Err(AuthError::TotpActive),
-        None => Err(AuthError::NoAccount),
-    }
+    let begin = state.db.write(move |conn| {
+        let row = passwords::lock(conn, &confirmed)?;
+        let begun = totp::begin(conn, account, &sealed)?;
+        Ok::<_, AuthError>(begun.then_some(row.username))
+    });
+    let username = begin.await?.ok_or(AuthError::TotpActive)?;
+    let text = secret.to_base32();
+    let uri = Secret::new(uri(&state.settings.totp_issuer, &username, &text));
+    Ok(Enrolment { secret: Secret::new(text.as_str().to_owned()), uri })
 }
 
 /// The form that authenticators read as a QR code (the Key URI Format of Google Authenticator).
@@ -103,15 +96,19 @@ pub(crate) async fn confirm(
 /// Turns the second factor off.
 ///
 /// # Errors
-/// Those of [`passwords::confirm`] and [`answer`]; [`AuthError::TotpNotBegun`].
+/// Those of [`passwords::confirm`], [`passwords::lock`] and [`answer`]; [`AuthError::TotpNotBegun`].
 pub(crate) async fn disable(
     state: &State,
     account: AccountId,
     password: Password,
     code: &str,
 ) -> Result<(), AuthError> {
-    passwords::confirm(state, account, password).await?;
-    answer(state, account, code, move |conn| totp::delete(conn, account)).await
+    let confirmed = passwords::confirm(state, account, password).await?;
+    let turn_off = move |conn: &mut DbConn| {
+        passwords::lock(conn, &confirmed)?;
+        Ok::<_, AuthError>(totp::delete(conn, account)?)
+    };
+    answer(state, account, code, turn_off).await
 }
 
 /// Replaces the recovery codes.
@@ -124,9 +121,13 @@ pub(crate) async fn renew_recovery_codes(
     password: Password,
     code: &str,
 ) -> Result<Vec<Secret<String>>, AuthError> {
-    passwords::confirm(state, account, password).await?;
+    let confirmed = passwords::confirm(state, account, password).await?;
     let (texts, hashes) = fresh_recovery_codes()?;
-    answer(state, account, code, move |conn| totp::replace_recovery_codes(conn, account, &hashes)).await?;
+    let replace = move |conn: &mut DbConn| {
+        passwords::lock(conn, &confirmed)?;
+        Ok::<_, AuthError>(totp::replace_recovery_codes(conn, account, &hashes)?)
+    };
+    answer(state, account, code, replace).await?;
     Ok(texts)
 }
 

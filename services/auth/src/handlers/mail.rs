@@ -9,7 +9,7 @@ use super::bodies::{MailToken, NewEmail, RequestReset, ResetPassword};
 use crate::app::State;
 use crate::domain::mail;
 
-/// Sends a mail to a new address, which becomes the account's once it is confirmed.
+/// Sends a mail to a new address, which becomes the account's once it is confirmed. A new password makes the mail void.
 #[utoipa::path(tag = "e-mail", request_body = NewEmail, responses(
     (status = 202, description = "the mail will be sent"),
     (status = 204, description = "the address was taken away"),
@@ -36,12 +36,12 @@ pub(crate) async fn set_email(
     Ok(HttpResponse::Accepted().finish())
 }
 
-/// Confirms an address by what was mailed there.
+/// Confirms an address by what was mailed there, at a registration or later.
 #[utoipa::path(tag = "e-mail", request_body = MailToken, responses(
     (status = 204),
     (status = 400, body = Problem),
     (status = 409, body = Problem, description = "`email-taken`"),
-    (status = 422, body = Problem, description = "`invalid-mail-token`: unknown, used or expired"),
+    (status = 422, body = Problem, description = "`invalid-mail-token`: unknown, used, expired, or older than the password"),
 ))]
 #[post("/v1/accounts/email/verify")]
 pub(crate) async fn verify(state: Data<State>, body: Json<MailToken>) -> Result<HttpResponse, Failure> {

@@ -8,7 +8,7 @@ use service::operators::Operator;
 use web::{Failure, Json};
 
 use crate::app::State;
-use crate::domain::accounts;
+use crate::domain::accounts::{self, By};
 
 /// Deletes an account, and has all services told, also of one that is deleted already.
 #[utoipa::path(tag = "privacy", params(("account" = AccountId, Path)), responses(
@@ -23,7 +23,7 @@ pub(crate) async fn erase(
     account: Path<AccountId>,
 ) -> Result<Json<Erased>, Failure> {
     let act = operator.act("accounts.erase", format!("account={}", *account));
-    let erased = accounts::erase(&state, *account, Some(act)).await?;
+    let erased = accounts::erase(&state, *account, By::Operator(act)).await?;
     tracing::info!(account.id = %*account, existed = erased.existed, "an operator erased an account");
     Ok(Json(erased))
 }

@@ -3,6 +3,7 @@
 use common::crypto::token::HashedToken;
 use common::models::{AccountId, MailId, UnixMillis};
 use db::{DbConn, DbError};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use super::rows::{MailRow, MailTokenRow, Purpose};
@@ -63,6 +64,11 @@ pub(crate) fn delete_of(conn: &mut DbConn, recipient: &str, purpose: Purpose) ->
     Ok(())
 }
 
+/// Tells whether a mail is still to be sent.
+pub(crate) fn is_waiting(conn: &mut DbConn, mail: MailId) -> Result<bool, DbError> {
+    Ok(diesel::select(exists(mails::table.find(mail))).get_result(conn)?)
+}
+
 /// Stores a token that is about to be sent.
 pub(crate) fn insert_token(conn: &mut DbConn, token: MailTokenRow) -> Result<(), DbError> {
     diesel::insert_into(mail_tokens::table).values(token).execute(conn)?;
@@ -96,10 +102,11 @@ pub(crate) fn delete_tokens(
     Ok(diesel::delete(spent).execute(conn)?)
 }
 
-/// Removes all tokens of an account that set a password: it has another one now.
-pub(crate) fn delete_resets(conn: &mut DbConn, account: AccountId) -> Result<(), DbError> {
-    for purpose in [Purpose::ResetPassword, Purpose::ResetSignalServer] {
-        delete_tokens(conn, account, purpose)?;
-    }
+/// Removes all tokens of an account, and the mails that would bring more to an address it does not have yet: it has
+/// another password now, and whoever knew the old one may have asked for them. Resets that wait stay: they go to its own.
+pub(crate) fn void(conn: &mut DbConn, account: AccountId) -> Result<(), DbError> {
+    diesel::delete(mail_tokens::table.filter(mail_tokens::account_id.eq(account))).execute(conn)?;
+    let waiting = mails::table.filter(mails::account_id.eq(account));
+    diesel::delete(waiting.filter(mails::purpose.eq(Purpose::VerifyEmail))).execute(conn)?;
     Ok(())
 }

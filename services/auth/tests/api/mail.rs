@@ -1,5 +1,7 @@
 //! Addresses confirmed, and passwords reset, by mail.
 
+mod superseded;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
