@@ -105,9 +105,30 @@ pub(crate) async fn register(state: &State, new: NewAccount) -> Result<(AccountI
 /// [`AuthError::UsernameTaken`].
 pub(super) async fn refuse_taken(state: &State, name: &str) -> Result<(), AuthError> {
     let name = name.to_owned();
-    match state.db.read(move |conn| accounts::by_username(conn, &name)).await? {
+    let looking = state.db.read(move |conn| {
+        refuse_native(conn, &name)?;
+        Ok::<_, AuthError>(accounts::by_username(conn, &name)?)
+    });
+    match looking.await? {
         Some(_) => Err(AuthError::UsernameTaken),
         None => Ok(()),
+    }
+}
+
+/// Keeps a name for an account of another interface until the transaction ends. There, `Alice` and `alice` are two; but where
+/// one of them is an account of ours, which has both, whoever looks for it would find the other.
+///
+/// # Errors
+/// [`AuthError::UsernameTaken`].
+pub(super) fn claim_exactly(conn: &mut DbConn, name: &str) -> Result<(), AuthError> {
+    accounts::take_turn(conn, name)?;
+    refuse_native(conn, name)
+}
+
+fn refuse_native(conn: &mut DbConn, name: &str) -> Result<(), AuthError> {
+    match accounts::is_native_name(conn, &name.to_ascii_lowercase())? {
+        true => Err(AuthError::UsernameTaken),
+        false => Ok(()),
     }
 }
 

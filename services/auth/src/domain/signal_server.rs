@@ -52,11 +52,11 @@ pub(crate) async fn register(state: &State, new: NewUser) -> Result<i64, AuthErr
     };
     let stored = state.db.write(move |conn| {
         let account = row.account_id;
-        accounts::take_turn(conn, &row.username)?;
-        accounts::insert(conn, row)?;
-        signal_server::insert(conn, account, email.as_ref().map_or("", ContactAddress::as_str))
+        super::accounts::claim_exactly(conn, &row.username)?;
+        accounts::insert(conn, row).map_err(name_taken)?;
+        Ok(signal_server::insert(conn, account, email.as_ref().map_or("", ContactAddress::as_str))?)
     });
-    stored.await.map_err(name_taken)
+    stored.await
 }
 
 /// A name is all that can be in somebody's way.
@@ -126,7 +126,7 @@ pub(crate) async fn rename(
         if row.username == name.as_str() {
             return Err(AuthError::UsernameTaken);
         }
-        accounts::take_turn(conn, name.as_str())?;
+        super::accounts::claim_exactly(conn, name.as_str())?;
         accounts::set_username(conn, account, name.as_str()).map_err(name_taken)?;
         let ended: Vec<SessionId> = signal_server::sessions(conn, account)?;
         Ok(sessions::end_these(conn, account, ended, now, until)?)

@@ -86,9 +86,9 @@ pub(crate) async fn register(state: &State, new: NewWooshAccount) -> Result<Woos
         info: info.clone().into(),
     };
     let stored = state.db.write(move |conn| {
-        accounts::take_turn(conn, &row.username)?;
+        super::accounts::claim_exactly(conn, &row.username)?;
         accounts::insert(conn, row)?;
-        woosh::insert(conn, beside)
+        Ok(woosh::insert(conn, beside)?)
     });
     match stored.await {
         Ok(id) => Ok(WooshAccount {
@@ -99,8 +99,8 @@ pub(crate) async fn register(state: &State, new: NewWooshAccount) -> Result<Woos
             private_key,
             info,
         }),
-        Err(DbError::UniqueViolation { .. }) => Err(AuthError::UsernameTaken),
-        Err(error) => Err(error.into()),
+        Err(AuthError::Db(DbError::UniqueViolation { .. })) => Err(AuthError::UsernameTaken),
+        Err(error) => Err(error),
     }
 }
 

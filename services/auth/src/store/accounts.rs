@@ -2,12 +2,12 @@
 
 use common::models::{AccountId, UnixMillis};
 use db::{DbConn, DbError, on_backend};
-use diesel::dsl::sql;
+use diesel::dsl::{exists, not, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
 use super::rows::{AccountRow, DeletedBy};
-use super::schema::{accounts, deleted_accounts};
+use super::schema::{accounts, deleted_accounts, signal_server_accounts, woosh_accounts};
 
 /// Stores a new account.
 ///
@@ -32,7 +32,17 @@ pub(crate) fn take_turn(conn: &mut DbConn, username: &str) -> Result<(), DbError
 /// Tells whether an account has this name, which is folded, or one that differs by case only.
 pub(crate) fn is_name_like(conn: &mut DbConn, folded: &str) -> Result<bool, DbError> {
     let like = accounts::table.filter(sql::<Bool>("lower(username) = ").bind::<Text, _>(folded));
-    Ok(on_backend!(conn, |c| diesel::select(diesel::dsl::exists(like)).get_result(c))?)
+    Ok(on_backend!(conn, |c| diesel::select(exists(like)).get_result(c))?)
+}
+
+/// Tells whether an account of our own interface has this name, which is folded, as theirs all are.
+pub(crate) fn is_native_name(conn: &mut DbConn, folded: &str) -> Result<bool, DbError> {
+    let of_woosh = woosh_accounts::table.filter(woosh_accounts::account_id.eq(accounts::account_id));
+    let of_signal_server =
+        signal_server_accounts::table.filter(signal_server_accounts::account_id.eq(accounts::account_id));
+    let named = accounts::table.filter(accounts::username.eq(folded));
+    let native = named.filter(not(exists(of_woosh))).filter(not(exists(of_signal_server)));
+    Ok(on_backend!(conn, |c| diesel::select(exists(native)).get_result(c))?)
 }
 
 /// Finds an account by its name: the one that has it as it is written, or else the one that has it folded, as names of

@@ -125,14 +125,26 @@ on_both! {
 
         let natives = [auth.register("alice").await, auth.register("BOB").await];
         assert_eq!(natives.map(|answer| answer.problem().slug().to_owned()), ["username-taken"; 2]);
-        assert_refused(&auth.make(&user("carol")).await, &error(400, "username is already in use"));
-        auth.make(&user("Carol")).await.assert_status(201);
+        for name in ["carol", "Carol", "CAROL"] {
+            assert_refused(&auth.make(&user(name)).await, &error(400, "username is already in use"));
+        }
 
         let again = Session(auth.log_in("CAROL", PASSWORD).await.expect(201).value());
-        assert_eq!(again.text("accountId"), carol.text("accountId"), "nobody else has that name, so it is folded");
+        assert_eq!(again.text("accountId"), carol.text("accountId"), "a name of ours is folded, and has one owner");
         let upper = Session(auth.log_in("Alice", TOKEN).await.expect(201).value());
         let lower = Session(auth.log_in("alice", TOKEN).await.expect(201).value());
         assert_ne!(upper.text("accountId"), lower.text("accountId"));
+    }
+
+    async fn of_names_that_differ_by_case_one_is_made_when_both_interfaces_are_asked_at_once(db: TestDb) {
+        let auth = Auth::start_with(&db, &[("auth.hashing_slots", "4")]).await;
+        for number in 0..8 {
+            let (native, upper) = (format!("alice{number}"), user(&format!("Alice{number}")));
+            let (native, here) = tokio::join!(auth.register(&native), auth.make(&upper));
+
+            let statuses = [native.status.as_u16(), here.status.as_u16()];
+            assert!([[201, 400], [409, 201]].contains(&statuses), "{statuses:?}");
+        }
     }
 
     async fn accounts_of_our_own_interface_are_none_here(db: TestDb) {

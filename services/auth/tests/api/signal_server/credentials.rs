@@ -46,6 +46,7 @@ on_both! {
             (json!({"new_username": "ä".repeat(151), "current_password": SECRET}), &["new_username"]),
             (json!({"new_username": "bob", "current_password": SECRET}), &["new_username"]),
             (json!({"new_username": "carol", "current_password": SECRET}), &["new_username"]),
+            (json!({"new_username": "Carol", "current_password": SECRET}), &["new_username"]),
             (json!({"new_username": "alice", "current_password": SECRET}), &["new_username"]),
         ] {
             assert_fields(&auth.s_post("/auth/username/", Some(&token), &body).await, fields);
