@@ -130,8 +130,9 @@ rules! {
     MailTarget = mail_target { size: 3, refill: mins(20) }
     /// Requests for a code by SMS, by address. What a number may get is counted in the database beside this.
     PhoneAddress = phone_address { size: 10, refill: mins(6) }
-    /// Fetches of one target's key bundles, by caller and target: each may cost the target a one-time key.
-    BundleTarget = bundle_target { size: 6, refill: mins(10) }
+    /// Fetches of one target's key bundles, by the account that asks and target: each may cost the target a one-time key. The
+    /// default lets each of six devices of a person ask twice.
+    BundleTarget = bundle_target { size: 12, refill: mins(10) }
     /// Fetches of key bundles, by caller, whatever the targets.
     BundleCaller = bundle_caller { size: 200, refill: secs(18) }
     /// Fetches of one target's key bundles, by target, whoever the callers are.
@@ -185,7 +186,7 @@ mod tests {
 
         assert!(settings.enabled);
         assert_eq!(settings.bucket(Rule::LoginAddress), Bucket { size: 3, refill: secs(3) });
-        assert_eq!(settings.bucket(Rule::BundleTarget), Bucket { size: 6, refill: secs(1) });
+        assert_eq!(settings.bucket(Rule::BundleTarget), Bucket { size: 12, refill: secs(1) });
     }
 
     #[test]

@@ -73,14 +73,14 @@ struct Low {
 }
 
 /// Takes what a fetch costs from the buckets of its caller and its target. `*` has buckets of its own, and one for each
-/// pair: of a device nobody gets more than both allow.
+/// pair: of a device nobody gets more than both allow. The devices of a caller share theirs: a new one costs nothing.
 ///
 /// # Errors
 /// [`KeystoreError::RateLimited`].
 fn charge(state: &State, caller: &Caller, wanted: Fetch) -> Result<(), RateLimited> {
     let target = (wanted.account, wanted.device);
     state.limits.take(Rule::BundleCaller, caller.account)?;
-    state.limits.take(Rule::BundleTarget, ((caller.account, caller.device), target))?;
+    state.limits.take(Rule::BundleTarget, (caller.account, target))?;
     state.limits.take(Rule::BundleOwner, target)
 }
 

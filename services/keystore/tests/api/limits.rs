@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::models::AccountId;
 use testkit::on_both;
+use testkit::signal::Identity;
 
 use crate::harness::Keystore;
 
@@ -33,6 +34,22 @@ on_both! {
         keystore.bundle(device.account, "1").await.assert_status(200);
         keystore.clock.advance(Duration::from_secs(600));
         greedy.get(&path).await.assert_status(200);
+    }
+
+    async fn a_caller_gets_no_more_by_registering_another_device(db: TestDb) {
+        let keystore = Keystore::start_with(&db, &LIMITED).await;
+        let target = keystore.person().await;
+        let path = format!("/v1/keys/{}/1", target.account);
+        let (account, identity) = (AccountId::new(), Identity::new());
+        let one = keystore.device(account, &identity).await;
+        one.client.get(&path).await.assert_status(200);
+        one.client.get(&path).await.assert_status(200);
+
+        let two = keystore.device(account, &identity).await;
+        let refused = two.client.get(&path).await;
+
+        refused.assert_status(429);
+        assert_eq!(target.counts().await, [1, 1, 0], "nothing was taken");
     }
 
     async fn many_callers_together_cannot_drain_a_device(db: TestDb) {
