@@ -12,7 +12,7 @@ use web::Bucket;
 use super::AuthError;
 use super::turns::Turns;
 use crate::app::State;
-use crate::store::attempts;
+use crate::store::{accounts, attempts};
 
 /// What is guessed at, as the keyed hash that the table has.
 #[derive(Clone, Copy)]
@@ -34,8 +34,22 @@ impl Subject {
         Self(state.data_key.mac("SMS to a number", &[phone.as_bytes()]))
     }
 
+    /// The password that goes with a name, by whichever interface it is guessed at. They know different accounts, and let
+    /// different ones in: counted apart, guesses by one and then by another would tell which.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(super) async fn login(state: &State, username: &str) -> Result<Self, AuthError> {
+        let written = username.to_owned();
+        let found = state.db.read(move |conn| accounts::by_login(conn, &written)).await?;
+        Ok(match found {
+            Some(row) => Self::password(state, row.account_id),
+            None => Self::unknown(state, &username.to_ascii_lowercase()),
+        })
+    }
+
     /// The password of a name that nobody has: it must look like any other.
-    pub(crate) fn unknown(state: &State, name: &str) -> Self {
+    pub(super) fn unknown(state: &State, name: &str) -> Self {
         Self(state.data_key.mac("attempts of an unknown name", &[name.as_bytes()]))
     }
 

@@ -23,8 +23,7 @@ pub(crate) async fn log_in(
     password: Secret<String>,
 ) -> Result<Issued, AuthError> {
     // A name that no account can have is looked for and missed like any other.
-    let name = username.to_ascii_lowercase();
-    let (written, folded) = (username.to_owned(), name.clone());
+    let (written, folded) = (username.to_owned(), username.to_ascii_lowercase());
     let found = state.db.read(move |conn| {
         let found = match folded.contains('@') {
             // No username has an @ in it.
@@ -38,10 +37,7 @@ pub(crate) async fn log_in(
         Ok::<_, DbError>((found, blocked))
     });
     let (row, blocked) = found.await?;
-    let subject = match &row {
-        Some(row) => Subject::password(state, row.account_id),
-        None => Subject::unknown(state, &name),
-    };
+    let subject = Subject::login(state, username).await?;
     let password = Password::given(password).map_err(|_| AuthError::BadCredentials)?;
     // No password is that of a blocked account, so that nobody learns of a block by trying.
     let stored = row.as_ref().filter(|_| !blocked).map(|row| row.password_hash.clone());

@@ -161,10 +161,7 @@ async fn verify(
         .limits
         .take(Rule::LoginAddress, network)
         .map_err(|limited| AuthError::TooManyAttempts { retry_after: limited.retry_after })?;
-    let subject = match &found {
-        Some((account, _)) => Subject::password(state, account.account_id),
-        None => Subject::unknown(state, username),
-    };
+    let subject = Subject::login(state, username).await?;
     let stored = found.as_ref().map(|(account, _)| account.password_hash.clone());
     let verified = passwords::check(state, subject, stored, password).await?;
     let (account, row) = found.filter(|_| verified).ok_or(AuthError::BadCredentials)?;

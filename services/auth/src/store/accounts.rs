@@ -62,6 +62,18 @@ pub(crate) fn by_username(conn: &mut DbConn, username: &str) -> Result<Option<Ac
     Ok(accounts::table.filter(accounts::username.eq(username)).first(conn).optional()?)
 }
 
+/// Finds the account that a login by this name is about, be it an address or a name, and whichever interface lets it in.
+pub(crate) fn by_login(conn: &mut DbConn, written: &str) -> Result<Option<AccountRow>, DbError> {
+    let addressed = match written.contains('@') {
+        true => by_email(conn, &written.to_ascii_lowercase())?,
+        false => None,
+    };
+    match addressed {
+        Some(account) => Ok(Some(account)),
+        None => by_name(conn, written),
+    }
+}
+
 /// Finds the account that an address identifies.
 pub(crate) fn by_email(conn: &mut DbConn, email: &str) -> Result<Option<AccountRow>, DbError> {
     if !storable(email) {

@@ -5,6 +5,7 @@ mod accounts;
 mod bad_input;
 mod contract;
 mod events;
+mod guesses;
 mod harness;
 mod invites;
 mod keys;

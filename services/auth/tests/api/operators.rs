@@ -29,7 +29,7 @@ fn names(found: &Value) -> Vec<&str> {
 }
 
 /// Blocks an account.
-async fn block(auth: &Auth, account: &str, reason: &str) -> Answer {
+pub(crate) async fn block(auth: &Auth, account: &str, reason: &str) -> Answer {
     auth.operator().put(&format!("{BASE}/{account}/block"), &json!({"reason": reason})).await
 }
 

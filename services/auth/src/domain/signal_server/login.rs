@@ -31,10 +31,7 @@ pub(crate) async fn log_in(
         Ok::<_, DbError>(Some((user, blocked)))
     });
     let (found, blocked) = found.await?.unzip();
-    let subject = match &found {
-        Some(user) => Subject::password(state, user.account_id),
-        None => Subject::unknown(state, username),
-    };
+    let subject = Subject::login(state, username).await?;
     let password = Password::given(password).map_err(|_| AuthError::BadCredentials)?;
     // As by our own interface, no password is that of a blocked account.
     let admitted = found.as_ref().filter(|_| blocked == Some(false));
