@@ -7,6 +7,7 @@ use common::models::privacy::Erased;
 use common::models::{AccountId, E164, UnixMillis, VerificationId};
 use db::{DbConn, DbError};
 use service::operators::{Act, AuditTable};
+use web::Rule;
 
 use super::attempts::Subject;
 use super::{AuthError, EmailAddress, Password, Username, mail, passwords, phone};
@@ -33,7 +34,7 @@ pub(crate) struct NewAccount {
 ///
 /// # Errors
 /// [`AuthError::RegistrationClosed`], [`AuthError::InviteNeeded`], [`AuthError::PhoneUnverified`] by the mode;
-/// [`AuthError::UsernameTaken`], [`AuthError::PhoneTaken`].
+/// [`AuthError::UsernameTaken`], [`AuthError::PhoneTaken`]; [`AuthError::RateLimited`] when the address gets no mail for now.
 pub(crate) async fn register(state: &State, new: NewAccount) -> Result<(AccountId, Profile), AuthError> {
     let invite = match (state.settings.registration, new.invite_code) {
         (Registration::Closed, _) => return Err(AuthError::RegistrationClosed),
@@ -60,6 +61,7 @@ pub(crate) async fn register(state: &State, new: NewAccount) -> Result<(AccountI
     };
     let email = new.email.filter(|_| !state.settings.mail.is_empty());
     let mail = email.map(|email| mail::verification(account_id, &email, now));
+    let limits = state.limits.clone();
     let stored = state
         .db
         .write(move |conn| {
@@ -79,6 +81,9 @@ pub(crate) async fn register(state: &State, new: NewAccount) -> Result<(AccountI
             let profile = Profile::new(row.clone(), false);
             accounts::insert(conn, row)?;
             if let Some(mail) = mail {
+                // Last, so that whoever is refused for another reason uses up no mail that the address might need. An empty
+                // bucket refuses too: an account whose owner waits in vain for its mail would be worse.
+                limits.take(Rule::MailTarget, mail.recipient.as_str())?;
                 mails::insert(conn, mail)?;
             }
             Ok(profile)

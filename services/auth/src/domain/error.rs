@@ -9,6 +9,7 @@ use common::crypto::token::NoRandomness;
 use common::models::problem::{AsProblem, ProblemKind};
 use db::DbError;
 use serde_json::{Map, Value};
+use web::RateLimited;
 
 use super::phone::JobError;
 
@@ -96,6 +97,9 @@ pub(crate) enum AuthError {
         /// When the next guess is looked at.
         retry_after: Duration,
     },
+    /// Too many requests of a kind.
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
     /// More logins wait for the password hash than are allowed to.
     #[error("too many logins at once")]
     Busy,
@@ -159,6 +163,7 @@ impl AsProblem for AuthError {
             Self::NoAccount => ProblemKind::NotFound("account-not-found"),
             Self::BadCursor => ProblemKind::Invalid,
             Self::TooManyAttempts { .. } => ProblemKind::RateLimited,
+            Self::RateLimited(error) => error.kind(),
             Self::Busy => ProblemKind::Unavailable,
             Self::Internal(_) => ProblemKind::Internal,
             Self::Db(error) => error.kind(),
@@ -177,6 +182,7 @@ impl AsProblem for AuthError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooManyAttempts { retry_after } => Some(*retry_after),
+            Self::RateLimited(error) => error.retry_after(),
             Self::Busy => Some(Duration::from_secs(1)),
             Self::Db(error) => error.retry_after(),
             _ => None,

@@ -29,9 +29,6 @@ pub(crate) async fn register(
     state.limits.take(Rule::RegistrationAddress, client.network())?;
     let NewAccount { username, password, email, phone, invite_code, phone_verification_id } =
         body.into_inner();
-    if let Some(email) = &email {
-        state.limits.take(Rule::MailTarget, email.as_str())?;
-    }
     let phone_verification = phone_verification_id;
     let new = accounts::NewAccount { username, password, email, phone, invite_code, phone_verification };
     let (account_id, profile) = accounts::register(&state, new).await?;

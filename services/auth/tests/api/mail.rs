@@ -1,5 +1,6 @@
 //! Addresses confirmed, and passwords reset, by mail.
 
+mod limits;
 mod superseded;
 
 use std::os::unix::fs::PermissionsExt as _;
