@@ -33,7 +33,8 @@ pub struct AuthSettings {
     /// The key of what is kept in tables: secrets are sealed under it, guessable values are stored as its keyed hashes. 32
     /// bytes in base64url without padding. Required; with another one, enrolments of TOTP are lost.
     pub data_key: Secret<String>,
-    /// Wrong passwords of an account that may come at once, and after how long one more may.
+    /// Wrong passwords of an account that may come at once, and after how long one more may. Logins have a bucket of this
+    /// size, and whoever is logged in and shows the password once more has another: strangers do not use it up.
     pub password_attempts: Bucket,
     /// Wrong codes of an account's second factor, likewise.
     pub totp_attempts: Bucket,

@@ -222,7 +222,7 @@ pub(crate) enum By {
 /// # Errors
 /// For an owner those of [`passwords::lock`], for everybody those of the database.
 pub(crate) async fn erase(state: &State, account: AccountId, by: By) -> Result<Erased, AuthError> {
-    let guesses = [Subject::password(state, account), Subject::code(state, account)];
+    let guesses = Subject::passwords(state, account).into_iter().chain([Subject::code(state, account)]);
     let (now, until) = (state.clock.now(), state.revoked_until());
     let erasing = state.db.write(move |conn| {
         let (row, by, act) = match by {

@@ -19,9 +19,20 @@ use crate::store::{accounts, attempts};
 pub(crate) struct Subject([u8; 32]);
 
 impl Subject {
-    /// The password of an account.
+    /// The password of an account, as it is shown to log in.
     pub(crate) fn password(state: &State, account: AccountId) -> Self {
         Self(state.data_key.mac("attempts of an account's password", &[account.as_str().as_bytes()]))
+    }
+
+    /// The password of an account, shown once more by somebody who is logged in. Strangers have no part in it: however much
+    /// they guess, its owner can still change the password, or delete the account.
+    pub(crate) fn confirmation(state: &State, account: AccountId) -> Self {
+        Self(state.data_key.mac("attempts of a password in a session", &[account.as_str().as_bytes()]))
+    }
+
+    /// All that is counted of an account's password.
+    pub(crate) fn passwords(state: &State, account: AccountId) -> [Self; 2] {
+        [Self::password(state, account), Self::confirmation(state, account)]
     }
 
     /// The second factor of an account.

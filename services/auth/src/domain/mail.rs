@@ -151,7 +151,7 @@ where
     let Spent { account, hash, purpose, still_theirs } = spent;
     let password_hash = state.hasher.hash(new).await?;
     let now = state.clock.now();
-    let (until, guesses) = (state.revoked_until(), Subject::password(state, account));
+    let (until, guesses) = (state.revoked_until(), Subject::passwords(state, account));
     let events = state
         .db
         .write(move |conn| {
@@ -164,7 +164,9 @@ where
             mails::void(conn, account)?;
             accounts::set_password(conn, account, &password_hash)?;
             totp::delete_challenges(conn, account)?;
-            guesses.forget(conn)?;
+            for subject in guesses {
+                subject.forget(conn)?;
+            }
             Ok(sessions::end_all(conn, account, None, now, until)?)
         })
         .await?;

@@ -42,7 +42,7 @@ pub(super) async fn confirm(
     password: Password,
 ) -> Result<AccountRow, AuthError> {
     let row = state.db.read(move |conn| accounts::by_id(conn, account)).await?.ok_or(AuthError::NoAccount)?;
-    let subject = Subject::password(state, account);
+    let subject = Subject::confirmation(state, account);
     if check(state, subject, Some(row.password_hash.clone()), password).await? {
         Ok(row)
     } else {

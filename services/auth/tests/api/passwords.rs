@@ -54,7 +54,7 @@ on_both! {
             ("auth.password_attempts.size", "3"),
             ("auth.password_attempts.refill", "1m"),
         ]).await;
-        let session = auth.session("alice").await;
+        auth.register("alice").await.assert_status(201);
         let mut refusals: Vec<Vec<(u16, Option<String>, Value)>> = Vec::new();
         for name in ["alice", "nobody"] {
             let mut seen = Vec::new();
@@ -72,11 +72,33 @@ on_both! {
         let statuses: Vec<u16> = refusals[0].iter().map(|(status, _, _)| *status).collect();
         assert_eq!(statuses, [401, 401, 401, 429, 429]);
         assert_eq!(refusals[0][4].1.as_deref(), Some("60"));
-        // The right one is not looked at either, wherever it is asked for.
+        // The right one is not looked at either.
         auth.log_in("alice", PASSWORD).await.assert_status(429);
-        change(&auth, &session, PASSWORD, NEW).await.assert_status(429);
         auth.clock.advance(Duration::from_secs(60));
         auth.log_in("alice", PASSWORD).await.assert_status(201);
+        auth.log_in("alice", PASSWORD).await.assert_status(201);
+    }
+
+    async fn an_owner_who_is_logged_in_confirms_while_strangers_guess(db: TestDb) {
+        let auth = Auth::start_with(&db, &[
+            ("auth.password_attempts.size", "2"),
+            ("auth.password_attempts.refill", "1m"),
+        ]).await;
+        let session = auth.session("alice").await;
+        let mut statuses = Vec::new();
+        for _ in 0..3 {
+            statuses.push(auth.log_in("alice", "not the password").await.status.as_u16());
+        }
+
+        change(&auth, &session, PASSWORD, NEW).await.assert_status(204);
+        for _ in 0..3 {
+            statuses.push(change(&auth, &session, "not the password", PASSWORD).await.status.as_u16());
+        }
+
+        assert_eq!(statuses, [401, 401, 429, 401, 401, 429], "both are counted");
+        change(&auth, &session, NEW, PASSWORD).await.assert_status(429);
+        auth.clock.advance(Duration::from_secs(60));
+        change(&auth, &session, NEW, PASSWORD).await.assert_status(204);
         auth.log_in("alice", PASSWORD).await.assert_status(201);
     }
 

@@ -52,6 +52,21 @@ on_both! {
         assert_eq!(email(&post.auth, &session).await, json!({"value": EMAIL, "verified": true}));
     }
 
+    async fn a_reset_forgets_the_wrong_passwords_before_it(db: TestDb) {
+        let one = [("auth.password_attempts.size", "1"), ("auth.password_attempts.refill", "1h")];
+        let post = Post::start_with(&db, &one).await;
+        let session = post.verified("alice", EMAIL).await;
+        set_email(&post.auth, &session, "wrong password").await.assert_status(401);
+        set_email(&post.auth, &session, PASSWORD).await.assert_status(429);
+        post.auth.log_in("alice", "wrong password").await.assert_status(401);
+
+        ask_reset(&post.auth, EMAIL).await.assert_status(202);
+        reset(&post.auth, &post.token(2).await).await.assert_status(204);
+
+        let session = Session(post.auth.log_in("alice", NEW).await.expect(201).value());
+        set_email(&post.auth, &session, NEW).await.assert_status(202);
+    }
+
     async fn a_mail_that_waits_when_the_password_is_changed_is_not_sent(db: TestDb) {
         let server = MailServer::start(PUTS_OFF).await;
         let auth = Auth::start_with(&db, &[("auth.mail", &server.url())]).await;

@@ -225,10 +225,12 @@ on_both! {
         assert_eq!(refused.header("retry-after"), Some("60"));
         assert!(refused.text().contains("60 seconds"));
         auth.log_in("alice", SECRET).await.assert_status(429);
-        let shown = json!({"current_password": SECRET});
-        assert_detail(&auth.s(Method::DELETE, "/auth/users/me/", Some(&token), &shown).await, 429);
         auth.clock.advance(Duration::from_secs(60));
         auth.s_log_in("alice", SECRET).await.assert_status(200);
+        auth.s_log_in("alice", "wrong").await.assert_status(400);
+        assert_detail(&auth.s_log_in("alice", SECRET).await, 429);
+        let shown = json!({"current_password": SECRET});
+        auth.s(Method::DELETE, "/auth/users/me/", Some(&token), &shown).await.assert_status(204);
     }
 
     async fn logins_of_one_address_run_out(db: TestDb) {
