@@ -13,7 +13,8 @@ telemetry::metrics! {
         links_total: IntCounter,
         /// Mails by outcome: sent, retried (later), given-up, dropped (nobody has the address).
         mails_total: IntCounterVec = &["outcome"],
-        /// Codes by SMS, by what became of them: queued, sent, delivered, failed; wrong, verified.
+        /// Codes by SMS, by what became of them: queued, sent, delivered, failed; wrong, verified; capped (not
+        /// sent: all numbers together have had theirs).
         phone_codes_total: IntCounterVec = &["outcome"],
         /// Guesses at passwords and codes that were not looked at, since too many wrong ones came before.
         attempts_refused_total: IntCounter,

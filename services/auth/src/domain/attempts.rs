@@ -45,6 +45,11 @@ impl Subject {
         Self(state.data_key.mac("SMS to a number", &[phone.as_bytes()]))
     }
 
+    /// The SMS that all numbers together get.
+    pub(crate) fn all_phones(state: &State) -> Self {
+        Self(state.data_key.mac("SMS to all numbers", &[]))
+    }
+
     /// The password that goes with a name, by whichever interface it is guessed at. They know different accounts, and let
     /// different ones in: counted apart, guesses by one and then by another would tell which.
     ///

@@ -1,7 +1,7 @@
 //! Phone numbers: somebody asks for a code, gets it by SMS, and shows it.
 //!
 //! What must hold: a code is known to its phone and to whoever asked for none; five checks end a verification, and a
-//! number gets so many SMS a day whoever asks; what the gateway says of an SMS is what its owner is told.
+//! number gets so many SMS a day whoever asks, and all numbers together so many; what the gateway says of an SMS is what its owner is told.
 
 mod job;
 
@@ -74,7 +74,8 @@ pub(crate) async fn find(state: &State, verification: VerificationId) -> Result<
 ///
 /// # Errors
 /// [`AuthError::NoVerification`], [`AuthError::Verified`], [`AuthError::VerificationExhausted`];
-/// [`AuthError::TooManyAttempts`] before the pause is over, or when the number has had its SMS of the day.
+/// [`AuthError::TooManyAttempts`] before the pause is over, or when the number has had its SMS of the day, or all numbers
+/// together theirs.
 pub(crate) async fn send_code(
     state: &State,
     verification: VerificationId,
@@ -87,6 +88,7 @@ pub(crate) async fn send_code(
     let record = jobs.record(&phone, &code, &correl_id, expires_at)?;
     let code_mac = mac(state, verification, &code)?;
     let (settings, subject) = (state.settings.phone.clone(), Subject::phone(state, &phone));
+    let (everybody, outcomes) = (Subject::all_phones(state), state.metrics.phone_codes_total.clone());
     let row = state
         .db
         .write(move |conn| {
@@ -99,6 +101,12 @@ pub(crate) async fn send_code(
             }
             after(now, row.next_send_at)?;
             attempts::take(conn, settings.per_number, subject, now)?;
+            // After that, so that a number which has had its SMS takes none from the others.
+            let taken = attempts::take(conn, settings.all_numbers, everybody, now);
+            if matches!(taken, Err(AuthError::TooManyAttempts { .. })) {
+                outcomes.with_label_values(&["capped"]).inc();
+            }
+            taken?;
             row.next_send_at = now + settings.pause_after(row.sends);
             row.sends += 1;
             row.correl_id = Some(correl_id);

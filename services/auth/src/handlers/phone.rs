@@ -47,7 +47,7 @@ pub(crate) async fn read(
     (status = 409, body = Problem, description = "`already-verified`, or `verification-exhausted`"),
     (status = 422, body = Problem, description = "`sms-not-configured`"),
     (status = 429, body = Problem, description = "`rate-limited`: by address, before the pause is over, or too many SMS to \
-        the number"),
+        the number, or in all"),
 ))]
 #[post("/v1/accounts/phone-verifications/{verification}/code")]
 pub(crate) async fn send_code(

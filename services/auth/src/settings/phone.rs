@@ -31,6 +31,9 @@ pub struct PhoneSettings {
     pub checks: u16,
     /// SMS that a number gets, whoever asks: so many at once, and one more after each refill.
     pub per_number: Bucket,
+    /// SMS that all numbers together get, likewise: nobody has to be logged in to ask for one, and each costs money. A large
+    /// `size` is no limit.
+    pub all_numbers: Bucket,
     /// How long a code can be shown. The gateway drops an SMS that it could not send by then.
     #[serde(with = "humantime_serde")]
     pub code_ttl: Duration,
@@ -59,6 +62,8 @@ impl Default for PhoneSettings {
             checks: 5,
             // Five a day.
             per_number: Bucket { size: 5, refill: minutes(288) },
+            // A thousand, and then 900 an hour.
+            all_numbers: Bucket { size: 1000, refill: Duration::from_secs(4) },
             code_ttl: minutes(10),
             session_ttl: minutes(30),
         }

@@ -212,6 +212,30 @@ on_both! {
         sms.send(&neighbour).await.assert_status(202);
     }
 
+    async fn all_numbers_together_get_so_many_sms(db: TestDb) {
+        let few = [
+            ("auth.phone.all_numbers.size", "2"),
+            ("auth.phone.all_numbers.refill", "4s"),
+            ("auth.phone.per_number.size", "1"),
+            ("auth.phone.per_number.refill", "1h"),
+        ];
+        let sms = Sms::start(&db, &few).await;
+        let one = sms.begin("+255712345670").await;
+        sms.send(&one).await.assert_status(202);
+        let again = sms.begin("+255712345670").await;
+        sms.send(&again).await.assert_status(429);
+        let (two, three) = (sms.begin("+255712345671").await, sms.begin("+255712345672").await);
+        sms.send(&two).await.assert_status(202);
+
+        let over = sms.send(&three).await.expect(429);
+        let metrics = sms.auth.host.internal.get("/metrics").await.text();
+
+        assert_eq!((over.header("retry-after"), over.problem().slug()), (Some("4"), "rate-limited"));
+        assert!(metrics.contains(r#"phone_codes_total{outcome="capped",service="auth"} 1"#), "{metrics}");
+        sms.auth.clock.advance(Duration::from_secs(4));
+        sms.send(&three).await.assert_status(202);
+    }
+
     async fn guesses_at_once_are_counted_one_by_one(db: TestDb) {
         let sms = Sms::start(&db, &[]).await;
         let verification = sms.begin(PHONE).await;
