@@ -156,7 +156,8 @@ rules! {
     NotifyTokenKey = notify_token_key { size: 100000, refill: Duration::from_millis(1) }
     /// Wrong tokens of channels and wrong keys of back-ends, by address.
     NotifyTokenAddress = notify_token_address { size: 100, refill: secs(1) }
-    /// Wrong credentials of operators on the public listener, by address.
+    /// Wrong credentials of operators at relay, by address. The right one is admitted whatever came before it, so that nobody
+    /// can keep operators out.
     OperatorAddress = operator_address { size: 20, refill: secs(10) }
     /// Registrations of where a device is pushed to, by its token.
     NotifyPushDevice = notify_push_device { size: 20, refill: secs(30) }

@@ -10,7 +10,8 @@ use web::{ClientAddr, Failure, Rule, bearer};
 
 use crate::app::State;
 
-/// Extractor: an operator, by `Authorization: Bearer <internal.admin_token>`. 401 otherwise; guesses are counted by address.
+/// Extractor: an operator, by `Authorization: Bearer <internal.admin_token>`. 401 otherwise; wrong ones are counted by address,
+/// the right one is admitted whatever came before it.
 pub(crate) struct Operator(operators::Operator);
 
 impl Operator {
