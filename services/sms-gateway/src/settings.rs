@@ -66,14 +66,15 @@ pub struct Settings {
     /// Folder for one log file per client, one line per status, made if need be; none: no such files.
     pub client_log: Option<PathBuf>,
     /// How long an outcome is waited for at most, from when the message was handed over, before the client is told that
-    /// it is unknown.
+    /// it is unknown; longer where what is ahead of it takes longer, at the rate of the SMSC.
     #[serde(with = "humantime_serde")]
     pub unknown_after: Duration,
     /// The same from when no response came in time, or the link was lost: for a late response, or a receipt, which is
     /// brought to its message by its recipient after 3 to 4 s.
     #[serde(with = "humantime_serde")]
     pub unknown_grace: Duration,
-    /// For requests of class `otp` or `alert`: what was not answered until then is sent once more.
+    /// For requests of class `otp` or `alert`: what was not answered until then is sent once more; later where what is
+    /// ahead of it takes longer.
     #[serde(with = "humantime_serde")]
     pub resend_after: Duration,
     /// Most segments that this instance sends a second for each client; 0: no limit.

@@ -27,7 +27,7 @@ use crate::domain::provider::Message;
 use crate::domain::route::allot::{Allotter, CLASSES, Offer, Waiting};
 use crate::store::StoreError;
 use crate::store::queue::{self, Claimed, Lane, Plan, Step, Stepped, Wanted};
-use ready::{Leaving, make_ready, route_anew};
+use ready::{Leaving, Ready, make_ready, route_anew};
 
 /// Longest sleep: jobs whose pause ends, or that another instance stored, wake nobody.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -126,16 +126,17 @@ impl Dispatcher {
         self.look_for_strangers().await?;
         let routed = route_anew(&self.gateway, strangers).await?;
 
-        let leaving = self.allot(waiting, rooms, budgets);
+        let leaving = self.allot(waiting, rooms.clone(), budgets);
         if leaving.is_empty() {
             return Ok(routed);
         }
-        let (plans, ready) = make_ready(&self.gateway, leaving).await?;
+        let Ready { plans, messages, crowded } = make_ready(&self.gateway, leaving, &rooms).await?;
+        self.put_back(&crowded);
         if plans.is_empty() {
             return Ok(routed);
         }
         let claimed = claim(&self.gateway, plans).await?;
-        Ok(self.hand_over(claimed, ready).await > 0 || routed)
+        Ok(self.hand_over(claimed, messages).await > 0 || routed)
     }
 
     /// Settles which SMSCs share each route now.
@@ -222,8 +223,20 @@ impl Dispatcher {
         for (one, _) in &allotted {
             self.routes.take(&one.route, now);
         }
-        let leaving = |(one, smsc): (Waiting, SmscName)| Some((one.key, self.links.get(&smsc)?.clone()));
+        let leaving = |(one, smsc): (Waiting, SmscName)| {
+            let link = self.links.get(&smsc)?.clone();
+            Some(Leaving { one, link })
+        };
         allotted.into_iter().filter_map(leaving).collect()
+    }
+
+    /// Gives back what messages took that do not leave yet.
+    fn put_back(&mut self, crowded: &[Leaving]) {
+        for Leaving { one, link } in crowded {
+            self.clients.put_back(&one.key.client_id);
+            self.routes.put_back(&one.route);
+            self.allotter.put_back(one, &link.name);
+        }
     }
 
     /// Hands what was claimed to the sessions; gives the number of segments.

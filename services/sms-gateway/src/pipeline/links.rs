@@ -35,6 +35,8 @@ use submitter::Submitter;
 
 /// With a limit on submissions a second: so many seconds' worth is handed over ahead.
 const AHEAD_SECS: f64 = 5.0;
+/// A lower rate counts as this.
+const LEAST_RATE: f64 = 0.001;
 
 /// Why the back ends cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,8 @@ pub(crate) struct Link {
     pub(crate) window: usize,
     /// Segments that may be handed over at once.
     most: usize,
+    /// How long an outcome may take once the submission has left.
+    slowest: Duration,
     /// Submissions a second that were agreed upon, if any.
     agreed: Option<f64>,
     outcomes: Mutex<Outcomes>,
@@ -135,6 +139,7 @@ impl Link {
             window: settings.window,
             // Enough to keep the window full while the next batch is claimed.
             most: settings.window.saturating_mul(2),
+            slowest: settings.response_timeout,
             agreed,
             outcomes: Mutex::default(),
             judged_by: common.health.clone(),
@@ -233,13 +238,14 @@ impl Link {
         matches!(self.submitter, Some(Submitter::Http(_)))
     }
 
-    /// Tells how long it may take until the outcome of what was handed over is known to be unknown, if that may be
-    /// longer than the settings of all back ends make sure of.
-    pub(crate) fn longest(&self) -> Duration {
-        match &self.submitter {
-            Some(Submitter::Http(backend)) => backend.longest() + Duration::from_secs_f64(AHEAD_SECS),
-            _ => Duration::ZERO,
-        }
+    /// Tells how long it may take until the outcome of the last of so many segments is known, or known to be unknown:
+    /// they leave behind those that are under way, as the rate allows and as those before them are answered.
+    pub(crate) fn longest(&self, segments: usize) -> Duration {
+        let ahead = self.flights.open() + segments;
+        let paced =
+            self.stats().rate.map(|rate| Duration::from_secs_f64(ahead as f64 / rate.max(LEAST_RATE)));
+        let windows = u32::try_from(ahead / self.window.max(1)).unwrap_or(u32::MAX);
+        paced.unwrap_or_default().max(self.slowest.saturating_mul(windows)) + self.slowest
     }
 
     /// Counts the segments that are worth a round of their own: with less room it is better to wait for more outcomes,

@@ -17,6 +17,8 @@ use common::models::UnixMillis;
 
 /// Pause before what was not written is tried again.
 const NOT_SENT_PAUSE: Duration = Duration::from_millis(500);
+/// The longest id that is taken for one; SMPP allows 64 octets.
+const LONGEST_ID: usize = 255;
 /// Alphabet of two octets a character, in which some SMSCs write receipts, too.
 const UCS2: u8 = 8;
 
@@ -122,7 +124,7 @@ impl Backoff {
     pub(crate) fn response(self, response: Response, flight: &Flight, now: UnixMillis) -> PartEvent {
         let Response { token, status, message_id, .. } = response;
         if status.is_ok() {
-            return PartEvent::Accepted { message_id: Some(message_id).filter(|id| !id.is_empty()) };
+            return accepted(message_id);
         }
         if status.is_throttle() {
             return self.throttled((flight, token), Duration::ZERO, now);
@@ -146,6 +148,15 @@ impl Backoff {
     }
 }
 
+/// Says that a segment was taken. Without an id that a table can hold, it is as if it had none.
+fn accepted(message_id: String) -> PartEvent {
+    PartEvent::Accepted { message_id: Some(message_id).filter(|id| !id.is_empty() && is_storable(id)) }
+}
+
+fn is_storable(id: &str) -> bool {
+    id.len() <= LONGEST_ID && !id.contains('\0')
+}
+
 /// Says that a segment cannot be written as submit_sm at all; the checks of intake should have told.
 pub(crate) fn unwritable() -> PartEvent {
     PartEvent::Refused(CommandStatus::RINVMSGLEN.into())
@@ -164,8 +175,7 @@ pub(crate) fn read_receipt(message: &DeliverSm) -> Option<(String, Fate)> {
         None => ReceiptText::read(message.text(), tlvs),
     }?;
     // What no table can hold is no id of ours.
-    let storable = receipt.id.len() <= 255 && !receipt.id.contains('\0');
-    storable.then(|| (receipt.id, Fate::of(receipt.state, receipt.err.as_deref())))
+    is_storable(&receipt.id).then(|| (receipt.id, Fate::of(receipt.state, receipt.err.as_deref())))
 }
 
 #[cfg(test)]
@@ -210,6 +220,17 @@ mod tests {
         assert_eq!(retry(2, 0), 4_000);
         assert_eq!(retry(60, 0), 10_000);
         assert!((10_000..12_500).contains(&retry(60, 15)));
+    }
+
+    #[test]
+    fn an_id_that_no_table_can_hold_is_none() {
+        let id = |id: &str| match accepted(id.to_owned()) {
+            PartEvent::Accepted { message_id } => message_id,
+            other => panic!("{other:?}"),
+        };
+
+        assert_eq!(id("0012").as_deref(), Some("0012"));
+        assert_eq!([id(""), id("1\02"), id(&"9".repeat(256))], [None, None, None]);
     }
 
     #[test]

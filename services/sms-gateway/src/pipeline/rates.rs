@@ -73,6 +73,13 @@ impl<K: Clone + Eq + Hash> Rates<K> {
         }
     }
 
+    /// Gives a message's token back: it does not leave yet.
+    pub(crate) fn put_back(&mut self, one: &K) {
+        if let Some(share) = self.shares.get_mut(one) {
+            share.tokens += 1.0;
+        }
+    }
+
     /// Tells how long it is until one that rests has a token.
     pub(crate) fn next_share(&self, now: Instant) -> Option<Duration> {
         let waits = self.shares.values().filter(|share| share.tokens < 1.0);

@@ -56,6 +56,30 @@ on_both! {
         gateway.stop().await;
     }
 
+    async fn what_waits_for_the_rate_is_not_taken_for_lost(test: TestDb) {
+        let world = World::new(Behaviour::default()).await;
+        let mut settings = sms_gateway::Settings { resend_after: Duration::from_secs(1), ..world.settings() };
+        settings.smsc[0].tps = 4.0;
+        settings.smsc[0].response_timeout = Duration::from_millis(900);
+        let gateway = Gateway::with(&world, &test, settings).await;
+
+        // Six segments each: the last ones leave seven seconds after the first.
+        let alerts = (0..5).map(|number| {
+            let mut request = world.maker.request(ACME, &format!("alert{number}"), &message(&"x".repeat(900)));
+            request.insert("class".into(), "alert".into());
+            Some(serde_json::to_vec(&request).unwrap())
+        });
+        gateway.produce(alerts.collect()).await;
+
+        for number in 0..5 {
+            let correl = format!("alert{number}");
+            let statuses = gateway.statuses(&correl, 1).await;
+            assert_eq!((gateway.names(&correl), statuses[0].possible_duplicate), (vec!["SENT".into()], false));
+        }
+        assert_eq!(world.smsc.accepted().len(), 30);
+        gateway.stop().await;
+    }
+
     async fn what_is_not_answered_in_time_is_told_soon_and_not_when_patience_ends(test: TestDb) {
         let world = World::new(silent(1, Behaviour::default())).await;
         let settings = sms_gateway::Settings {

@@ -36,6 +36,13 @@ pub(crate) struct Waiting {
     pub(crate) tried: Vec<SmscName>,
 }
 
+impl Waiting {
+    /// Tells whether sending it is a turn of the SMSC's: where it must go, or goes round another, is not.
+    fn takes_turn(&self) -> bool {
+        self.pinned.is_none() && self.tried.is_empty()
+    }
+}
+
 /// What can leave now.
 pub(crate) struct Offer<'a> {
     /// Segments that each usable SMSC has room for.
@@ -123,6 +130,13 @@ impl Allotter {
         }
     }
 
+    /// Takes back that a message leaves: it goes on waiting.
+    pub(crate) fn put_back(&mut self, one: &Waiting, smsc: &SmscName) {
+        if let Some(turns) = self.turns.get_mut(&one.route).filter(|_| one.takes_turn()) {
+            turns.put_back(smsc);
+        }
+    }
+
     /// Goes once through what waits, in its order; gives what goes on waiting.
     fn pass(
         &mut self,
@@ -133,7 +147,7 @@ impl Allotter {
     ) -> Vec<Waiting> {
         let mut left = Vec::with_capacity(waiting.len());
         for one in waiting {
-            let Some((smsc, is_turn)) = self.choose(&one, offer.now) else {
+            let Some(smsc) = self.choose(&one, offer.now) else {
                 left.push(one);
                 continue;
             };
@@ -145,7 +159,7 @@ impl Allotter {
             if let Some(owed) = self.owed.get_mut(&smsc).and_then(|owed| owed.get_mut(rank(one.class))) {
                 *owed = (*owed - 1.0).max(0.0);
             }
-            if let Some(turns) = self.turns.get_mut(&one.route).filter(|_| is_turn) {
+            if let Some(turns) = self.turns.get_mut(&one.route).filter(|_| one.takes_turn()) {
                 turns.took(&smsc, 1);
             }
             leaving.push((one, smsc));
@@ -153,19 +167,19 @@ impl Allotter {
         left
     }
 
-    /// Tells which SMSC a message is to go to, and whether that counts as a turn: a detour does not.
-    fn choose(&self, one: &Waiting, now: UnixMillis) -> Option<(SmscName, bool)> {
+    /// Tells which SMSC a message is to go to.
+    fn choose(&self, one: &Waiting, now: UnixMillis) -> Option<SmscName> {
         if let Some(smsc) = &one.pinned {
-            return Some((smsc.clone(), false));
+            return Some(smsc.clone());
         }
         let turns = self.turns.get(&one.route)?;
-        if one.tried.is_empty() {
-            return turns.next().map(|smsc| (smsc.clone(), true));
+        if one.takes_turn() {
+            return turns.next().cloned();
         }
         let alone =
             || now >= one.due_at + self.patience && !turns.had_another(&one.tried, now - self.patience);
         let again = || turns.next().filter(|_| alone());
-        turns.detour(&one.tried).or_else(again).map(|smsc| (smsc.clone(), false))
+        turns.detour(&one.tried).or_else(again).cloned()
     }
 
     /// Notes what lower classes are owed for what left while they waited.

@@ -70,6 +70,12 @@ impl Turns {
         *self.passes.entry(smsc.clone()).or_default() += segments as f64 / share.part;
     }
 
+    /// Takes back that an SMSC was given a segment.
+    pub(crate) fn put_back(&mut self, smsc: &SmscName) {
+        let Some(share) = self.shares.iter().find(|share| share.smsc == *smsc) else { return };
+        *self.passes.entry(smsc.clone()).or_default() -= 1.0 / share.part;
+    }
+
     fn pass(&self, smsc: &SmscName) -> f64 {
         self.passes.get(smsc).copied().unwrap_or_default()
     }

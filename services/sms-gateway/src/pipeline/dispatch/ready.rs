@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::crypto::sms_payload::SmsPayload;
+use common::models::sms::SmscName;
 
 use crate::domain::attempt::JobKey;
 use crate::domain::message::{Form, Outgoing, prepare};
@@ -16,40 +17,69 @@ use crate::pipeline::openers::Sealed;
 use crate::store::StoreError;
 use crate::store::queue::{self, Departure, Plan, Step};
 
-/// A job, and the SMSC it leaves by.
-pub(super) type Leaving = (JobKey, Arc<Link>);
+/// A job, and the SMSC it is to leave by.
+pub(super) struct Leaving {
+    pub(super) one: Waiting,
+    pub(super) link: Arc<Link>,
+}
 
 /// A job's message, or why it can never be had.
 type Message = Result<SmsPayload, String>;
 
-/// Cuts the messages of jobs as their SMSCs want them. A job that cannot be opened for want of a vault is left where it
-/// is.
+/// What came of jobs that were to leave.
+#[derive(Default)]
+pub(super) struct Ready {
+    /// How they leave, or why they cannot be sent.
+    pub(super) plans: Vec<Plan>,
+    /// The messages of those that leave.
+    pub(super) messages: HashMap<JobKey, Outgoing>,
+    /// Those whose segments found no room.
+    pub(super) crowded: Vec<Leaving>,
+}
+
+/// Cuts the messages of jobs as their SMSCs want them, as many as there is room for: how long a message is shows only
+/// here. One alone may be longer than the room. A job that cannot be opened for want of a vault is left where it is.
 pub(super) async fn make_ready(
     gateway: &Gateway,
     leaving: Vec<Leaving>,
-) -> Result<(Vec<Plan>, HashMap<JobKey, Outgoing>), StoreError> {
+    rooms: &HashMap<SmscName, usize>,
+) -> Result<Ready, StoreError> {
     let now = gateway.now();
-    let mut links: HashMap<JobKey, Arc<Link>> = leaving.iter().cloned().collect();
-    let opened = open(gateway, leaving.into_iter().map(|(key, _)| key).collect()).await?;
-    let mut plans = Vec::with_capacity(opened.len());
-    let mut ready = HashMap::with_capacity(opened.len());
-    for (key, message) in opened {
-        let Some(link) = links.remove(&key) else { continue };
-        let outgoing = message.and_then(|message| fit(gateway, message, link.form));
-        let departure = outgoing.map(|outgoing| {
-            let segments = outgoing.segments();
-            ready.insert(key.clone(), outgoing);
-            let until = |wait: Duration| now + wait.max(link.longest());
-            Departure {
-                smsc: link.name.clone(),
-                segments,
-                give_up_at: until(gateway.settings.unknown_after),
-                resend_at: until(gateway.settings.resend_after),
+    let keys = leaving.iter().map(|leaving| leaving.one.key.clone()).collect();
+    let mut opened: HashMap<JobKey, Message> = open(gateway, keys).await?.into_iter().collect();
+    let mut ready = Ready { plans: Vec::with_capacity(opened.len()), ..Ready::default() };
+    let mut taken: HashMap<&SmscName, usize> = HashMap::new();
+    for Leaving { one, link } in leaving {
+        let Some(message) = opened.remove(&one.key) else { continue };
+        let key = one.key.clone();
+        let outgoing = match message.and_then(|message| fit(gateway, message, link.form)) {
+            Ok(outgoing) => outgoing,
+            Err(text) => {
+                ready.plans.push(Plan { key, departure: Err(text) });
+                continue;
             }
-        });
-        plans.push(Plan { key, departure });
+        };
+        let Some((name, room)) = rooms.get_key_value(&link.name) else { continue };
+        let taken = taken.entry(name).or_default();
+        let segments = outgoing.segments();
+        let after = *taken + usize::try_from(segments).unwrap_or_default();
+        if *taken > 0 && after > *room {
+            gateway.plaintexts.put(key.id, outgoing.into_message());
+            ready.crowded.push(Leaving { one, link });
+            continue;
+        }
+        *taken = after;
+        let until = |wait: Duration| now + wait.max(link.longest(after));
+        let departure = Departure {
+            smsc: link.name.clone(),
+            segments,
+            give_up_at: until(gateway.settings.unknown_after),
+            resend_at: until(gateway.settings.resend_after),
+        };
+        ready.messages.insert(key.clone(), outgoing);
+        ready.plans.push(Plan { key, departure: Ok(departure) });
     }
-    Ok((plans, ready))
+    Ok(ready)
 }
 
 /// Decides the routes of jobs that have none, or one that is no longer configured, and ends those that no route takes.

@@ -24,6 +24,7 @@ impl Link {
         let (name, window) = (settings.name.clone(), settings.window);
         let agreed = Some(settings.tps).filter(|tps| *tps > 0.0);
         let (backend, events) = HttpBackend::spawn(settings, common, clock)?;
+        let slowest = backend.longest();
         let submitter = Submitter::Http(backend);
         let link = Arc::new(Self {
             name,
@@ -43,6 +44,7 @@ impl Link {
             flights: Flights::default(),
             window,
             most: window,
+            slowest,
             agreed,
             outcomes: Mutex::default(),
             judged_by: common.health.clone(),
