@@ -12,6 +12,7 @@
 //! - A request whose outcome is unknown is never repeated here.
 
 mod exchange;
+mod phase;
 mod window;
 
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use crate::codec::{
     BadPdu, Bind, BindResp, Body, CommandStatus, DataSmResp, EncodeError, Pdu, SubmitSm, Tlvs,
 };
 pub use exchange::{CloseReason, DeliveryId, InFlight, Input, Output, QueryError, Response};
+use phase::{LAST_ANSWERS, Phase};
 use window::{Answered, Request, Window};
 
 /// Which way messages may go (SMPP 3.4 §2.2.1).
@@ -59,34 +61,6 @@ pub struct SessionSettings {
     pub enquire_link: Duration,
 }
 
-/// How long a peer that has sent unbind may go on answering what it has: many send the responses right behind it.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Before `Connected`.
-    Fresh,
-    Binding {
-        sequence: u32,
-        deadline: Instant,
-    },
-    Bound,
-    /// Waits for responses; nothing new is submitted.
-    Draining {
-        deadline: Instant,
-    },
-    Unbinding {
-        deadline: Instant,
-    },
-    /// The peer has asked for the end, and gets its answer when it has answered what it has.
-    Leaving {
-        sequence: u32,
-        deadline: Instant,
-    },
-    /// `Close` has been said.
-    Closed,
-}
-
 /// One session, from its connection to its end.
 #[derive(Debug)]
 pub struct Session {
@@ -120,18 +94,11 @@ impl Session {
 
     /// Gives the time at which [`Input::Tick`] is due; `None` when nothing is waited for.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let of_phase = match self.phase {
-            Phase::Binding { deadline, .. }
-            | Phase::Draining { deadline }
-            | Phase::Unbinding { deadline }
-            | Phase::Leaving { deadline, .. } => Some(deadline),
-            Phase::Fresh | Phase::Bound | Phase::Closed => None,
-        };
         let of_link =
             self.is_up().then(|| self.probe.unwrap_or(self.last_received + self.settings.enquire_link));
         let of_window = self.window.next_deadline().filter(|_| self.phase != Phase::Closed);
         let stuck_at = self.window.stuck_at().filter(|_| self.is_up());
-        [of_phase, of_link, of_window, stuck_at].into_iter().flatten().min()
+        [self.phase.deadline(), of_link, of_window, stuck_at].into_iter().flatten().min()
     }
 
     fn is_up(&self) -> bool {

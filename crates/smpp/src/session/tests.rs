@@ -1,5 +1,6 @@
 //! Transitions by phase, and that no slot is lost or freed twice whatever happens.
 
+mod endings;
 mod slots;
 mod versions;
 
@@ -298,96 +299,6 @@ fn alerts_are_taken_in_silence_and_outbind_changes_nothing() {
     assert_eq!(alerted, []);
     assert_eq!(outbound, [Output::Unexpected { what: "outbind" }]);
     assert_eq!(bench.submit(10), [submitted(2)]);
-}
-
-#[test]
-fn unbind_waits_for_responses() {
-    let mut bench = Bench::bound();
-    bench.submit(10);
-
-    assert_eq!(bench.step(Input::Unbind { patience: 5 * SECOND }), []);
-    assert_eq!(bench.submit_resp(2, 0), [Output::Responded(response(10, 0, "m")), sent(3, Body::Unbind)]);
-    assert_eq!(bench.receive(3, 0, Body::UnbindResp), [Output::Close(CloseReason::Requested)]);
-}
-
-#[test]
-fn unbind_does_not_wait_for_ever() {
-    let mut bench = Bench::bound();
-    bench.submit(10);
-    bench.step(Input::Unbind { patience: 5 * SECOND });
-
-    assert_eq!(bench.after(5 * SECOND), [sent(3, Body::Unbind)]);
-    assert_eq!(
-        bench.after(10 * SECOND),
-        [Output::Close(CloseReason::Requested), Output::Unknown { token: 10 }]
-    );
-}
-
-#[test]
-fn unbind_before_the_bind_just_closes() {
-    let mut bench = Bench::fresh();
-    bench.step(Input::Connected);
-
-    assert_eq!(bench.step(Input::Unbind { patience: SECOND }), [Output::Close(CloseReason::Requested)]);
-}
-
-#[test]
-fn unbind_of_the_peer_is_answered() {
-    let mut bench = Bench::bound();
-
-    assert_eq!(
-        bench.receive(4, 0, Body::Unbind),
-        [sent(4, Body::UnbindResp), Output::Close(CloseReason::PeerUnbound)]
-    );
-    assert_eq!(bench.session.next_deadline(), None);
-}
-
-#[test]
-fn unbind_of_the_peer_waits_for_what_it_still_answers() {
-    let mut bench = Bench::bound();
-    bench.submit(10);
-    bench.submit(11);
-
-    assert_eq!(bench.receive(4, 0, Body::Unbind), []);
-    assert_eq!(bench.session.room(), 0);
-    assert_eq!(bench.submit_resp(2, 0), [Output::Responded(response(10, 0, "m"))]);
-    assert_eq!(bench.receive(4, 0, Body::Unbind), []);
-    assert_eq!(
-        bench.submit_resp(3, 0),
-        [
-            Output::Responded(response(11, 0, "m")),
-            sent(4, Body::UnbindResp),
-            Output::Close(CloseReason::PeerUnbound)
-        ]
-    );
-}
-
-#[test]
-fn unbind_of_the_peer_is_answered_soon_without_its_answers() {
-    let mut bench = Bench::bound();
-    bench.submit(10);
-    bench.receive(4, 0, Body::Unbind);
-
-    assert_eq!(bench.session.next_deadline(), Some(bench.now + LAST_ANSWERS));
-    assert_eq!(
-        bench.after(LAST_ANSWERS),
-        [sent(4, Body::UnbindResp), Output::Close(CloseReason::PeerUnbound)]
-    );
-}
-
-#[test]
-fn a_stuck_window_does_not_keep_an_unbind_busy() {
-    let mut bench = Bench::bound();
-    bench.submit(10);
-    bench.submit(11);
-    bench.after(10 * SECOND);
-    bench.after(9 * SECOND);
-
-    // All that is under way is overdue, so nothing is waited for but the answer to the unbind.
-    assert_eq!(bench.step(Input::Unbind { patience: 5 * SECOND }), [sent(4, Body::Unbind)]);
-    bench.after(SECOND);
-    assert_eq!(bench.session.next_deadline(), Some(bench.now + 9 * SECOND));
-    assert_eq!(bench.after(9 * SECOND), [Output::Close(CloseReason::Requested)]);
 }
 
 #[test]
