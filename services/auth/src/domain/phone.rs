@@ -1,7 +1,8 @@
 //! Phone numbers: somebody asks for a code, gets it by SMS, and shows it.
 //!
 //! What must hold: a code is known to its phone and to whoever asked for none; five checks end a verification, and a
-//! number gets so many SMS a day whoever asks, and all numbers together so many; what the gateway says of an SMS is what its owner is told.
+//! number gets so many SMS a day whoever asks, and all numbers together so many; what the gateway says of an SMS is what
+//! its owner is told.
 
 mod job;
 
