@@ -23,7 +23,10 @@ pub(crate) fn revoke(gate: &Gate, event: &AccountEvent, now: UnixMillis) -> bool
     }
     match &event.change {
         AccountChange::Deleted => gate.revoke_account(event.account_id, until),
-        AccountChange::DeviceRemoved { device_id, .. } => {
+        AccountChange::DeviceRemoved { device_id, session_id: Some(session), .. } => {
+            gate.revoke_device_of((*session, *device_id), until);
+        }
+        AccountChange::DeviceRemoved { device_id, session_id: None, .. } => {
             gate.revoke_device((event.account_id, *device_id), event.at, until);
         }
         AccountChange::SessionRevoked { session_id } => gate.revoke_session(*session_id, until),

@@ -100,8 +100,15 @@ impl Gate {
         self.watches.end_account(account);
     }
 
-    /// Refuses the tokens of a device that were issued up to `removed_at`. The same device id may be registered again:
-    /// tokens of a later second are fine.
+    /// Refuses the tokens by which a session speaks for a device. Those that it had before stay, and so do those of another
+    /// session, for which the same device id is registered again.
+    pub fn revoke_device_of(&self, of: (SessionId, DeviceId), until: UnixMillis) {
+        self.revoke(|revoked| revoked.device_of(of, until));
+        self.watches.end_device_of(of);
+    }
+
+    /// The same where the session is not known: refuses the tokens of a device that were issued up to `removed_at`, as far
+    /// as the clocks of two machines agree.
     pub fn revoke_device(&self, of: (AccountId, DeviceId), removed_at: UnixMillis, until: UnixMillis) {
         self.revoke(|revoked| revoked.device(of, removed_at, until));
         self.watches.end_device(of, removed_at);

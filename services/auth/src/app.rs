@@ -92,7 +92,10 @@ impl AccountEvents for Events {
 
     async fn apply(&self, event: &AccountEvent) -> Result<(), AuthError> {
         match &event.change {
-            AccountChange::DeviceRemoved { device_id, .. } => {
+            AccountChange::DeviceRemoved { device_id, session_id: Some(session), .. } => {
+                sessions::end_with_device(&self.0, event.account_id, *device_id, *session).await
+            }
+            AccountChange::DeviceRemoved { device_id, session_id: None, .. } => {
                 sessions::end_bound(&self.0, event.account_id, *device_id, event.at).await
             }
             AccountChange::Deleted

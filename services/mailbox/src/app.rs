@@ -58,7 +58,7 @@ impl AccountEvents for Events {
         let of = |device| MailboxId { account: event.account_id, device };
         match &event.change {
             AccountChange::Deleted => lives::erase(&self.0, event.account_id).await,
-            AccountChange::DeviceRemoved { device_id, generation } => {
+            AccountChange::DeviceRemoved { device_id, generation, .. } => {
                 lives::close(&self.0, of(*device_id), *generation).await
             }
             AccountChange::KeysLow { device_id, kind, remaining } => {

@@ -69,6 +69,9 @@ pub enum AccountChange {
         device_id: DeviceId,
         /// The life that ended; a later one on the same id is not meant.
         generation: Generation,
+        /// The session that was to be bound to it; none in a record of before this field.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<SessionId>,
     },
     /// A session ended; its access tokens are void from now on.
     #[serde(rename = "session.revoked")]

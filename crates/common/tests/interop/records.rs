@@ -1,7 +1,7 @@
 //! The golden records in `proto/bus/examples` are what our types read and write, and name what the schemas name.
 
 use common::models::UnixMillis;
-use common::models::events::{AccountEvent, MailboxChange, MailboxEvent};
+use common::models::events::{AccountChange, AccountEvent, MailboxChange, MailboxEvent};
 use common::models::notify::{
     MessageType, NotificationFrame, NotificationMeta, NotificationRecord, NotifyFrame, NotifyRequest, Place,
 };
@@ -47,6 +47,17 @@ fn account_events_are_read_and_written() {
         let event = AccountEvent::decode(example.to_string().as_bytes()).unwrap();
         assert_eq!(serde_json::to_value(&event).unwrap(), example);
     }
+}
+
+#[test]
+fn a_removal_of_before_the_session_was_named_is_read() {
+    let mut older = examples(proto!("bus/examples/account-events.1.json")).remove(1);
+    older.as_object_mut().unwrap().remove("sessionId").unwrap();
+
+    let event = AccountEvent::decode(older.to_string().as_bytes()).unwrap();
+
+    assert!(matches!(event.change, AccountChange::DeviceRemoved { session_id: None, .. }));
+    assert_eq!(serde_json::to_value(&event).unwrap(), older);
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub(super) struct Revoked {
     sessions: HashMap<SessionId, UnixMillis>,
     accounts: HashMap<AccountId, UnixMillis>,
     devices: HashMap<(AccountId, DeviceId), Removal>,
+    devices_of: HashMap<(SessionId, DeviceId), UnixMillis>,
     sweep_at: usize,
 }
 
@@ -34,6 +35,11 @@ impl Revoked {
         *held = until.max(*held);
     }
 
+    pub(super) fn device_of(&mut self, of: (SessionId, DeviceId), until: UnixMillis) {
+        let held = self.devices_of.entry(of).or_insert(until);
+        *held = until.max(*held);
+    }
+
     pub(super) fn device(&mut self, of: (AccountId, DeviceId), removed_at: UnixMillis, until: UnixMillis) {
         let held = self.devices.entry(of).or_insert(Removal { removed_at, until });
         // Events may come twice and out of order: the latest removal counts.
@@ -44,6 +50,7 @@ impl Revoked {
         let device = caller.device.and_then(|device| self.devices.get(&(caller.account, device)));
         self.sessions.contains_key(&caller.session)
             || self.accounts.contains_key(&caller.account)
+            || caller.device.is_some_and(|device| self.devices_of.contains_key(&(caller.session, device)))
             || device.is_some_and(|removal| caller.issued_at <= removal.removed_at)
     }
 
@@ -55,10 +62,11 @@ impl Revoked {
         self.sessions.retain(|_, until| *until > now);
         self.accounts.retain(|_, until| *until > now);
         self.devices.retain(|_, removal| removal.until > now);
+        self.devices_of.retain(|_, until| *until > now);
         self.sweep_at = 2 * self.len();
     }
 
     pub(super) fn len(&self) -> usize {
-        self.sessions.len() + self.accounts.len() + self.devices.len()
+        self.sessions.len() + self.accounts.len() + self.devices.len() + self.devices_of.len()
     }
 }

@@ -139,16 +139,17 @@ fn a_key_that_is_gone_takes_its_cached_tokens_along() {
 #[test]
 fn revocations_refuse_cached_tokens_and_no_others() {
     let bench = Bench::new();
-    let [session, account, device, other] = [(); 4].map(|()| bench.claims());
-    for claims in [session, account, device, other] {
+    let [session, account, device, of_session, other] = [(); 5].map(|()| bench.claims());
+    for claims in [session, account, device, of_session, other] {
         bench.gate.check(&bench.token(&claims)).unwrap();
     }
 
     bench.gate.revoke_session(session.sid, LATER);
     bench.gate.revoke_account(account.sub, LATER);
     bench.gate.revoke_device((device.sub, DeviceId::new(2).unwrap()), START, LATER);
+    bench.gate.revoke_device_of((of_session.sid, DeviceId::new(2).unwrap()), LATER);
 
-    for claims in [session, account, device] {
+    for claims in [session, account, device, of_session] {
         assert_eq!(bench.gate.check(&bench.token(&claims)), Err(GateError::Refused));
     }
     assert!(bench.gate.check(&bench.token(&other)).is_ok());
@@ -163,6 +164,23 @@ fn a_device_registered_again_is_let_in() {
     let again = Claims { iat: removed.iat + 1, ..removed };
 
     assert!(bench.gate.check(&bench.token(&again)).is_ok());
+}
+
+#[test]
+fn a_device_registered_again_by_another_session_is_let_in_whatever_the_clocks_say() {
+    let bench = Bench::new();
+    let (removed, device) = (bench.claims(), DeviceId::new(2).unwrap());
+    let before = Claims { did: None, ..removed };
+    let [again, earlier] =
+        [removed.iat, removed.iat - 60].map(|iat| Claims { iat, sid: SessionId::new(), ..removed });
+    let watches = [removed, before, again].map(|claims| bench.gate.watch(&Caller::from(claims)));
+
+    bench.gate.revoke_device_of((removed.sid, device), LATER);
+
+    for claims in [before, again, earlier] {
+        assert!(bench.gate.check(&bench.token(&claims)).is_ok());
+    }
+    assert_eq!(watches.map(|watch| watch.is_revoked()), [true, false, false]);
 }
 
 #[test]

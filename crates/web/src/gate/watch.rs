@@ -76,6 +76,14 @@ impl Watches {
         of(&maps.accounts, account.to_bytes()).for_each(|signal| signal.end());
     }
 
+    /// Ends those by which a session speaks for a device.
+    pub(super) fn end_device_of(&self, (session, device): (SessionId, DeviceId)) {
+        let maps = self.maps();
+        of(&maps.sessions, session.to_bytes())
+            .filter(|signal| signal.device == Some(device))
+            .for_each(|signal| signal.end());
+    }
+
     /// Ends those whose token was issued up to `removed_at`.
     pub(super) fn end_device(&self, (account, device): (AccountId, DeviceId), removed_at: UnixMillis) {
         let maps = self.maps();

@@ -182,7 +182,33 @@ pub(super) fn end_these(
     Ok(events)
 }
 
-/// Ends the sessions that were bound to a device before it was removed, at `removed_at`.
+/// Ends the session of a device that was removed. One that was not bound to it, since the registration did not come so far,
+/// goes on.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn end_with_device(
+    state: &State,
+    account: AccountId,
+    device: DeviceId,
+    session: SessionId,
+) -> Result<(), AuthError> {
+    let (now, until) = (state.clock.now(), state.revoked_until());
+    let ending = state.db.write(move |conn| {
+        let found = sessions::lock(conn, account, session)?;
+        if found.is_some_and(|row| row.device_id == Some(device)) {
+            revoke(conn, account, session, now, until)?;
+        }
+        Ok::<_, DbError>(())
+    });
+    ending.await?;
+    // No nudge: whoever removed the device has told all services of that, and they refuse its tokens already.
+    state.relay.wake();
+    Ok(())
+}
+
+/// Ends the sessions that were bound to a device before it was removed, at `removed_at`, as far as the clocks of keystore
+/// and auth agree: for events of before they named the session.
 ///
 /// # Errors
 /// Those of the database.

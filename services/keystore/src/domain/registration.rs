@@ -8,8 +8,6 @@
 //! The owner may repeat the request in the same session until the tokens arrive: it is the same device. What nobody
 //! repeats, the [sweeper](super::sweeper) gives up.
 
-use std::time::Duration;
-
 use clients::ClientError;
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::internal::{OpenMailbox, Tokens};
@@ -20,7 +18,7 @@ use super::keys::{self, SignedPreKey, Upload};
 use super::{KeystoreError, removal, upload};
 use crate::app::State;
 use crate::settings::KeystoreSettings;
-use crate::store::rows::{AccountRow, DeviceRow, DeviceState, Life};
+use crate::store::rows::{AccountRow, DeviceRow, DeviceState};
 use crate::store::{accounts, devices, key_set, outbox};
 
 /// What an owner presents.
@@ -61,7 +59,6 @@ pub(crate) async fn register(state: &State, new: NewDevice) -> Result<Registered
     let begun = state.db.write(move |conn| begin(conn, &new, all, (&settings, now))).await?;
     if let Some(removed) = &begun.replaced {
         state.announce(removed).await;
-        let_the_second_pass(now).await;
     }
     finish(state, &begun.device).await
 }
@@ -119,15 +116,19 @@ fn take_place(conn: &mut DbConn, old: &DeviceRow, now: UnixMillis) -> Result<Acc
     // In the order of a fetch: keys, then their device.
     key_set::delete_of(conn, old.account_id, old.device_id)?;
     devices::delete(conn, old.life())?;
-    let event = removed(old.life(), now);
+    let event = removed(old, now);
     outbox::push(conn, std::slice::from_ref(&event), now)?;
     Ok(event)
 }
 
 /// The event that tells of the end of a life.
-pub(super) fn removed(life: Life, at: UnixMillis) -> AccountEvent {
-    let change = AccountChange::DeviceRemoved { device_id: life.device, generation: life.generation };
-    AccountEvent { account_id: life.account, at, change }
+pub(super) fn removed(device: &DeviceRow, at: UnixMillis) -> AccountEvent {
+    let change = AccountChange::DeviceRemoved {
+        device_id: device.device_id,
+        generation: device.generation,
+        session_id: Some(device.session_id),
+    };
+    AccountEvent { account_id: device.account_id, at, change }
 }
 
 /// The next id after the one given last that no device has: an id that was freed rests while another is free.
@@ -167,13 +168,6 @@ fn newborn(new: &NewDevice, device_id: DeviceId, now: UnixMillis) -> DeviceRow {
         next_pq_position: 1,
         signed_at: now,
     }
-}
-
-/// Tokens know whole seconds: those of the device that was replaced are refused up to and including the second of its
-/// end. The new ones must be of a later one.
-async fn let_the_second_pass(removed_at: UnixMillis) {
-    let rest = 1000 - removed_at.as_i64().rem_euclid(1000);
-    tokio::time::sleep(Duration::from_millis(u64::try_from(rest).unwrap_or_default())).await;
 }
 
 /// The other steps. Each can be repeated.

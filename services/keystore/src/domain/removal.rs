@@ -75,7 +75,7 @@ fn begin(conn: &mut DbConn, device: &DeviceRow, now: UnixMillis) -> Result<Optio
         // The next device is a first one again.
         accounts::set_identity(conn, device.account_id, None)?;
     }
-    let event = removed(device.life(), now);
+    let event = removed(device, now);
     outbox::push(conn, std::slice::from_ref(&event), now)?;
     Ok(Some(event))
 }

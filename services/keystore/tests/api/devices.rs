@@ -81,7 +81,8 @@ on_both! {
         let mut told: Vec<&str> = held.nudges.iter().map(|(service, _)| *service).collect();
         told.sort_unstable();
         assert_eq!(told, ["auth", "mailbox"]);
-        let change = AccountChange::DeviceRemoved { device_id: second.id, generation };
+        let change =
+            AccountChange::DeviceRemoved { device_id: second.id, generation, session_id: Some(second.session) };
         assert!(held.nudges.iter().all(|(_, event)| event.account_id == account && event.change == change));
     }
 

@@ -45,7 +45,8 @@ on_both! {
 
         device.client.delete("/v1/devices/1").await.assert_status(204);
 
-        let change = AccountChange::DeviceRemoved { device_id: device.id, generation };
+        let change =
+            AccountChange::DeviceRemoved { device_id: device.id, generation, session_id: Some(device.session) };
         let event = AccountEvent { account_id: device.account, at: START, change };
         assert_eq!(published(keystore.host, "keystore", &db, data.path()).await, [event]);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use common::models::{AccountId, Clock as _, DeviceId, SessionId, SharedClock, SystemClock};
+use common::models::{AccountId, DeviceId, SessionId, SharedClock};
 use keystore::App;
 use serde_json::Value;
 use testkit::clock::FakeClock;
@@ -48,14 +48,6 @@ impl Keystore {
         Self { host, peers: Arc::clone(&self.peers), clock: self.clock.clone() }
     }
 
-    /// One on the system's clock, for what waits for time to pass.
-    pub(crate) async fn start_in_real_time(db: &TestDb) -> Self {
-        let clock: SharedClock = Arc::new(SystemClock);
-        let peers = Arc::new(Peers::start(Arc::clone(&clock)).await);
-        let host = host(db, &peers, &[], (clock, None)).await;
-        Self { host, peers, clock: FakeClock::at(SystemClock.now()) }
-    }
-
     /// A login without a device.
     pub(crate) fn log_in(&self, account: AccountId) -> Login {
         let (session, token) = self.peers.log_in(account);
@@ -89,6 +81,7 @@ impl Keystore {
         Device {
             id: DeviceId::new(body["deviceId"].as_i64().unwrap()).unwrap(),
             account: login.account,
+            session: login.session,
             identity: identity.clone(),
             client: self.host.http.with_token(body["accessToken"].as_str().unwrap()),
         }
@@ -139,6 +132,7 @@ impl Login {
 pub(crate) struct Device {
     pub(crate) id: DeviceId,
     pub(crate) account: AccountId,
+    pub(crate) session: SessionId,
     pub(crate) identity: Identity,
     pub(crate) client: TestClient,
 }
