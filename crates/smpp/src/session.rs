@@ -8,7 +8,8 @@
 //! - Every accepted submission gets exactly one of: `Responded`; `NotSent`; `Invalid`; `Unknown`, which a
 //!   `LateResponse` may follow; or a place in the list of `Ended`.
 //! - A slot of the window stays taken until its response or the end of the session, also after a timeout: the SMSC
-//!   still holds the request, and a freed slot would make the real window wider than the agreed one.
+//!   still holds the request, and a freed slot would make the real window wider than the agreed one. A session that has
+//!   lost half of its window that way ends in good order.
 //! - A request whose outcome is unknown is never repeated here.
 
 mod exchange;
@@ -97,8 +98,10 @@ impl Session {
         let of_link =
             self.is_up().then(|| self.probe.unwrap_or(self.last_received + self.settings.enquire_link));
         let of_window = self.window.next_deadline().filter(|_| self.phase != Phase::Closed);
-        let stuck_at = self.window.stuck_at().filter(|_| self.is_up());
-        [self.phase.deadline(), of_link, of_window, stuck_at].into_iter().flatten().min()
+        let bound = self.phase == Phase::Bound;
+        let stuck_at = self.window.stuck_at().filter(|_| bound);
+        let worn_at = self.window.worn_at().filter(|_| bound);
+        [self.phase.deadline(), of_link, of_window, stuck_at, worn_at].into_iter().flatten().min()
     }
 
     fn is_up(&self) -> bool {
@@ -197,13 +200,14 @@ impl Session {
             // Once more: it has its time already.
             Body::Unbind if matches!(self.phase, Phase::Leaving { .. }) => {}
             Body::Unbind => self.phase = Phase::Leaving { sequence, deadline: now + LAST_ANSWERS },
-            Body::UnbindResp if matches!(self.phase, Phase::Unbinding { .. }) => {
-                self.close(CloseReason::Requested, out);
-            }
+            Body::UnbindResp => match self.phase {
+                Phase::Unbinding { reason, .. } => self.close(reason, out),
+                _ => out.push(Output::Unexpected { what: body_name(&body) }),
+            },
             // An alert has no response (SMPP 3.4 §4.12), and nobody waits for one here.
             Body::EnquireLinkResp | Body::AlertNotification(_) => {}
             // outbind asks for a bind over this very connection before there is one (§4.1.7); we bind anyway.
-            Body::Outbind(_) | Body::UnbindResp | Body::DeliverSmResp | Body::DataSmResp(_) => {
+            Body::Outbind(_) | Body::DeliverSmResp | Body::DataSmResp(_) => {
                 out.push(Output::Unexpected { what: body_name(&body) });
             }
             Body::BindReceiver(_)
@@ -280,8 +284,8 @@ impl Session {
         match self.phase {
             Phase::Fresh | Phase::Closed => return,
             Phase::Binding { deadline, .. } if now >= deadline => self.close(CloseReason::BindTimeout, out),
-            Phase::Unbinding { deadline } if now >= deadline => self.close(CloseReason::Requested, out),
-            Phase::Draining { deadline } if now >= deadline => self.send_unbind(now, out),
+            Phase::Unbinding { deadline, reason } if now >= deadline => self.close(reason, out),
+            Phase::Draining { deadline, reason } if now >= deadline => self.send_unbind(reason, now, out),
             Phase::Leaving { sequence, deadline } if now >= deadline => self.let_go(sequence, out),
             Phase::Binding { .. }
             | Phase::Bound
@@ -298,9 +302,14 @@ impl Session {
         if !self.is_up() {
             return;
         }
-        if self.window.is_stuck(now) {
+        if self.phase == Phase::Bound && self.window.is_stuck(now) {
             self.close(CloseReason::WindowStuck, out);
             return;
+        }
+        if self.phase == Phase::Bound && self.window.worn_at().is_some_and(|at| now >= at) {
+            // Those that may still be answered are waited for: only a new session gives the other slots back.
+            let deadline = now + self.settings.response_timeout;
+            self.phase = Phase::Draining { reason: CloseReason::WindowWorn, deadline };
         }
         match self.probe {
             Some(deadline) if now >= deadline => self.close(CloseReason::LinkDead, out),
@@ -315,14 +324,18 @@ impl Session {
     fn unbind(&mut self, now: Instant, patience: Duration, out: &mut Vec<Output>) {
         match self.phase {
             Phase::Fresh | Phase::Binding { .. } => self.close(CloseReason::Requested, out),
-            Phase::Bound => self.phase = Phase::Draining { deadline: now + patience },
+            Phase::Bound => {
+                self.phase = Phase::Draining { reason: CloseReason::Requested, deadline: now + patience };
+            }
             Phase::Draining { .. } | Phase::Unbinding { .. } | Phase::Leaving { .. } | Phase::Closed => {}
         }
     }
 
     fn finish_drain(&mut self, now: Instant, out: &mut Vec<Output>) {
-        if matches!(self.phase, Phase::Draining { .. }) && self.window.nothing_awaited() {
-            self.send_unbind(now, out);
+        if let Phase::Draining { reason, .. } = self.phase
+            && self.window.nothing_awaited()
+        {
+            self.send_unbind(reason, now, out);
         }
     }
 
@@ -339,8 +352,8 @@ impl Session {
         self.close(CloseReason::PeerUnbound, out);
     }
 
-    fn send_unbind(&mut self, now: Instant, out: &mut Vec<Output>) {
-        self.phase = Phase::Unbinding { deadline: now + self.settings.response_timeout };
+    fn send_unbind(&mut self, reason: CloseReason, now: Instant, out: &mut Vec<Output>) {
+        self.phase = Phase::Unbinding { reason, deadline: now + self.settings.response_timeout };
         out.push(Output::Send(Pdu::ok(self.window.next_sequence(), Body::Unbind)));
     }
 

@@ -160,6 +160,9 @@ pub enum CloseReason {
     /// Every slot of the window waits for a response that is overdue.
     #[error("no slot of the window is answered any more")]
     WindowStuck,
+    /// Half of the window waits for responses that are long overdue.
+    #[error("half of the window waits for responses that do not come")]
+    WindowWorn,
     /// The owner wanted it.
     #[error("unbound")]
     Requested,

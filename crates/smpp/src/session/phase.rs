@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::CloseReason;
+
 /// How long a peer that has sent unbind may go on answering what it has: many send the responses right behind it.
 pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -16,9 +18,11 @@ pub(super) enum Phase {
     Bound,
     /// Waits for responses; nothing new is submitted.
     Draining {
+        reason: CloseReason,
         deadline: Instant,
     },
     Unbinding {
+        reason: CloseReason,
         deadline: Instant,
     },
     /// The peer has asked for the end, and gets its answer when it has answered what it has.
@@ -35,8 +39,8 @@ impl Phase {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match *self {
             Self::Binding { deadline, .. }
-            | Self::Draining { deadline }
-            | Self::Unbinding { deadline }
+            | Self::Draining { deadline, .. }
+            | Self::Unbinding { deadline, .. }
             | Self::Leaving { deadline, .. } => Some(deadline),
             Self::Fresh | Self::Bound | Self::Closed => None,
         }

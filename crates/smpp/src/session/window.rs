@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+/// A request that has no response after so many times the patience for one is forgotten by the peer.
+const FORGOTTEN_AFTER: u32 = 6;
 /// The last sequence number (SMPP 3.4 §3.2); after it comes 1.
 const LAST_SEQUENCE: u32 = 0x7FFF_FFFF;
 
@@ -131,6 +133,19 @@ impl Window {
     /// new session gives the slots back.
     pub(super) fn is_stuck(&self, now: Instant) -> bool {
         self.stuck_at.is_some_and(|at| now >= at)
+    }
+
+    /// Gives the time from which on half of the window is taken by requests that the peer has forgotten; `None` when it is
+    /// not. A peer that loses one response in ten thousand makes the window narrower with each, and is never stuck.
+    pub(super) fn worn_at(&self) -> Option<Instant> {
+        let half = self.limit.div_ceil(2);
+        if self.overdue < half {
+            return None;
+        }
+        let overdue = self.slots.values().filter(|slot| slot.deadline.is_none());
+        let mut since: Vec<Instant> = overdue.map(|slot| slot.since).collect();
+        since.sort_unstable();
+        since.get(half - 1).map(|since| *since + self.timeout * FORGOTTEN_AFTER)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {

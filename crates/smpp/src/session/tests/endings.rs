@@ -91,3 +91,26 @@ fn a_stuck_window_does_not_keep_an_unbind_busy() {
     assert_eq!(bench.session.next_deadline(), Some(bench.now + 9 * SECOND));
     assert_eq!(bench.after(9 * SECOND), [Output::Close(CloseReason::Requested)]);
 }
+
+#[test]
+fn half_of_the_window_lost_for_long_ends_the_session_in_good_order() {
+    let mut bench = Bench::bound();
+    bench.submit(10);
+    assert_eq!(bench.after(10 * SECOND), [Output::Unknown { token: 10 }]);
+    for sequence in 3..8 {
+        bench.submit(u64::from(sequence));
+        bench.after(9 * SECOND);
+        bench.submit_resp(sequence, 0);
+    }
+    bench.submit(11);
+
+    // A minute after the first one was sent.
+    assert_eq!(bench.session.next_deadline(), Some(bench.now + 5 * SECOND));
+    assert_eq!(bench.after(5 * SECOND), []);
+    assert_eq!(bench.session.room(), 0);
+    assert_eq!(
+        bench.submit_resp(8, 0),
+        [Output::Responded(Response { took: 5 * SECOND, ..response(11, 0, "m") }), sent(9, Body::Unbind)]
+    );
+    assert_eq!(bench.receive(9, 0, Body::UnbindResp), [Output::Close(CloseReason::WindowWorn)]);
+}
