@@ -32,7 +32,13 @@ pub(super) fn make(root: &Path, tools: &Path, scratch: &Path) -> Result<Made, St
     let folder = scratch.join("secrets");
     let sealpost = program::binary("sealpost").or_else(|_| beside("sealpost"))?;
     let mut script = Command::new(root.join("deploy/secrets"));
-    render::output("deploy/secrets", script.arg(&folder).env("SEALPOST", sealpost))?;
+    script.arg(&folder).env("SEALPOST", sealpost);
+    render::output("deploy/secrets", &mut script)?;
+    let first = contents(&folder)?;
+    render::output("deploy/secrets, a second time", &mut script)?;
+    if contents(&folder)? != first {
+        return Err("deploy/secrets, a second time: changes what is there".to_owned());
+    }
     // What an operator brings along: logins of a Kafka with users.
     let write = |name: &str, content: &str| {
         fs::write(folder.join(name), content).map_err(|error| format!("{name}: {error}"))
@@ -49,6 +55,13 @@ pub(super) fn make(root: &Path, tools: &Path, scratch: &Path) -> Result<Made, St
     let printed = render::output("k8s/secrets", script.arg(&folder).env("KUBECTL", tools.join("kubectl")))?;
     let secrets = render::parse(&printed)?.iter().map(secret).collect::<Result<_, _>>()?;
     Ok(Made { folder, secrets })
+}
+
+/// What is in each file of a folder.
+fn contents(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>, String> {
+    let told = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let entries = fs::read_dir(folder).map_err(told)?.collect::<Result<Vec<_>, _>>().map_err(told)?;
+    entries.iter().map(|entry| Ok((entry.path(), fs::read(entry.path()).map_err(told)?))).collect()
 }
 
 /// The program in the folder of this one.
