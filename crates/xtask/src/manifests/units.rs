@@ -59,6 +59,9 @@ fn check(unit: &str) -> Vec<String> {
     if drain.is_ok_and(|drain| drain.as_secs() >= stop) {
         findings.push(format!("is killed after {stop} s, within its drain"));
     }
+    if value("ExecStartPre").is_some() && value("TimeoutStartSec") != Some("infinity") {
+        findings.push("has its migration killed when that takes long".to_owned());
+    }
     for variable in value("Environment").into_iter().flat_map(str::split_whitespace) {
         let name = variable.split('=').next().unwrap_or_default();
         if !OPTIONS.contains(&name) {
@@ -93,6 +96,7 @@ mod tests {
             ("Sec=75", "Sec=5", "is killed after 5 s"),
             ("SEALPOST_CONFIG", "SEALPOST_CONFG", "sets SEALPOST_CONFG"),
             ("strict", "full", "ProtectSystem"),
+            ("User=", "ExecStartPre=/x migrate\nUser=", "has its migration killed"),
         ] {
             let findings = check(&sound.replace(from, to));
 
