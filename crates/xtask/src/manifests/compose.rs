@@ -54,6 +54,10 @@ pub(super) fn findings(file: &Value) -> Vec<String> {
             if ends != (condition == "service_completed_successfully") {
                 finding(name, format!("waits for {other} by {condition}"));
             }
+            // nginx asks for addresses once.
+            if *name == "proxy" && how.get("restart") != Some(&Value::Bool(true)) {
+                finding(name, format!("keeps the old address of {other} when that is made anew"));
+            }
         }
         for volume in list(service, "/volumes").iter().filter_map(Value::as_str) {
             let source = volume.split(':').next().unwrap_or_default();
