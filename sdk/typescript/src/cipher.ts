@@ -65,6 +65,11 @@ export interface Cipher {
   /** Forgets the session with a device; that there is none is fine. */
   dropSession(other: Address): Promise<void>;
   encrypt(to: Address, plaintext: Uint8Array): Promise<Ciphertext>;
-  /** Decrypts; works once for each ciphertext. */
+  /**
+   * Decrypts; works once for each ciphertext. A rejection leaves everything as it was, as the same is tried again: after any
+   * error but an `UndecryptableError`, which says that this ciphertext will never open.
+   *
+   * @throws {UndecryptableError} it was decrypted before, is damaged, or there is no session or key for it
+   */
   decrypt(from: Address, ciphertext: Ciphertext): Promise<Decrypted>;
 }

@@ -6,7 +6,7 @@
  */
 import { Backoff } from './backoff.js';
 import type { Cipher, Decrypted } from './cipher.js';
-import { IdentityChangedError } from './errors.js';
+import { IdentityChangedError, UndecryptableError } from './errors.js';
 import type { Identities } from './identities.js';
 import type { Inbox, Message } from './inbox.js';
 import type { Environment } from './options.js';
@@ -18,7 +18,12 @@ export interface Listener {
   onMessage(message: Message): void | Promise<void>;
   /** Takes a message for connected devices only: it comes once or not at all. */
   onOnlineMessage?(message: Message): void | Promise<void>;
-  /** Learns of an envelope that cannot be decrypted. It is deleted once this has resolved; if it rejects, all is tried again. */
+  /**
+   * Learns of each decryption that failed. The envelope is deleted once this has resolved; if it rejects, all is tried again
+   * after a pause: for the application to decide when `error` is no {@link UndecryptableError}, and may pass (a full disk).
+   *
+   * Without this, an envelope is deleted only when it will never open, or after `decryptAttempts`; `onError` is told.
+   */
   onUndecryptable?(envelope: Envelope, error: unknown): void | Promise<void>;
   /** Learns that an account writes under another identity key; its messages are delivered, and none are sent to it. */
   onIdentityChanged?(change: IdentityChangedError): void;
@@ -28,7 +33,7 @@ export interface Listener {
   onConnected?(): void;
   /** Learns that it is not any more, and by which close code; another is opened unless the listening has ended. */
   onDisconnected?(code: number): void;
-  /** Learns of a failure that the library goes on from by itself. */
+  /** Learns of a failure that the library goes on from by itself. An {@link UndecryptableError} tells that an envelope is lost. */
   onError?(error: unknown): void;
 }
 
@@ -46,6 +51,8 @@ export class Delivery {
   readonly #parts: DeliveryParts;
   /** What was decrypted, and cannot be again, until the inbox has it. */
   #opened: { readonly guid: string; readonly decrypted: Decrypted } | undefined;
+  /** What could not be decrypted, and how often: connections may end in between. */
+  #failed: { readonly guid: string; readonly attempts: number } | undefined;
   /** The identity keys that were reported, by account: each is once. */
   readonly #reported = new Map<string, string>();
 
@@ -94,12 +101,12 @@ export class Delivery {
 
   /** Decrypts, and keeps the message before anything else can fail. Nothing if it cannot be decrypted, which was told. */
   async #open(envelope: Envelope): Promise<Message | undefined> {
-    const { inbox, listener } = this.#parts;
+    const { inbox } = this.#parts;
     if (this.#opened?.guid !== envelope.guid) {
       try {
         this.#opened = { guid: envelope.guid, decrypted: await this.#decrypt(envelope) };
       } catch (error) {
-        await listener.onUndecryptable?.(envelope, error);
+        await this.#giveUp(envelope, error);
         return undefined;
       }
     }
@@ -109,6 +116,18 @@ export class Delivery {
     this.#opened = undefined;
     await this.#watch(envelope.source.accountId, decrypted.identityKey);
     return message;
+  }
+
+  /** Resolves when an envelope may go, which was told; rejects when it is to be tried again. */
+  async #giveUp(envelope: Envelope, error: unknown): Promise<void> {
+    const { listener, environment } = this.#parts;
+    if (listener.onUndecryptable) return listener.onUndecryptable(envelope, error);
+    if (error instanceof UndecryptableError) return listener.onError?.(error);
+    const attempts = this.#failed?.guid === envelope.guid ? this.#failed.attempts + 1 : 1;
+    this.#failed = { guid: envelope.guid, attempts };
+    if (attempts < environment.limits.decryptAttempts) throw error;
+    // Whoever can send to this device could block it for ever, were its cipher one that marks nothing.
+    listener.onError?.(new UndecryptableError(`an envelope was given up after ${attempts} attempts`, { cause: error }));
   }
 
   #decrypt({ source, type, content }: Envelope): Promise<Decrypted> {

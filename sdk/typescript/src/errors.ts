@@ -115,6 +115,14 @@ export class DevicesUnsettledError extends SealpostError {
   }
 }
 
+/**
+ * A ciphertext will never open, however often it is tried. A `Cipher` throws it from `decrypt`, with its own error as
+ * `cause`; the library, when it has given an envelope up.
+ */
+export class UndecryptableError extends SealpostError {
+  override name = 'UndecryptableError';
+}
+
 /** A code or an envelope for linking cannot be used: it is broken, or meant for somebody else. */
 export class LinkCodeError extends SealpostError {
   override name = 'LinkCodeError';

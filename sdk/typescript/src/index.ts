@@ -23,6 +23,7 @@ export {
   SealpostError,
   SessionEndedError,
   TotpRequiredError,
+  UndecryptableError,
   type FieldFault,
 } from './errors.js';
 export { MemoryIdentityStore, type IdentityStore } from './identities.js';

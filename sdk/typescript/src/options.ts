@@ -39,6 +39,11 @@ export interface Limits {
   readonly handlerBaseMs: number;
   /** The longest pause before a handler is called again (60 s). */
   readonly handlerCapMs: number;
+  /**
+   * How often an envelope is decrypted in vain during one `listen` (16: about five minutes), if the listener has no
+   * `onUndecryptable` and the cipher does not say that it will never open; then it is given up, as it holds up all behind it.
+   */
+  readonly decryptAttempts: number;
   /** Below so many one-time keys of a kind at the server, more are uploaded (20). */
   readonly preKeysLow: number;
   /** One-time keys of each kind that a registration and a top-up bring the server to (100, its most at once). */
@@ -64,6 +69,7 @@ export const DEFAULT_LIMITS: Limits = {
   pollMessages: 100,
   handlerBaseMs: 1_000,
   handlerCapMs: 60_000,
+  decryptAttempts: 16,
   preKeysLow: 20,
   preKeysFull: 100,
 };

@@ -4,8 +4,18 @@
  */
 import { randomInt } from 'node:crypto';
 import * as Signal from '@signalapp/libsignal-client';
-import type { Address, Cipher, Ciphertext, CipherSession, Decrypted, DeviceBundle, NewKeys, WantedKeys } from '@sealpost/client';
-import { Identities, KyberPreKeys, owned, PreKeys, Sessions, SignedPreKeys } from './stores.js';
+import {
+  UndecryptableError,
+  type Address,
+  type Cipher,
+  type Ciphertext,
+  type CipherSession,
+  type Decrypted,
+  type DeviceBundle,
+  type NewKeys,
+  type WantedKeys,
+} from '@sealpost/client';
+import { Identities, KyberPreKeys, owned, PreKeys, Sessions, SignedPreKeys, Watch } from './stores.js';
 
 /** Numbers of envelopes on the wire, which are not those of `CiphertextMessageType`. */
 const CIPHERTEXT = 1;
@@ -109,26 +119,36 @@ export class LibsignalCipher implements Cipher {
 
   async decrypt(from: Address, { type, content }: Ciphertext): Promise<Decrypted> {
     const address = protocolAddress(from);
-    const plaintext = await this.#plaintext(address, type, owned(content));
+    const watch = new Watch();
+    let plaintext: Uint8Array;
+    try {
+      plaintext = await this.#plaintext(watch, address, type, owned(content));
+    } catch (error) {
+      // A store may work again, and says so itself if not. Whatever else libsignal says of this ciphertext, it will say again.
+      if (watch.errors.length > 0) throw watch.errors[0];
+      if (error instanceof Signal.LibSignalErrorBase) throw new UndecryptableError('libsignal cannot open it', { cause: error });
+      throw error;
+    }
     const identity = await this.#identities.getIdentity(address);
     if (!identity) throw new Error('libsignal told no identity');
     return { plaintext, identityKey: identity.serialize() };
   }
 
-  #plaintext(from: Signal.ProtocolAddress, type: number, content: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-    const own = this.#bound();
+  #plaintext(watch: Watch, from: Signal.ProtocolAddress, type: number, content: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+    const [own, sessions, identities] = [this.#bound(), watch.of(this.#sessions), watch.of(this.#identities)];
     switch (type) {
       case PREKEY_MESSAGE: {
         const message = Signal.PreKeySignalMessage.deserialize(content);
-        const [keys, signedKeys, kyberKeys] = [this.#preKeys, this.#signedPreKeys, this.#kyberPreKeys];
-        return Signal.signalDecryptPreKey(message, from, own, this.#sessions, this.#identities, keys, signedKeys, kyberKeys);
+        const [keys, signedKeys] = [watch.of(this.#preKeys), watch.of(this.#signedPreKeys)];
+        const kyberKeys = watch.of(this.#kyberPreKeys);
+        return Signal.signalDecryptPreKey(message, from, own, sessions, identities, keys, signedKeys, kyberKeys);
       }
       case CIPHERTEXT: {
         const message = Signal.SignalMessage.deserialize(content);
-        return Signal.signalDecrypt(message, from, own, this.#sessions, this.#identities);
+        return Signal.signalDecrypt(message, from, own, sessions, identities);
       }
       default:
-        throw new Error(`envelopes of type ${type} are not for this cipher`);
+        throw new UndecryptableError(`envelopes of type ${type} are not for this cipher`);
     }
   }
 

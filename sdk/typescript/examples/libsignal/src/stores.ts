@@ -1,12 +1,33 @@
 // SPDX-License-Identifier: AGPL-3.0-only
 /**
  * What libsignal wants kept: sessions, identities and prekeys, as serialized records in memory. A device that outlives its
- * process keeps the same records in a database, and commits what one method of the cipher changed at once.
+ * process keeps the same records in a database, and commits what one method of the cipher changed at once, or nothing of it:
+ * a decryption that failed is tried again.
  */
+import { UndecryptableError } from '@sealpost/client';
 import * as Signal from '@signalapp/libsignal-client';
 
 /** Bytes as libsignal takes them: on a buffer of their own. */
 export const owned = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => Uint8Array.from(bytes);
+
+/** Gives the stores to libsignal, and keeps their errors: of those, it passes on the text alone. */
+export class Watch {
+  /** The errors of the stores, in their order. */
+  readonly errors: unknown[] = [];
+
+  of<S extends object>(store: S): S {
+    const get = (target: S, name: string | symbol): unknown => {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return (...given: unknown[]): unknown => {
+        const result: unknown = member.apply(target, given);
+        if (result instanceof Promise) result.catch((error: unknown) => this.errors.push(error));
+        return result;
+      };
+    };
+    return new Proxy(store, { get });
+  }
+}
 
 /** Sessions, by account and device. */
 export class Sessions extends Signal.SessionStore {
@@ -140,13 +161,13 @@ export class KyberPreKeys extends Signal.KyberPreKeyStore {
     const uses = this.#uses.get(id);
     const use = `${signedPreKeyId} ${Buffer.from(baseKey.serialize()).toString('base64')}`;
     if (!uses) this.#records.delete(id);
-    else if (uses.has(use)) throw new Error('this prekey message was used before');
+    else if (uses.has(use)) throw new UndecryptableError('this prekey message was used before');
     else uses.add(use);
   }
 }
 
 function found(records: Map<number, Uint8Array<ArrayBuffer>>, id: number): Uint8Array<ArrayBuffer> {
   const record = records.get(id);
-  if (!record) throw new Error(`no prekey ${id}`);
+  if (!record) throw new UndecryptableError(`no prekey ${id}`);
   return record;
 }
