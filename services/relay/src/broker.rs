@@ -87,6 +87,7 @@ impl Broker {
     /// Makes the handle; [`Broker::run`] connects.
     pub(crate) fn new(server: AmqpServer, means: Means) -> Self {
         let Means { db, settings, metrics, wake } = means;
+        metrics.set_broker_connected(false);
         Self(Arc::new(Inner { server, link: watch::Sender::new(None), db, settings, metrics, wake }))
     }
 
@@ -130,7 +131,7 @@ impl Broker {
         let link = Arc::new(Link::open(&inner.server, inner.settings.confirm_timeout).await?);
         topology::declare_shared(&link, &inner.settings).await?;
         tracing::info!("connected to RabbitMQ");
-        inner.metrics.broker_connected.set(1);
+        inner.metrics.set_broker_connected(true);
         inner.link.send_replace(Some(Arc::clone(&link)));
         inner.wake.notify_one();
         let lost = async {
@@ -150,7 +151,7 @@ impl Broker {
             () = declaring => {}
         }
         inner.link.send_replace(None);
-        inner.metrics.broker_connected.set(0);
+        inner.metrics.set_broker_connected(false);
         Ok(())
     }
 

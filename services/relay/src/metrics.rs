@@ -1,6 +1,6 @@
 //! The series of this service.
 
-use telemetry::prometheus::{IntCounterVec, IntGauge};
+use telemetry::prometheus::{IntCounterVec, IntGauge, IntGaugeVec};
 
 telemetry::metrics! {
     /// What relay reports.
@@ -17,7 +17,14 @@ telemetry::metrics! {
         outgoing_total: IntCounterVec = &["outcome"],
         /// Questions of RabbitMQ, by answer: allow, deny.
         broker_questions_total: IntCounterVec = &["answer"],
-        /// Whether there is a connection to RabbitMQ: 0 or 1.
-        broker_connected: IntGauge,
+        /// Whether there is a connection to RabbitMQ: 0 or 1; absent where none is configured.
+        broker_connected: IntGaugeVec = &[],
+    }
+}
+
+impl Metrics {
+    /// Tells whether there is a connection to RabbitMQ; not to be called where none is configured.
+    pub(crate) fn set_broker_connected(&self, connected: bool) {
+        self.broker_connected.with_label_values::<&str>(&[]).set(connected.into());
     }
 }

@@ -201,11 +201,15 @@ testkit::on_both! {
     async fn without_rabbitmq_or_while_it_is_away_nothing_is_taken(test: TestDb) {
         let port = testkit::process::ports::free();
         let url = format!("amqp://guest:guest@127.0.0.1:{port}/%2f");
-        for (more, detail) in [
-            (&[][..], "this installation has no RabbitMQ, through which SMS reach modems (relay.amqp_url)"),
-            (&[("relay.amqp_url", &*url)], "what is not named in errors is queued"),
+        for (more, detail, away) in [
+            (&[][..], "this installation has no RabbitMQ, through which SMS reach modems (relay.amqp_url)", None),
+            (&[("relay.amqp_url", &*url)], "what is not named in errors is queued", Some("0")),
         ] {
             let app = TestApp::start_with(&test, more).await;
+            // An alert is on it: where there is no broker, none is away.
+            let page = app.host.internal.get("/metrics").await.text();
+            let series = page.lines().find_map(|line| line.strip_prefix("sealpost_relay_broker_connected{"));
+            assert_eq!(series.and_then(|line| line.rsplit(' ').next()), away);
             let client = app.client(&json!({"operators": ["mtn"]})).await;
 
             let answer = client.post("/sms", &sms(&client, &json!([one("mtn", "x")]))).await.expect(503);
