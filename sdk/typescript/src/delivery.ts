@@ -9,33 +9,9 @@ import type { Cipher, Decrypted } from './cipher.js';
 import { IdentityChangedError, UndecryptableError } from './errors.js';
 import type { Identities } from './identities.js';
 import type { Inbox, Message } from './inbox.js';
+import type { Listener } from './listener.js';
 import type { Environment } from './options.js';
 import type { Envelope } from './wire.js';
-
-/** The application's side. Handlers may be asynchronous; what they throw is told below for each. */
-export interface Listener {
-  /** Takes a message. The server deletes it once this has resolved; if it rejects, it is called again after a pause. */
-  onMessage(message: Message): void | Promise<void>;
-  /** Takes a message for connected devices only: it comes once or not at all. */
-  onOnlineMessage?(message: Message): void | Promise<void>;
-  /**
-   * Learns of each decryption that failed. The envelope is deleted once this has resolved; if it rejects, all is tried again
-   * after a pause: for the application to decide when `error` is no {@link UndecryptableError}, and may pass (a full disk).
-   *
-   * Without this, an envelope is deleted only when it will never open, or after `decryptAttempts`; `onError` is told.
-   */
-  onUndecryptable?(envelope: Envelope, error: unknown): void | Promise<void>;
-  /** Learns that an account writes under another identity key; its messages are delivered, and none are sent to it. */
-  onIdentityChanged?(change: IdentityChangedError): void;
-  /** Learns that everything which waited when this connection opened has been handled. */
-  onQueueEmpty?(): void;
-  /** Learns that a websocket is open. */
-  onConnected?(): void;
-  /** Learns that it is not any more, and by which close code; another is opened unless the listening has ended. */
-  onDisconnected?(code: number): void;
-  /** Learns of a failure that the library goes on from by itself. An {@link UndecryptableError} tells that an envelope is lost. */
-  onError?(error: unknown): void;
-}
 
 /** What a delivery works with. */
 export interface DeliveryParts {

@@ -3,10 +3,11 @@
  */
 import { sameBytes } from './base64.js';
 import type { Cipher } from './cipher.js';
-import { Delivery, type Listener } from './delivery.js';
+import { Delivery } from './delivery.js';
 import { SealpostError } from './errors.js';
 import { Identities, MemoryIdentityStore, type IdentityStore } from './identities.js';
 import { MemoryInbox, type Inbox } from './inbox.js';
+import { guarded, type Listener } from './listener.js';
 import { Listening } from './listening.js';
 import { OneAtATime } from './one-at-a-time.js';
 import type { Environment } from './options.js';
@@ -68,11 +69,13 @@ export class Device {
   /** Receives until it is stopped, or until the session ends or the device connects elsewhere. */
   listen(listener: Listener): Listening {
     if (this.#listening) throw new SealpostError('this device listens already');
+    const guard = guarded(listener);
     const [environment, cipher, identities] = [this.#environment, this.#cipher, this.#identities];
-    const delivery = new Delivery({ cipher, identities, inbox: this.#inbox, listener, environment });
-    const listening = new Listening({ session: this.#session, preKeys: this.#preKeys, delivery, listener, environment });
+    const delivery = new Delivery({ cipher, identities, inbox: this.#inbox, listener: guard, environment });
+    const [session, preKeys] = [this.#session, this.#preKeys];
+    const listening = new Listening({ session, preKeys, delivery, listener: guard, environment });
     this.#listening = listening;
-    void listening.ended.then(() => (this.#listening = undefined));
+    void listening.ended.finally(() => (this.#listening = undefined));
     return listening;
   }
 

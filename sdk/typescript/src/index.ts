@@ -9,7 +9,6 @@ export { Backoff, type BackoffLimits } from './backoff.js';
 export { fromBase64, sameBytes, toBase64 } from './base64.js';
 export type { Cipher, Ciphertext, CipherSession, Decrypted, NewKeys, WantedKeys } from './cipher.js';
 export { systemClock, type Clock } from './clock.js';
-export type { Listener } from './delivery.js';
 export { Device, type DeviceStores } from './device.js';
 export {
   ContractError,
@@ -30,6 +29,7 @@ export { MemoryIdentityStore, type IdentityStore } from './identities.js';
 export { MemoryInbox, type Inbox, type InboxEntry, type Message } from './inbox.js';
 export type { ApproveOptions } from './link-approval.js';
 export { LinkRequest, type CompleteOptions, type LinkedDevice, type WaitOptions } from './link-request.js';
+export type { Listener } from './listener.js';
 export type { Listening } from './listening.js';
 export {
   DEFAULT_LIMITS,

@@ -6,8 +6,9 @@
  * left to the server, which gives it again to the next connection.
  */
 import { Backoff } from './backoff.js';
-import type { Delivery, Listener } from './delivery.js';
+import type { Delivery } from './delivery.js';
 import { DisplacedError, ProblemError, SealpostError, SessionEndedError } from './errors.js';
+import type { Listener } from './listener.js';
 import type { Environment } from './options.js';
 import type { PreKeys } from './prekeys.js';
 import type { Session } from './session.js';
