@@ -145,6 +145,9 @@ fn envelope_free(maker: &Maker) -> Vec<Case> {
         case(request, wanted)
     };
     let mut cases = vec![
+        changed("nul-deadline", &[("deadline", Some("\0"))], INVALID),
+        changed("nul-payload", &[("payload", Some("\0"))], INVALID),
+        changed("nul-class", &[("class", Some("\0"))], INVALID),
         changed("stranger", &[("client-id", Some(STRANGER))], INVALID),
         changed("stranger-too-late", &[("client-id", Some(STRANGER)), ("deadline", Some(PAST))], INVALID),
         changed("empty-client", &[("client-id", Some(""))], INVALID),

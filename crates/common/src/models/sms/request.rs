@@ -181,7 +181,7 @@ impl SmsRequest {
         let payload = payload.ok_or(Refusal::PayloadMissing)?;
         let deadline_text = deadline.ok_or(Refusal::DeadlineMissing)?;
         let Ok(deadline) = parse_deadline(&deadline_text) else {
-            return Err(Refusal::DeadlineInvalid(deadline_text.chars().take(64).collect()));
+            return Err(Refusal::DeadlineInvalid(quoted(&deadline_text)));
         };
         let class = class.as_deref().map(str::parse).transpose()?.unwrap_or_default();
         if !allowed {
@@ -192,6 +192,12 @@ impl SmsRequest {
         }
         Ok(AcceptedSms { client_id, correl_id, deadline, deadline_text, payload, class })
     }
+}
+
+/// What a status may quote of a request: its beginning, without what no table, or line of a log, can hold.
+fn quoted(text: &str) -> String {
+    let shown = |one: char| if one.is_control() { char::REPLACEMENT_CHARACTER } else { one };
+    text.chars().take(64).map(shown).collect()
 }
 
 impl serde::Serialize for SmsRequest {
@@ -298,6 +304,11 @@ mod tests {
             (request(late, None), true, Refusal::PayloadMissing),
             (request(None, Some("x")), true, Refusal::DeadlineMissing),
             (request(Some("soon"), Some("x")), false, Refusal::DeadlineInvalid("soon".to_owned())),
+            (
+                request(Some("s\0n\n"), Some("x")),
+                true,
+                Refusal::DeadlineInvalid("s\u{fffd}n\u{fffd}".to_owned()),
+            ),
             (unknown_class, true, Refusal::ClassUnknown),
         ] {
             let refusal = request.check(allowed, NOW).unwrap_err();
