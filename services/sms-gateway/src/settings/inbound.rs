@@ -9,6 +9,7 @@ use common::models::sms::{ClientId, SmsClass, SmscName};
 use serde::Deserialize;
 
 use crate::domain::numbers::OwnNumber;
+use crate::domain::opt_out::folded;
 
 /// Which envelope a client gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -182,8 +183,8 @@ impl OptOut {
         let stop = of_clients.clone().filter_map(|of| of.stop.as_ref()).chain([&self.stop]).flatten();
         let start = of_clients.filter_map(|of| of.start.as_ref()).chain([&self.start]).flatten();
         for (place, mut words) in [("stop", stop.collect::<Vec<_>>()), ("start", start.collect())] {
-            if words.drain(..).any(|word| word.trim().is_empty()) {
-                fault(place, "has an empty word");
+            if words.drain(..).any(|word| folded(word).is_empty()) {
+                fault(place, "has a word without a letter or digit");
             }
         }
     }
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn an_empty_word_would_be_said_by_every_empty_message() {
-        let of = ClientOptOut { stop: Some(vec![" ".into()]), ..ClientOptOut::default() };
+        let of = ClientOptOut { stop: Some(vec!["!".into()]), ..ClientOptOut::default() };
         let opt_out = OptOut { of: [("acme".to_owned(), of)].into(), ..OptOut::default() };
 
         let mut places = Vec::new();

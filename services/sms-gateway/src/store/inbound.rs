@@ -22,7 +22,7 @@ use crate::domain::inbound::owners::{Meaning, Owners, Subject, Unsealable, Whole
 use crate::domain::inbound::{Fragment, InboundKey, join};
 use crate::domain::recipient::RecipientKey;
 
-pub(crate) use parts::{overdue, prune};
+pub(crate) use parts::{Incomplete, ROUND, overdue, prune};
 pub(crate) use published::{InboundRow, since};
 
 /// What a batch is taken with.
@@ -189,6 +189,9 @@ impl Desk {
         let stops = words.iter().filter(|(_, word)| *word == InboundKeyword::Stop);
         let stops = stops.map(|(whom, _)| whom.clone()).collect();
         if !parts::is_first(conn, &self.key.digest(fragment), self.repeats, now)? {
+            // Perhaps said once more since a START. That one is not: who repeats a word is to get less, not more.
+            let stop = words.into_iter().filter(|(_, word)| *word == InboundKeyword::Stop);
+            harvest.words.extend(stop.map(|(whom, word)| (place, whom, word)));
             return Ok(Taken { stops, ..Fate::Repeated.into() });
         }
         let fate = if record.is_some() { Fate::Published } else { Fate::Keyword };

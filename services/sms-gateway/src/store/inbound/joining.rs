@@ -7,7 +7,7 @@ use db::DbConn;
 use sms::Piece;
 
 use super::{Desk, Fate, Harvest, keyless, parts};
-use crate::domain::inbound::owners::{Subject, Whole};
+use crate::domain::inbound::owners::{Subject, Unsealable, Whole};
 use crate::domain::inbound::{Fragment, Place, join};
 use crate::store::StoreError;
 
@@ -33,7 +33,7 @@ impl<'a> From<&'a parts::MessageRow> for Source<'a> {
 enum Assembled {
     Record(SmsInbound),
     Nobodys,
-    Keyless,
+    Keyless(Unsealable),
     Lost,
 }
 
@@ -45,7 +45,7 @@ impl Harvest {
                 Fate::Published
             }
             Assembled::Nobodys => Fate::Unowned,
-            Assembled::Keyless => Fate::Keyless,
+            Assembled::Keyless(_) => Fate::Keyless,
             Assembled::Lost => Fate::Lost,
         }
     }
@@ -77,7 +77,7 @@ impl Desk {
                     kept.clear();
                 }
                 Assembled::Nobodys | Assembled::Lost => kept.clear(),
-                Assembled::Keyless => return Ok(Fate::Keyless),
+                Assembled::Keyless(error) => return Ok(keyless(&error)),
             },
             None => {}
         }
@@ -89,9 +89,9 @@ impl Desk {
             true => Some(self.assemble(&name, fragment.into(), &kept, (part.total, now))?),
             false => None,
         };
-        if matches!(whole, Some(Assembled::Keyless)) {
+        if let Some(Assembled::Keyless(error)) = &whole {
             parts::unlock(conn, &name)?;
-            return Ok(Fate::Keyless);
+            return Ok(keyless(error));
         }
         let Some(row) = kept.pop() else { return Ok(Fate::Gone) };
         if !parts::is_first(conn, &row.digest, self.repeats, now)? {
@@ -126,7 +126,7 @@ impl Desk {
         let kept = parts::of(conn, name)?;
         let total = u8::try_from(message.total).unwrap_or(u8::MAX);
         match self.assemble(name, (&message).into(), &kept, (total, now))? {
-            Assembled::Keyless => Ok(Fate::Keyless),
+            Assembled::Keyless(_) => Ok(Fate::Keyless),
             whole => {
                 parts::forget(conn, name)?;
                 Ok(harvest.assembled(place, whole))
@@ -170,10 +170,7 @@ impl Desk {
         let whole = Whole { from: &from, to, body, parts: total, partial };
         Ok(match self.owners.record(owner, whole, now) {
             Ok(record) => Assembled::Record(record),
-            Err(error) => {
-                keyless(&error);
-                Assembled::Keyless
-            }
+            Err(error) => Assembled::Keyless(error),
         })
     }
 }

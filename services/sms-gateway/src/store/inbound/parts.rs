@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use crate::store::schema::{sms_inbound, sms_inbound_messages, sms_inbound_parts, sms_inbound_seen};
 
 /// Rows of one round at most.
-const ROUND: i64 = 256;
+pub(crate) const ROUND: usize = 256;
 
 /// A row of `sms_inbound_messages`.
 #[derive(Clone, Queryable, Selectable, Insertable)]
@@ -140,10 +140,21 @@ pub(super) fn is_first(
     Ok(new == 1)
 }
 
-/// Names messages whose first part came before, the oldest first.
-pub(crate) fn overdue(conn: &mut DbConn, before: UnixMillis) -> Result<Vec<String>, StoreError> {
+/// A message that is not whole: when its first part came, and its name.
+pub(crate) type Incomplete = (UnixMillis, String);
+
+/// Finds messages whose first part came before, the oldest first and those up to `after` left out; fewer than
+/// [`ROUND`] are the last ones.
+pub(crate) fn overdue(
+    conn: &mut DbConn,
+    before: UnixMillis,
+    after: Option<&Incomplete>,
+) -> Result<Vec<Incomplete>, StoreError> {
     use sms_inbound_messages::{message_key, since, table};
-    Ok(table.filter(since.lt(before)).order(since).limit(ROUND).select(message_key).load(conn)?)
+    let (after_since, after_key) = after.map_or((UnixMillis(0), ""), |(at, name)| (*at, name.as_str()));
+    let rest = since.gt(after_since).or(message_key.gt(after_key));
+    let overdue = table.filter(since.lt(before).and(since.ge(after_since)).and(rest));
+    Ok(overdue.order((since, message_key)).limit(ROUND as i64).select((since, message_key)).load(conn)?)
 }
 
 /// Forgets what came before `repeats`; and from before `retention`, messages for readers over HTTP, and parts whose owner

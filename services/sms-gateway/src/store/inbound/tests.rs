@@ -207,10 +207,28 @@ on_both! {
         assert_eq!(take_all(&db, long[1..].to_vec(), 1_003).await, [Fate::Keyless]);
         assert_eq!(take_all(&db, long[1..].to_vec(), 1_004).await, [Fate::Keyless]);
         assert_eq!(take_all(&db, nobodys, 1_005).await, [Fate::Unowned, Fate::Unowned]);
-        let open = db.read(|conn| overdue(conn, UnixMillis(5_000))).await.unwrap();
+        let open = db.read(|conn| overdue(conn, UnixMillis(5_000), None)).await.unwrap();
         assert_eq!(open.len(), 1);
-        let task = Task::Close(open[0].clone(), UnixMillis(5_000));
+        let task = Task::Close(open[0].1.clone(), UnixMillis(5_000));
         assert_eq!(run(&db, vec![task], 6_000).await, [Fate::Keyless], "its owner may get a key yet");
+    }
+
+    async fn what_waits_for_a_key_can_be_gone_past(test: TestDb) {
+        let db = open(&test).await;
+        for (reference, at) in [(1, 1_000), (2, 1_000), (3, 1_001)] {
+            let long = fragments(1, "15051", &"a".repeat(200), LongText::Udh8, reference);
+            assert_eq!(take_all(&db, long[..1].to_vec(), at).await, [Fate::Kept]);
+        }
+        let behind = async |after: Option<Incomplete>| {
+            db.read(move |conn| overdue(conn, UnixMillis(5_000), after.as_ref())).await.unwrap()
+        };
+
+        let all = behind(None).await;
+
+        assert_eq!(all.iter().map(|(since, _)| since.as_i64()).collect::<Vec<_>>(), [1_000, 1_000, 1_001]);
+        for (place, one) in all.iter().enumerate() {
+            assert_eq!(behind(Some(one.clone())).await, all[place + 1..]);
+        }
     }
 
     async fn parts_whose_owner_gets_no_key_are_kept_for_the_retention(test: TestDb) {
@@ -248,5 +266,12 @@ on_both! {
         assert_eq!(is_out().await.unwrap(), Some(UnixMillis(2_000)));
         assert_eq!(db.read(|conn| opt_outs::count(conn, &"acme".into())).await.unwrap(), 1);
         assert_eq!(told(&db).await.len(), 4, "the words are messages, too");
+
+        take_all(&db, vec![say("START")], 3_000).await;
+        assert_eq!(is_out().await.unwrap(), None);
+        // The very same as the first one, and so no message; but its sender wants no more.
+        take_all(&db, vec![say("stop")], 4_000).await;
+        assert_eq!(is_out().await.unwrap(), Some(UnixMillis(4_000)));
+        assert_eq!(told(&db).await.len(), 5);
     }
 }
