@@ -239,6 +239,12 @@ fn a_file_with_a_secret_that_everybody_may_read_is_told() {
     let told =
         |found: &[(String, String)]| found.iter().filter(|(_, says)| says.contains("everybody")).count();
     assert_eq!((told(&open), told(&closed)), (1, 0), "{open:?}");
+
+    mode("settings.toml", 0o644);
+    let settings = place.sealpost("doctor --json --data-dir none --config settings.toml");
+    assert_eq!(told(&about(&settings, "files")), 1, "{settings:?}");
+    // Where a unit of systemd reads it as everybody does, another mode alone would stop that.
+    assert!(settings.stdout.contains("/etc/sealpost/environment"), "{settings:?}");
 }
 
 #[test]
