@@ -230,7 +230,7 @@ mod tests {
         };
 
         assert_eq!(id("0012").as_deref(), Some("0012"));
-        assert_eq!([id(""), id("1\02"), id(&"9".repeat(256))], [None, None, None]);
+        assert_eq!([id(""), id("1\x002"), id(&"9".repeat(256))], [None, None, None]);
     }
 
     #[test]
