@@ -46,6 +46,8 @@ pub enum TelemetryError {
 pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(&settings.level)?;
     let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    // That stderr is gone, as with its terminal, would be told on stderr, by a panic.
+    let builder = builder.log_internal_errors(false);
     // An error means that a subscriber is there already, which the contract allows.
     let _ = match settings.format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),

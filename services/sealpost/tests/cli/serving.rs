@@ -7,6 +7,7 @@ mod binds;
 mod console;
 mod first_start;
 mod gateway_client;
+mod hangup;
 mod invites;
 mod mail;
 mod messages;
