@@ -35,6 +35,17 @@ pub(crate) fn end(outcome: Outcome) -> ExitCode {
     }
 }
 
+/// Takes it for printed when whoever read it has enough of it: for a command whose exit code says more than that.
+///
+/// # Errors
+/// When stdout takes nothing for another reason.
+pub(crate) fn printed(outcome: Outcome) -> Outcome {
+    match outcome {
+        Err(error) if is_broken_pipe(&*error) => Ok(()),
+        other => other,
+    }
+}
+
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -111,7 +111,7 @@ impl Doctor {
         let outcome = console::block_on(async {
             let findings = examine(&self.installation, self.bind).await;
             worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
-            self.print(&findings)
+            console::printed(self.print(&findings))
         });
         match (outcome, worst) {
             (Ok(()), State::Ok) => ExitCode::SUCCESS,

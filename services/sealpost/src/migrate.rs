@@ -7,7 +7,7 @@
 
 mod from_sqlite;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use service::DatabaseSection;
@@ -44,22 +44,32 @@ impl Migrate {
             };
         }
         let data = files.map(DataDir::open).transpose()?;
-        let mut applied = 0;
-        for service in services::all() {
-            let Some(migrations) = service.migrations else { continue };
-            interrupt.check()?;
-            let db = service.database(&settings, data.as_ref().map(DataDir::path))?;
-            let versions =
-                db.migrate(migrations).await.map_err(|error| format!("{}: {error}", service.name))?;
-            for version in &versions {
-                console::print_line(&format!("{}: applied {version}", service.name))?;
-            }
-            applied += versions.len();
-        }
-        console::say(&match applied {
+        let mut applied = Vec::new();
+        let outcome = all(&settings, data.as_ref().map(DataDir::path), &interrupt, &mut applied).await;
+        // Only now: a reader that goes away does not stop it half-way.
+        console::printed(applied.iter().try_for_each(|line| console::print_line(line)))?;
+        outcome?;
+        console::say(&match applied.len() {
             0 => "nothing to do: all tables are as this program needs them".to_owned(),
             applied => format!("{applied} applied"),
         });
         Ok(())
     }
+}
+
+/// Migrates the tables of all services, and writes down what was applied, also when it fails.
+async fn all(
+    settings: &DatabaseSection,
+    data_dir: Option<&Path>,
+    interrupt: &Interrupt,
+    applied: &mut Vec<String>,
+) -> Outcome {
+    for service in services::all() {
+        let Some(migrations) = service.migrations else { continue };
+        interrupt.check()?;
+        let db = service.database(settings, data_dir)?;
+        let versions = db.migrate(migrations).await.map_err(|error| format!("{}: {error}", service.name))?;
+        applied.extend(versions.iter().map(|version| format!("{}: applied {version}", service.name)));
+    }
+    Ok(())
 }

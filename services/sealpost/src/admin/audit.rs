@@ -87,10 +87,10 @@ impl Audit {
             read(&operator, keeper.as_str(), &mut lines).await?;
         }
         lines.sort_by(|one, other| (one.at, one.service, one.id).cmp(&(other.at, other.service, other.id)));
-        match json {
-            true => console::print_line(&serde_json::to_string_pretty(&lines)?)?,
-            false => lines.iter().try_for_each(Line::print)?,
-        }
+        console::printed(match json {
+            true => console::print_line(&serde_json::to_string_pretty(&lines)?),
+            false => lines.iter().try_for_each(Line::print),
+        })?;
         intact(&lines)
     }
 }
@@ -110,10 +110,11 @@ impl Line {
 pub(super) async fn print_one(operator: &Operator, service: &'static str) -> Outcome {
     let mut lines = Vec::new();
     read(operator, service, &mut lines).await?;
-    for Line { id, at, actor, action, target, intact, .. } in &lines {
+    let print = |Line { id, at, actor, action, target, intact, .. }: &Line| {
         let (at, mark) = (at.to_rfc3339_seconds(), if *intact { "" } else { "\tNOT AS WRITTEN" });
-        console::print_line(&format!("{id}\t{at}\t{actor}\t{action}\t{target}{mark}"))?;
-    }
+        console::print_line(&format!("{id}\t{at}\t{actor}\t{action}\t{target}{mark}"))
+    };
+    console::printed(lines.iter().try_for_each(print))?;
     intact(&lines)
 }
 

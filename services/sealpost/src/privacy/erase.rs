@@ -74,11 +74,10 @@ impl Erase {
             complete: services.iter().all(Said::is_done),
             services,
         };
-        if json {
-            console::print_line(&serde_json::to_string_pretty(&report)?)?;
-        } else {
-            report.print()?;
-        }
+        console::printed(match json {
+            true => console::print_line(&serde_json::to_string_pretty(&report)?),
+            false => report.print(),
+        })?;
         if report.complete {
             console::say("erased in all services; records on the bus and backups: see docs/privacy.md");
             Ok(())

@@ -33,7 +33,7 @@ impl Command {
         let target = test.target()?;
         let mut report = Report::new(json);
         let (learnt, failure) = steps::take(&target, &mut report).await;
-        report.end(&block::settings(&target.smsc, &learnt), &learnt, failure.as_ref())?;
+        console::printed(report.end(&block::settings(&target.smsc, &learnt), &learnt, failure.as_ref()))?;
         match failure {
             None => Ok(()),
             Some(failure) => Err(console::Coded { code: failure.code, text: failure.text }.into()),

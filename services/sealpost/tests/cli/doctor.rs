@@ -53,6 +53,19 @@ async fn a_standalone_that_serves_is_well_but_for_the_smsc_it_lacks() {
     }
 }
 
+#[test]
+fn a_verdict_and_a_migration_do_not_depend_on_a_reader() {
+    let place = Place::new();
+
+    let verdict = place.sealpost_unread("doctor --data-dir nowhere");
+    let migration = place.sealpost_unread("migrate --data-dir data");
+    let again = place.sealpost("migrate --data-dir data");
+
+    assert_eq!(verdict.code, Some(2), "{verdict:?}");
+    assert_eq!(migration.code, Some(0), "{migration:?}");
+    assert!(again.stderr.contains("nothing to do"), "{again:?}");
+}
+
 #[tokio::test]
 async fn each_fault_is_told_by_its_place() {
     let place = Place::new();

@@ -92,6 +92,15 @@ impl Place {
         child.wait_with_output().expect("its end").into()
     }
 
+    /// Runs `sealpost` for somebody who reads nothing of what it prints.
+    pub(crate) fn sealpost_unread(&self, arguments: &str) -> Ended {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = self.command(SEALPOST);
+        command.args(arguments.split_whitespace()).stdin(Stdio::null()).stdout(writer);
+        command.output().expect("the program").into()
+    }
+
     /// Runs `sealpost` where no file can grow beyond so many kilobytes, as on a disk that is full.
     pub(crate) fn sealpost_within(&self, kilobytes: u32, arguments: &str) -> Ended {
         // The system would end it, instead of failing its write.
