@@ -71,6 +71,12 @@ impl Backup {
         let unfinished = Unfinished::beside(&to)?;
         let mut manifest = Manifest::begun(SystemClock.now());
         source.copy(unfinished.path(), &mut manifest, &interrupt).await?;
+        if let Some(file) = manifest.lacks() {
+            let data = installation.data_dir.display();
+            return Err(
+                format!("{data} has no {file}: if its tables are in PostgreSQL, give --config").into()
+            );
+        }
         named::copy(&named, unfinished.path(), &mut manifest)?;
         files::create(&unfinished.path().join(Manifest::FILE), &serde_json::to_vec_pretty(&manifest)?)?;
         interrupt.check()?;

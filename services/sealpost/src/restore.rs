@@ -17,7 +17,7 @@ use service::DatabaseSection;
 
 use crate::backup::{self, BUS, FOLDERS, Manifest, make_folder, named};
 use crate::console::{self, Outcome};
-use crate::installation::Installation;
+use crate::installation::{Installation, note_moved};
 use crate::interrupt::Interrupt;
 use crate::services;
 use crate::tables;
@@ -76,6 +76,7 @@ impl Restore {
             for (_, file) in files_of_services(unfinished.path()) {
                 std::fs::remove_file(file)?;
             }
+            note_moved(unfinished.path())?;
             let rows: i64 = moved.iter().map(|(_, rows)| rows).sum();
             console::say(&format!("{rows} rows are in PostgreSQL, each table compared with the backup"));
         }

@@ -8,7 +8,7 @@ pub(crate) mod secrets;
 mod simulator;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -17,7 +17,7 @@ use service::{App, CommonSettings, Host, Options, StartError, Surroundings};
 use smpp::smsc::Smsc;
 
 use crate::data_dir::DataDir;
-use crate::installation::one_file;
+use crate::installation::{not_moved, note_moved, one_file};
 
 /// The services in this process.
 const HOSTED: [&str; 7] = [
@@ -57,7 +57,8 @@ impl Serve {
         let made = secrets::provide(&mut config, data.path())
             .map_err(|error| StartError::service("sealpost", error))?;
         let simulator = simulator::start_unless_configured(&mut config).await?;
-        let settings = settings(&config)?;
+        let settings = settings(&config, data.path())?;
+        let on_postgres = !settings.database.url.is_empty();
         telemetry::init(&settings.telemetry)?;
         announce(&made, simulator.as_ref());
 
@@ -70,6 +71,10 @@ impl Serve {
         host.add::<notify::App>(&config).await?;
         host.add::<relay::App>(&config).await?;
         host.add::<sms_gateway::App>(&config).await?;
+        if on_postgres {
+            // From the first start on, so that no later one without its settings begins on empty tables or on old ones.
+            note_moved(data.path()).map_err(|error| StartError::service("sealpost", error))?;
+        }
         let ready = |ready: &service::Ready| {
             let mut stdout = std::io::stdout().lock();
             writeln!(stdout, "{ready} data={}", data.path().display())?;
@@ -80,11 +85,14 @@ impl Serve {
 }
 
 /// The common settings, as one process with all services wants them.
-fn settings(config: &Config) -> Result<CommonSettings, ConfigError> {
+fn settings(config: &Config, data_dir: &Path) -> Result<CommonSettings, ConfigError> {
     let mut settings = CommonSettings::load(config, &[])?;
     settings.database.migrate_on_start = true;
     if settings.database.url.starts_with("sqlite:") {
         return Err(one_file());
+    }
+    if settings.database.url.is_empty() {
+        not_moved(data_dir)?;
     }
     Ok(settings)
 }

@@ -117,10 +117,15 @@ impl Manifest {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        match REQUIRED.into_iter().find(|name| !manifest.files.contains_key(*name)) {
+        match manifest.lacks() {
             Some(name) => Err(format!("{name} is not in this backup").into()),
             None => Ok(manifest),
         }
+    }
+
+    /// A file without which this is no backup.
+    pub(crate) fn lacks(&self) -> Option<&'static str> {
+        REQUIRED.into_iter().find(|name| !self.files.contains_key(*name))
     }
 
     /// The settings of those keys that are not in the backup, neither made by a standalone nor in a file that settings named:

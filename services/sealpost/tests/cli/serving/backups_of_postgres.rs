@@ -77,6 +77,8 @@ async fn what_was_acknowledged_before_a_backup_of_postgres_is_in_it_and_in_both_
     let files_too = place.sealpost("restore --from copy --data-dir files");
     files_too.ok();
     assert!(!place.path("again/mailbox.sqlite").exists() && place.path("files/mailbox.sqlite").exists());
+    let noted = |data: &str| place.path(data).join("tables-are-in-postgres").exists();
+    assert!(noted("data") && noted("again") && !noted("files"));
     let mut counts = Vec::new();
     for (data, config) in [("again", "--config other.toml"), ("files", "")] {
         let server = Standalone::start_on(&place, data, config).await;
@@ -118,6 +120,20 @@ async fn only_empty_tables_are_restored_to_and_a_damaged_backup_to_none() {
     assert!(missing.starts_with("copy/mailbox.sqlite: "), "{missing}");
     assert_eq!(rows(&db), before);
     assert_eq!((unfinished(&place), place.path("again").exists()), (0, false));
+}
+
+#[tokio::test]
+async fn a_backup_without_tables_is_none() {
+    let (place, db) = (Place::new(), TestDb::postgres().await);
+    settings(&place, "settings.toml", &db, "");
+    Standalone::start(&place, "--config settings.toml").await.stop().await;
+    // As an earlier version has left it.
+    std::fs::remove_file(place.path("data/tables-are-in-postgres")).expect("the note");
+
+    let refused = place.sealpost("backup --to copy --data-dir data").refusal();
+
+    assert_eq!(refused, "data has no auth.sqlite: if its tables are in PostgreSQL, give --config");
+    assert_eq!((unfinished(&place), place.path("copy").exists()), (0, false));
 }
 
 #[tokio::test]

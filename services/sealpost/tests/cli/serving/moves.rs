@@ -93,6 +93,33 @@ async fn a_move_that_is_interrupted_says_so() {
 }
 
 #[tokio::test]
+async fn after_a_move_whoever_forgets_the_settings_is_refused() {
+    let (place, db) = (Place::new(), TestDb::postgres().await);
+    write_settings(&place, &db, "");
+    stopped(&place).await;
+    place.sealpost("migrate --from-sqlite data --config postgres.toml").ok();
+
+    for (command, code) in [
+        ("backup --to copy", 1),
+        ("migrate", 1),
+        ("serve --listen 127.0.0.1:0 --internal 127.0.0.1:0", 2),
+        ("doctor", 2),
+    ] {
+        let ended = place.sealpost(&format!("{command} --data-dir data"));
+
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(
+            said.contains("data are in PostgreSQL: give the settings that name it"),
+            "{command}: {ended:?}"
+        );
+        assert_eq!(ended.code, Some(code), "{command}: {ended:?}");
+    }
+    place.sealpost("backup --to copy --data-dir data --config postgres.toml").ok();
+    std::fs::remove_file(place.path("data/tables-are-in-postgres")).expect("the note");
+    place.sealpost("backup --to earlier --data-dir data").ok();
+}
+
+#[tokio::test]
 async fn a_damaged_file_and_a_missing_one_move_nothing() {
     for (name, spoil, problem) in [
         ("mailbox.sqlite", (|path| std::fs::remove_file(path)) as fn(&Path) -> _, "is missing"),
