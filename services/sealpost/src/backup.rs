@@ -68,7 +68,7 @@ impl Backup {
             false => named::files_outside(&config, &source.folders()),
         };
 
-        let unfinished = Unfinished::beside(&to)?;
+        let unfinished = Unfinished::of(&to)?;
         let mut manifest = Manifest::begun(SystemClock.now());
         source.copy(unfinished.path(), &mut manifest, &interrupt).await?;
         if let Some(file) = manifest.lacks() {
@@ -80,7 +80,7 @@ impl Backup {
         named::copy(&named, unfinished.path(), &mut manifest)?;
         files::create(&unfinished.path().join(Manifest::FILE), &serde_json::to_vec_pretty(&manifest)?)?;
         interrupt.check()?;
-        unfinished.keep_as(&to)?;
+        unfinished.keep()?;
         source.explain(&named, &manifest);
         console::say(&format!(
             "{}: {} files, {} rows. It is not encrypted and holds every secret: only its owner can read it, keep it so",

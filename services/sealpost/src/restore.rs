@@ -61,27 +61,32 @@ impl Restore {
             (config.section("database")?, config.section("bus")?);
         let to_postgres = installation.files(&database)?.is_none();
         let data_dir = installation.data_dir;
-        if std::fs::read_dir(&data_dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        if !is_empty(&data_dir) {
             return Err(format!("{} is not empty: name another --data-dir", data_dir.display()).into());
         }
 
-        let unfinished = Unfinished::beside(&data_dir)?;
+        let mut unfinished = Unfinished::of(&data_dir)?;
         copy(&manifest, &from, unfinished.path(), &interrupt)?;
         let again = prepare(unfinished.path(), manifest.begun_at).await?;
         interrupt.check()?;
         let only_tables = manifest.files.keys().all(|name| is_of_a_service(name));
         if to_postgres {
             let moved = tables::to_postgres(&database, unfinished.path(), &interrupt).await?;
-            // From here on the tables are there: what follows is a matter of names.
-            for (_, file) in files_of_services(unfinished.path()) {
-                std::fs::remove_file(file)?;
-            }
-            note_moved(unfinished.path())?;
             let rows: i64 = moved.iter().map(|(_, rows)| rows).sum();
             console::say(&format!("{rows} rows are in PostgreSQL, each table compared with the backup"));
-        }
-        if !to_postgres || !only_tables {
-            unfinished.keep_as(&data_dir)?;
+            if !only_tables {
+                // From here on the tables are there: what follows is a matter of names.
+                unfinished.outlive();
+                let (rest, data) = (unfinished.path().display().to_string(), data_dir.display());
+                without_tables(unfinished).map_err(|error| {
+                    format!(
+                        "{error}. The rows are there, and the rest of the data directory is in {rest}: move what is in it to \
+                         {data}, except the services' SQLite files"
+                    )
+                })?;
+            }
+        } else {
+            unfinished.keep()?;
         }
         explain(&manifest, &data_dir, bus.kind);
         console::say(&format!(
@@ -89,6 +94,21 @@ impl Restore {
         ));
         Ok(())
     }
+}
+
+/// Whether a data directory can be made of it. A volume has a folder of its file system.
+fn is_empty(data_dir: &Path) -> bool {
+    let entries = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).all(|name| name == "lost+found")
+}
+
+/// Finishes a data directory whose tables are in PostgreSQL.
+fn without_tables(unfinished: Unfinished) -> Outcome {
+    for (_, file) in files_of_services(unfinished.path()) {
+        std::fs::remove_file(file)?;
+    }
+    note_moved(unfinished.path())?;
+    unfinished.keep()
 }
 
 /// Says what a person has to do before the server is started.

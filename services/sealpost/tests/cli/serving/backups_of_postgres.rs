@@ -123,6 +123,32 @@ async fn only_empty_tables_are_restored_to_and_a_damaged_backup_to_none() {
 }
 
 #[tokio::test]
+async fn a_data_directory_whose_name_is_taken_once_the_rows_are_there_is_kept() {
+    let (place, db) = (Place::new(), TestDb::postgres().await);
+    settings(&place, "settings.toml", &db, "");
+    let server = Standalone::start(&place, "").await;
+    person(&server, "alice").await;
+    server.stop().await;
+    place.sealpost("backup --to copy --data-dir data").ok();
+    place.sealpost("migrate --config settings.toml").ok();
+
+    let blocked = Blocked::new(&db);
+    let mut restoring = place.start("restore --from copy --data-dir again --config settings.toml");
+    blocked.somebody_waits(&db).await;
+    std::fs::create_dir_all(place.path("again/taken")).expect("a folder");
+    drop(blocked);
+
+    let (status, said) = (restoring.end().await, restoring.stderr());
+    let (_, kept) = said.split_once("the rest of the data directory is in ").expect("its place");
+    let (kept, _) = kept.split_once(": move what is in it to again").expect("what to do");
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        place.path(kept).join("secrets/admin-token").exists() && place.path(kept).join("bus.sqlite").exists()
+    );
+    assert!(rows(&db) > 0);
+}
+
+#[tokio::test]
 async fn a_backup_without_tables_is_none() {
     let (place, db) = (Place::new(), TestDb::postgres().await);
     settings(&place, "settings.toml", &db, "");
