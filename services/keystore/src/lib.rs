@@ -20,3 +20,4 @@ pub use app::App;
 pub use routes::internal as internal_routes;
 pub use settings::KeystoreSettings;
 pub use store::MIGRATIONS;
+pub use store::one_time::withdraw_all as withdraw_one_time_keys;

@@ -6,14 +6,15 @@
 //! there. Tables are brought to this version as files, before PostgreSQL sees a row of them.
 //!
 //! Bus and tables are separate snapshots, so events that were published since shortly before the backup are marked as
-//! not published: the server asks its bus which of them are there, and publishes the others.
+//! not published: the server asks its bus which of them are there, and publishes the others. A one-time key that waited
+//! then may have been given out since, so none waits afterwards.
 
 use std::path::{Path, PathBuf};
 
 use bus::{BusKind, BusSettings, outbox};
 use clap::Args;
-use common::models::UnixMillis;
-use service::DatabaseSection;
+use common::models::{Clock as _, SystemClock, UnixMillis};
+use service::{App as _, DatabaseSection};
 
 use crate::backup::{self, BUS, FOLDERS, Manifest, make_folder, named};
 use crate::console::{self, Outcome};
@@ -176,7 +177,7 @@ fn copy(manifest: &Manifest, from: &Path, to: &Path, interrupt: &Interrupt) -> O
     if copied.files == manifest.files { Ok(()) } else { Err("the copy is not what was backed up".into()) }
 }
 
-/// Brings the tables to this version, and has recent events published again; tells how many.
+/// Brings the tables to this version, withdraws one-time keys, and has recent events published again; tells how many.
 async fn prepare(data_dir: &Path, begun_at: UnixMillis) -> Outcome<usize> {
     let settings = DatabaseSection::default();
     let mut again = 0;
@@ -189,6 +190,11 @@ async fn prepare(data_dir: &Path, begun_at: UnixMillis) -> Outcome<usize> {
             return Err(format!("{}: a newer version of sealpost wrote this backup", service.name).into());
         }
         db.migrate(migrations).await.map_err(told)?;
+        if service.name == keystore::App::NAME {
+            // Some have been fetched since, and who fetches one again can begin nothing with it.
+            let now = SystemClock.now();
+            db.write(move |conn| keystore::withdraw_one_time_keys(conn, now)).await.map_err(told)?;
+        }
         if service.publishes {
             let since = backup::bus_since(begun_at);
             again += db.write(move |conn| outbox::republish_since(conn, since)).await.map_err(told)?;

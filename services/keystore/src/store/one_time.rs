@@ -1,12 +1,13 @@
 //! One-time keys that wait to be fetched.
 
 use common::models::events::PreKeyKind;
-use common::models::{AccountId, DeviceId, KeyId};
+use common::models::{AccountId, DeviceId, KeyId, UnixMillis};
 use db::{DbConn, DbError, on_backend};
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::rows::OneTimeKeyRow;
-use super::schema::one_time_keys as keys;
+use super::schema::{devices, one_time_keys as keys};
 
 /// A stored key, as far as an upload has to know it.
 #[derive(Queryable)]
@@ -75,4 +76,19 @@ pub(crate) fn delete(
         .filter(keys::kind.eq(kind.as_str()));
     diesel::delete(of_kind).execute(conn)?;
     Ok(())
+}
+
+/// Removes all keys that wait, of everybody, as if each had been given out: for tables that are older than what fetchers
+/// have. Owners are told anew that theirs run out. Returns how many there were.
+///
+/// # Errors
+/// [`DbError`] of the statements.
+pub fn withdraw_all(conn: &mut DbConn, now: UnixMillis) -> Result<usize, DbError> {
+    const REMEMBER: &str = "INSERT INTO issued_keys (account_id, key_hash, issued_at) \
+        SELECT account_id, key_hash, $1 FROM one_time_keys WHERE TRUE ON CONFLICT DO NOTHING";
+    let now = now.as_i64();
+    on_backend!(conn, |c| diesel::sql_query(REMEMBER).bind::<BigInt, _>(now).execute(c))?;
+    let told = diesel::update(devices::table.filter(devices::ec_low.or(devices::pq_low)));
+    told.set((devices::ec_low.eq(false), devices::pq_low.eq(false))).execute(conn)?;
+    Ok(diesel::delete(keys::table).execute(conn)?)
 }

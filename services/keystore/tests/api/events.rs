@@ -37,6 +37,35 @@ on_both! {
         assert_eq!(published(keystore.host, "keystore", &db, data.path()).await, [event.clone(), between, event]);
     }
 
+    async fn keys_that_are_withdrawn_are_given_to_nobody_and_their_owner_is_told(db: TestDb) {
+        let data = tempfile::tempdir().unwrap();
+        let keystore = Keystore::start_in(&db, data.path().to_owned()).await;
+        let (account, identity) = (AccountId::new(), Identity::new());
+        let registration = DeviceRegistration::new(&identity).with_keys(&identity, 22, 22);
+        let device = keystore.device_with(account, &identity, &registration).await;
+        for _ in 0..3 {
+            keystore.bundle(account, "1").await.assert_status(200);
+        }
+        let tables = Db::new(db.settings(), "keystore").unwrap();
+
+        let withdrawn = tables.write(|conn| keystore::withdraw_one_time_keys(conn, START)).await.unwrap();
+
+        let bundle = keystore.bundle(account, "1").await.expect(200).value();
+        assert_eq!((withdrawn, device.counts().await), (2 * 19, [0, 0, 1]));
+        assert!(bundle["devices"][0]["preKey"].is_null(), "{bundle}");
+        let again = json!({"preKeys": registration.pre_keys});
+        let again = device.client.put("/v1/keys", &again).await.expect(200).value();
+        assert_eq!((&again["count"], again["alreadyUsed"].as_array().unwrap().len()), (&json!(0), 22));
+        device.client.put("/v1/keys", &json!({"preKeys": pre_keys(100, 1)})).await.assert_status(200);
+        assert_eq!(device.counts().await[0], 1);
+        let told = [(PreKeyKind::Ec, 19), (PreKeyKind::Pq, 19), (PreKeyKind::Ec, 0), (PreKeyKind::Pq, 0)];
+        let event = |(kind, remaining)| {
+            let change = AccountChange::KeysLow { device_id: device.id, kind, remaining };
+            AccountEvent { account_id: account, at: START, change }
+        };
+        assert_eq!(published(keystore.host, "keystore", &db, data.path()).await, told.map(event));
+    }
+
     async fn removals_are_published(db: TestDb) {
         let data = tempfile::tempdir().unwrap();
         let keystore = Keystore::start_in(&db, data.path().to_owned()).await;

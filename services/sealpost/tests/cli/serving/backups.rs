@@ -94,6 +94,29 @@ async fn what_was_acknowledged_before_a_backup_is_in_it() {
 }
 
 #[tokio::test]
+async fn a_prekey_that_waited_at_a_backup_is_given_to_nobody_after_it_is_restored() {
+    let place = Place::new();
+    let server = Standalone::start(&place, "").await;
+    let (alice, bob) = (person(&server, "alice").await, person(&server, "bob").await);
+    let path = format!("/v1/keys/{}/1", bob.account);
+    place.sealpost("backup --to copy --data-dir data").ok();
+    let fetched = server.http.with_token(&alice.token).get(&path).await.expect(200).value();
+    server.stop().await;
+    // A link as systemd makes it, to a volume, which stays where it is.
+    std::fs::create_dir_all(place.path("private/lost+found")).expect("a folder");
+    std::os::unix::fs::symlink("private", place.path("again")).expect("a link");
+
+    place.sealpost("restore --from copy --data-dir again").ok();
+    let server = Standalone::start_on(&place, "again", "").await;
+    let after = server.http.with_token(&alice.token).get(&path).await.expect(200).value();
+
+    assert!(fetched["devices"][0]["preKey"].is_object(), "{fetched}");
+    assert!(after["devices"][0]["preKey"].is_null(), "{after}");
+    assert_ne!(after["devices"][0]["pqPreKey"], fetched["devices"][0]["pqPreKey"]);
+    assert!(after["devices"][0]["pqPreKey"].is_object(), "the key of last resort serves meanwhile: {after}");
+}
+
+#[tokio::test]
 async fn a_backup_is_private_and_told_from_a_damaged_one() {
     let place = Place::new();
     Standalone::start(&place, "").await.stop().await;
