@@ -276,6 +276,7 @@ impl Handler for Intake {
         let timer = self.gateway.metrics.intake_seconds.start_timer();
         let mut stores = Vec::with_capacity(records.len().div_ceil(CHUNK));
         for chunk in records.chunks(CHUNK) {
+            self.gateway.plaintexts.make_room(chunk.len()).await;
             // While the writer works on one chunk, the next one is decrypted.
             stores.push(self.store(self.judge(chunk).await));
         }
