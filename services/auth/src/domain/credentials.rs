@@ -3,6 +3,7 @@
 use std::fmt;
 
 use common::crypto::secret::Secret;
+use lettre::message::Mailbox;
 use serde::{Deserialize, Deserializer, de};
 
 /// Text that is no username or no password. Says the rule, never the text.
@@ -70,7 +71,9 @@ impl std::str::FromStr for EmailAddress {
 
     fn from_str(text: &str) -> Result<Self, InvalidCredential> {
         let folded = text.to_ascii_lowercase();
-        let valid = folded.is_ascii() && folded.len() <= 254 && folded.parse::<lettre::Address>().is_ok();
+        // A mailbox may have a person's name before the address, and some addresses are no mailbox: `a@[]`.
+        let is_address = folded.parse::<lettre::Address>().is_ok() && folded.parse::<Mailbox>().is_ok();
+        let valid = folded.is_ascii() && folded.len() <= 254 && is_address;
         if valid { Ok(Self(folded)) } else { Err(InvalidCredential::EmailAddress) }
     }
 }
@@ -146,7 +149,7 @@ mod tests {
                 let address = address.as_str();
                 prop_assert!(address.len() <= 254 && address.bytes().all(|octet| octet.is_ascii_graphic()));
                 prop_assert!(address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty()));
-                prop_assert!(address.parse::<lettre::message::Mailbox>().is_ok());
+                prop_assert!(address.parse::<Mailbox>().is_ok());
             }
         }
 
@@ -172,6 +175,7 @@ mod tests {
         let long = format!("{}@example.org", "x".repeat(64));
         for text in [
             "",
+            "a@[]",
             "alice",
             "@example.org",
             "alice@",
