@@ -193,18 +193,11 @@ pub(crate) async fn end_with_device(
     device: DeviceId,
     session: SessionId,
 ) -> Result<(), AuthError> {
-    let (now, until) = (state.clock.now(), state.revoked_until());
-    let ending = state.db.write(move |conn| {
+    let bound = move |conn: &mut DbConn| {
         let found = sessions::lock(conn, account, session)?;
-        if found.is_some_and(|row| row.device_id == Some(device)) {
-            revoke(conn, account, session, now, until)?;
-        }
-        Ok::<_, DbError>(())
-    });
-    ending.await?;
-    // No nudge: whoever removed the device has told all services of that, and they refuse its tokens already.
-    state.relay.wake();
-    Ok(())
+        Ok(found.filter(|row| row.device_id == Some(device)).map(|_| session).into_iter().collect())
+    };
+    end_found(state, account, bound).await
 }
 
 /// Ends the sessions that were bound to a device before it was removed, at `removed_at`, as far as the clocks of keystore
@@ -218,16 +211,20 @@ pub(crate) async fn end_bound(
     device: DeviceId,
     removed_at: UnixMillis,
 ) -> Result<(), AuthError> {
+    end_found(state, account, move |conn| sessions::bound_before(conn, account, device, removed_at)).await
+}
+
+async fn end_found(
+    state: &State,
+    account: AccountId,
+    find: impl FnOnce(&mut DbConn) -> Result<Vec<SessionId>, DbError> + Send + 'static,
+) -> Result<(), AuthError> {
     let (now, until) = (state.clock.now(), state.revoked_until());
-    state
-        .db
-        .write(move |conn| {
-            for session in sessions::bound_before(conn, account, device, removed_at)? {
-                revoke(conn, account, session, now, until)?;
-            }
-            Ok::<_, DbError>(())
-        })
-        .await?;
+    let ending = state.db.write(move |conn| {
+        let found = find(conn)?;
+        end_these(conn, account, found, now, until).map(drop)
+    });
+    ending.await?;
     // No nudge: whoever removed the device has told all services of that, and they refuse its tokens already.
     state.relay.wake();
     Ok(())
