@@ -57,6 +57,15 @@ async fn wait_seen(app: &TestApp) {
     wait_until("it to be written down", connected).await;
 }
 
+/// Connects a device of channel `a`.
+async fn connected(app: &TestApp, service: &PushService) -> Socket {
+    let token = device(&app.backend, &app.host.url, "a", service).await;
+    let mut socket = app.connect().await;
+    socket.subscribe(&json!({"token": token})).await;
+    wait_seen(app).await;
+    socket
+}
+
 /// Reads on, so that pings are answered.
 fn read_on(mut socket: Socket) {
     tokio::spawn(async move { while let Seen::Frame(_) = socket.next().await {} });
@@ -127,10 +136,7 @@ testkit::on_both! {
 
     async fn a_device_that_is_connected_is_not_pushed_to(test: TestDb) {
         let (app, service) = start(&test).await;
-        let token = device(&app.backend, &app.host.url, "a", &service).await;
-        let mut socket = app.connect().await;
-        socket.subscribe(&json!({"token": token})).await;
-        wait_seen(&app).await;
+        let mut socket = connected(&app, &service).await;
 
         app.backend.publish("a", &json!(1)).await;
 
@@ -143,10 +149,7 @@ testkit::on_both! {
 
     async fn a_device_whose_connection_was_dead_already_is_pushed_to(test: TestDb) {
         let (app, service) = start(&test).await;
-        let token = device(&app.backend, &app.host.url, "a", &service).await;
-        let mut socket = app.connect().await;
-        socket.subscribe(&json!({"token": token})).await;
-        wait_seen(&app).await;
+        let socket = connected(&app, &service).await;
 
         // It reads nothing more, and so answers no ping.
         app.backend.publish("a", &json!(1)).await;
