@@ -11,8 +11,10 @@ use actix_web::{
 };
 
 /// Answer headers that a page may read beside the safelisted ones.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("idempotent-replay, location, retry-after, x-request-id, x-server-timestamp");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "idempotent-replay, link, location, retry-after, x-page, x-per-page, x-request-id, x-server-timestamp, \
+     x-total-count",
+);
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 
 /// The origins of `[http] cors_origins`. Credentials travel in `Authorization`, never in cookies, so

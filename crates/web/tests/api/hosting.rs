@@ -157,6 +157,11 @@ async fn pages_of_named_origins_may_call_and_others_may_not() {
     // A page can read why it was refused.
     let refused = host.get("/v1/me").header("origin", "https://app.example").send().await.unwrap();
     assert_eq!(refused.headers()["access-control-allow-origin"], "https://app.example");
+    // And where in a list it is.
+    let exposed = refused.headers()["access-control-expose-headers"].to_str().unwrap();
+    for name in ["link", "retry-after", "x-page", "x-per-page", "x-request-id", "x-total-count"] {
+        assert!(exposed.split(", ").any(|exposed| exposed == name), "{name} in {exposed}");
+    }
     host.stop().await;
 }
 
