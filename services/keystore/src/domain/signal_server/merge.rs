@@ -1,7 +1,7 @@
 //! What an upload adds to the prekeys that wait. No tables here: what is stored comes in, what to store goes out.
 //!
 //! What must hold: an id stands for one key, and what is the same key waits once; what was given out never waits again;
-//! the same upload once more changes nothing, as long as there is room.
+//! the same upload once more changes nothing, also where there is no room.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,8 @@ pub(super) struct Hashed {
 }
 
 /// Gives the prekeys of an upload that are to be stored, in its order. Each key is judged as if those before it were
-/// stored already: first by the room that is left, then by its id.
+/// stored already: what is stored or was given out needs no room; the others are judged by the room that is left, then by
+/// their id.
 ///
 /// # Errors
 /// [`SignalServerError::TooManyPrekeys`], [`SignalServerError::KeyIdExists`].
@@ -33,12 +34,10 @@ pub(super) fn merge(
     let mut hashes: HashSet<Vec<u8>> = by_id.values().cloned().collect();
     let mut fresh = Vec::with_capacity(upload.len());
     for arriving in upload {
-        if by_id.len() >= MOST {
-            return Err(SignalServerError::TooManyPrekeys);
-        }
         match by_id.get(&arriving.key.key_id) {
             _ if used.contains(&arriving.hash) => {}
             Some(held) if *held == arriving.hash => {}
+            _ if by_id.len() >= MOST => return Err(SignalServerError::TooManyPrekeys),
             Some(_) => return Err(SignalServerError::KeyIdExists),
             None if !hashes.insert(arriving.hash.clone()) => return Err(SignalServerError::KeyIdExists),
             None => {
@@ -97,8 +96,19 @@ mod tests {
         assert_eq!(outcome(&keys(0..99), &[], &[key(99, 99), key(100, 100)]), Err("many"));
         assert_eq!(outcome(&keys(0..99), &[], &[key(1, 200), key(99, 99), key(100, 100)]), Err("exists"));
         assert_eq!(outcome(&keys(0..100), &[], &[key(1, 200)]), Err("many"));
+        assert_eq!(outcome(&keys(0..100), &[], &[key(100, 1)]), Err("many"));
         assert_eq!(outcome(&[], &[], &keys(0..101)), Err("many"));
         assert_eq!(outcome(&[], &[], &keys(0..100)).map(|fresh| fresh.len()), Ok(100));
+    }
+
+    #[test]
+    fn what_is_stored_or_was_given_out_needs_no_room() {
+        let all = (0..100).map(|n| key(n.into(), n)).collect::<Vec<_>>();
+
+        assert_eq!(outcome(&all, &[], &all), Ok(vec![]));
+        assert_eq!(outcome(&all, &[200], &[key(1, 1), key(200, 200)]), Ok(vec![]));
+        assert_eq!(outcome(&all, &[], &[key(1, 1), key(1, 200)]), Err("many"));
+        assert_eq!(outcome(&[], &[], &[all.clone(), all].concat()).map(|fresh| fresh.len()), Ok(100));
     }
 
     proptest! {
