@@ -33,6 +33,8 @@ pub(crate) enum Does {
     WorkAndFail,
     /// Nothing and no answer, for a long time.
     Hang,
+    /// Its work, once it is told to go on.
+    Pause,
 }
 
 /// What the stand-ins hold.
@@ -64,8 +66,10 @@ pub(crate) struct Held {
 
 pub(crate) struct State {
     held: Mutex<Held>,
-    /// A call hangs.
+    /// A call hangs, or pauses.
     pub(crate) hanging: Notify,
+    /// A call that pauses goes on.
+    pub(crate) going_on: Notify,
     key: SigningKey,
     clock: SharedClock,
 }
@@ -85,6 +89,11 @@ impl State {
                 self.hanging.notify_one();
                 tokio::time::sleep(Duration::from_secs(600)).await;
                 Err(down())
+            }
+            Does::Pause => {
+                self.hanging.notify_one();
+                self.going_on.notified().await;
+                Ok(())
             }
         }
     }
@@ -115,7 +124,8 @@ impl Drop for Peers {
 impl Peers {
     pub(crate) async fn start(clock: SharedClock) -> Self {
         let key = SigningKey::generate().unwrap();
-        let state = Arc::new(State { held: Mutex::default(), hanging: Notify::new(), key, clock });
+        let (hanging, going_on) = (Notify::new(), Notify::new());
+        let state = Arc::new(State { held: Mutex::default(), hanging, going_on, key, clock });
         let (stop, held) = (CancellationToken::new(), Arc::clone(&state));
         let (announce, announced) = tokio::sync::oneshot::channel();
         let stopped = stop.clone().cancelled_owned();

@@ -45,8 +45,7 @@ pub(crate) async fn refuse_second(state: &State, account: AccountId) -> Result<(
 ///
 /// # Errors
 /// [`SignalServerError::DeviceExists`], [`SignalServerError::TooManyPrekeys`], [`SignalServerError::KeyIdExists`],
-/// [`KeystoreError::NoAccount`]; [`SignalServerError::DeviceChanged`] when it was removed while it was being registered;
-/// [`KeystoreError::Client`] while mailbox cannot be asked. Nothing is left of it then.
+/// [`KeystoreError::NoAccount`]; [`KeystoreError::Client`] while mailbox cannot be asked. Nothing is left of it then.
 pub(crate) async fn register(
     state: &State,
     account: AccountId,
@@ -55,8 +54,8 @@ pub(crate) async fn register(
     let (rules, now) = (state.key_rules, state.clock.now());
     let device = state.db.write(move |conn| begin(conn, account, new, (rules, now))).await?;
     match finish_opening(state, &device).await {
-        Ok(true) => {}
-        Ok(false) => return Err(SignalServerError::DeviceChanged),
+        // One that is on its way out was registered, and its owner has removed it since.
+        Ok(_) => {}
         Err(error) => {
             // Somebody else may have finished it meanwhile.
             if removal::give_up(state, device.life()).await? {
