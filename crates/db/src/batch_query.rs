@@ -27,6 +27,8 @@
 //! }
 //! ```
 
+mod cell;
+
 use std::marker::PhantomData;
 
 use diesel::expression::TypedExpressionType;
@@ -34,8 +36,11 @@ use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::Error::QueryBuilderError;
 use diesel::serialize::ToSql;
-use diesel::sql_types::{Array, HasSqlType};
+use diesel::sql_types::{Array, HasSqlType, Integer};
 use diesel::{QueryResult, RunQueryDsl, Selectable};
+
+use cell::Packed;
+pub use cell::{Cell, CellType};
 
 /// The text of a statement. What implements it is only a name.
 pub trait BatchSql: 'static {
@@ -53,17 +58,17 @@ pub struct BatchQuery<'a, S> {
 }
 
 enum Part<'a> {
-    Rows(Vec<Column<'a>>),
+    Rows(Vec<Column>),
     Piece(Box<dyn Piece + 'a>),
 }
 
 /// A column's name and its array.
-type Column<'a> = (&'static str, Box<dyn Piece + 'a>);
+type Column = (&'static str, Box<dyn Piece>);
 
 /// Rows, column by column.
 pub struct Rows<'a, R> {
     of: &'a [R],
-    columns: Vec<Column<'a>>,
+    columns: Vec<Column>,
 }
 
 impl<'a, R> Rows<'a, R> {
@@ -72,16 +77,23 @@ impl<'a, R> Rows<'a, R> {
         Self { of: rows, columns: Vec::new() }
     }
 
+    /// Adds the column `name` of the type `integer`: the place of each row among them, from 0.
+    pub fn numbered(mut self, name: &'static str) -> Self {
+        let places = (0..).zip(self.of).map(|(place, _)| place).collect::<Vec<i32>>();
+        let array = Packed::of::<Integer, i32>(places.into_iter());
+        self.columns.push((name, Box::new(Bound::<Array<Integer>, _>(array, PhantomData))));
+        self
+    }
+
     /// Adds the column `name` of the SQL type `ST`; `value` takes it from a row.
     pub fn column<ST, V>(mut self, name: &'static str, value: impl Fn(&'a R) -> V) -> Self
     where
-        ST: 'static,
-        V: 'a,
-        Vec<V>: ToSql<Array<ST>, Pg>,
+        ST: CellType + 'static,
+        V: Cell<ST>,
         Pg: HasSqlType<ST>,
     {
-        let values: Vec<V> = self.of.iter().map(value).collect();
-        self.columns.push((name, Box::new(Bound::<Array<ST>, _>(values, PhantomData))));
+        let array = Packed::of::<ST, V>(self.of.iter().map(value));
+        self.columns.push((name, Box::new(Bound::<Array<ST>, _>(array, PhantomData))));
         self
     }
 }
@@ -161,7 +173,7 @@ impl<'a, S> BatchQuery<'a, S> {
     }
 }
 
-fn push_names(columns: &[Column<'_>], out: &mut AstPass<'_, '_, Pg>) {
+fn push_names(columns: &[Column], out: &mut AstPass<'_, '_, Pg>) {
     for (number, (name, _)) in columns.iter().enumerate() {
         if number > 0 {
             out.push_sql(", ");

@@ -22,7 +22,7 @@ mod snapshot;
 mod transaction;
 mod transfer;
 
-pub use batch_query::{BatchQuery, BatchSql, Rows};
+pub use batch_query::{BatchQuery, BatchSql, Cell, CellType, Rows};
 pub use batcher::{Batcher, BatcherSettings};
 pub use connection::{DbConn, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use database::Db;

@@ -3,7 +3,7 @@
 use common::models::UnixMillis;
 use db::{BatchQuery, BatchSql, Rows};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 
 use super::relay::Columns;
 use crate::Record;
@@ -23,13 +23,13 @@ pub(super) fn insert(
     headers: &[String],
     now: UnixMillis,
 ) -> QueryResult<()> {
-    let numbered: Vec<(i32, (&Record, &String))> = (0..).zip(records.iter().zip(headers)).collect();
-    let rows = Rows::of(&numbered)
-        .column::<Integer, _>("number", |(number, _)| *number)
-        .column::<Text, _>("topic", |(_, (record, _))| record.topic.as_str())
-        .column::<Nullable<Binary>, _>("key", |(_, (record, _))| record.key.as_deref())
-        .column::<Nullable<Binary>, _>("value", |(_, (record, _))| record.value.as_deref())
-        .column::<Text, _>("headers", |(_, (_, headers))| headers.as_str());
+    let rows: Vec<(&Record, &String)> = records.iter().zip(headers).collect();
+    let rows = Rows::of(&rows)
+        .numbered("number")
+        .column::<Text, _>("topic", |(record, _)| record.topic.as_str())
+        .column::<Nullable<Binary>, _>("key", |(record, _)| record.key.as_deref())
+        .column::<Nullable<Binary>, _>("value", |(record, _)| record.value.as_deref())
+        .column::<Text, _>("headers", |(_, headers)| headers.as_str());
     let insert = BatchQuery::<Insert>::new().rows("r", rows).value::<BigInt, _>("now", now.as_i64());
     insert.execute(conn).map(|_| ())
 }

@@ -1,7 +1,7 @@
 //! Statements over arrays: what they find, and that PostgreSQL prepares each once.
 
 use db::{BatchQuery, BatchSql, Rows};
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
 use testkit::database::TestDb;
 
 use super::*;
@@ -60,6 +60,46 @@ async fn rows_values_and_columns_take_the_places_of_their_names() {
     assert_eq!(first, [counter("a", 10), counter("b", 20)]);
     assert_eq!(second, [counter("c", 300)]);
     assert!(none.is_empty());
+}
+
+enum Echo {}
+
+impl BatchSql for Echo {
+    const SQL: &'static str = "SELECT {r.*} FROM {r} ORDER BY place";
+    type Row = (Integer, Bool, BigInt, Text, Binary, Nullable<Text>, Nullable<BigInt>);
+}
+
+type Echoed = (i32, bool, i64, String, Vec<u8>, Option<String>, Option<i64>);
+
+#[tokio::test]
+async fn values_of_every_type_come_back_as_they_went_in() {
+    let row = |place, text: &str, optional: Option<&str>, number| {
+        let octets = text.as_bytes().iter().rev().copied().collect();
+        let long = i64::from(place) - (1 << 40);
+        (place, place % 2 == 0, long, text.to_owned(), octets, optional.map(str::to_owned), number)
+    };
+    let long = "x".repeat(5_000);
+    let sent: Vec<Echoed> = vec![
+        row(0, "", None, Some(i64::MIN)),
+        row(1, "é{}\"\\NULL", Some("NULL"), None),
+        row(2, &long, Some(""), Some(i64::MAX)),
+    ];
+
+    let expected = sent.clone();
+    let echoed: Vec<Echoed> = on_postgres(move |conn| {
+        let rows = Rows::of(&sent)
+            .numbered("place")
+            .column::<Bool, _>("flag", |row| row.1)
+            .column::<BigInt, _>("long", |row| row.2)
+            .column::<Text, _>("words", |row| row.3.as_str())
+            .column::<Binary, _>("octets", |row| row.4.as_slice())
+            .column::<Nullable<Text>, _>("more", |row| row.5.as_deref())
+            .column::<Nullable<BigInt>, _>("number", |row| row.6);
+        BatchQuery::<Echo>::new().rows("r", rows).load(postgres(conn)).unwrap()
+    })
+    .await;
+
+    assert_eq!(echoed, expected);
 }
 
 #[tokio::test]
