@@ -142,6 +142,14 @@ impl SmsRequest {
     /// # Errors
     /// [`RequestError`]: no status can be published.
     pub fn parse(value: &[u8]) -> Result<Self, RequestError> {
+        Self::parse_of(value, None)
+    }
+
+    /// Does as [`SmsRequest::parse`] with a request whose tenant is known: it need not name it.
+    ///
+    /// # Errors
+    /// As [`SmsRequest::parse`].
+    pub fn parse_of(value: &[u8], owner: Option<&ClientId>) -> Result<Self, RequestError> {
         const NAMES: [&str; 5] = ["client-id", "correl-id", "deadline", "payload", "class"];
         let mut texts: [Option<String>; 5] = Default::default();
         let mut composite = false;
@@ -163,7 +171,8 @@ impl SmsRequest {
         }
 
         let [client_id, correl_id, deadline, payload, class] = texts;
-        let client_id = ClientId::from(client_id.ok_or(RequestError::ClientIdMissing)?);
+        let client_id = client_id.map(ClientId::from).or_else(|| owner.cloned());
+        let client_id = client_id.ok_or(RequestError::ClientIdMissing)?;
         let correl_id = CorrelId::from(correl_id.ok_or(RequestError::CorrelIdMissing)?);
         if !client_id.is_storable() || !correl_id.is_storable() {
             return Err(RequestError::IdNotStorable);

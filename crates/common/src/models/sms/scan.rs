@@ -1,9 +1,13 @@
 //! Reads the members of a JSON object with scalar values as the text they were written as.
 //!
-//! serde_json alone would turn `1.50` into `1.5` and round a number of thirty digits, but a number given as an id has
-//! to be echoed as it came. So serde_json judges the syntax, and this module cuts the judged text into members.
+//! serde_json's own values would turn `1.50` into `1.5` and round a number of thirty digits, but a number given as an id
+//! has to be echoed as it came. So values are taken raw.
 
-use serde::de::IgnoredAny;
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// A member's value.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,65 +29,81 @@ pub(super) struct NotAnObject;
 pub(super) fn members(
     value: &[u8],
     wanted: impl Fn(&str) -> bool,
-    mut member: impl FnMut(&str, Scalar),
+    member: impl FnMut(&str, Scalar),
 ) -> Result<(), NotAnObject> {
     let text = std::str::from_utf8(value).map_err(|_| NotAnObject)?;
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    stream.next().and_then(Result::ok).ok_or(NotAnObject)?;
-    let judged = text.get(..stream.byte_offset()).unwrap_or_default();
-
-    let mut rest = judged.trim_start().strip_prefix('{').ok_or(NotAnObject)?.trim_start();
-    while !rest.starts_with('}') {
-        let (name, after) = split_value(rest);
-        let (raw, after) = split_value(after.trim_start().trim_start_matches(':').trim_start());
-        let name: String = serde_json::from_str(name).map_err(|_| NotAnObject)?;
-        if wanted(&name) {
-            member(&name, scalar(raw)?);
-        }
-        rest = after.trim_start().trim_start_matches(',').trim_start();
-        if rest.is_empty() {
-            return Err(NotAnObject);
-        }
-    }
-    Ok(())
+    let mut reader = serde_json::Deserializer::from_str(text);
+    reader.deserialize_map(Members { wanted, member }).map_err(|_| NotAnObject)
 }
 
-fn scalar(raw: &str) -> Result<Scalar, NotAnObject> {
+struct Members<W, M> {
+    wanted: W,
+    member: M,
+}
+
+impl<'de, W, M> Visitor<'de> for Members<W, M>
+where
+    W: Fn(&str) -> bool,
+    M: FnMut(&str, Scalar),
+{
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Name(name)) = map.next_key()? {
+            if (self.wanted)(&name) {
+                let value: &RawValue = map.next_value()?;
+                (self.member)(&name, scalar(value.get()).map_err(A::Error::custom)?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A member's name, in the text itself unless something in it is escaped.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
+    }
+}
+
+/// Reads a value whose syntax has been judged.
+fn scalar(raw: &str) -> serde_json::Result<Scalar> {
+    let quoted = || raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     Ok(match raw.as_bytes().first() {
-        Some(b'"') => Scalar::Text(serde_json::from_str(raw).map_err(|_| NotAnObject)?),
+        Some(b'"') => Scalar::Text(match quoted().filter(|text| !text.contains('\\')) {
+            Some(plain) => plain.to_owned(),
+            None => serde_json::from_str(raw)?,
+        }),
         Some(b'{' | b'[') => Scalar::Composite,
         Some(b'n') => Scalar::Null,
         _ => Scalar::Text(raw.to_owned()),
     })
-}
-
-/// Cuts the value that `text` begins with from what follows it.
-fn split_value(text: &str) -> (&str, &str) {
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    let literal = !matches!(text.as_bytes().first(), Some(b'"' | b'{' | b'['));
-    let mut end = text.len();
-    for (at, octet) in text.bytes().enumerate() {
-        if literal {
-            if matches!(octet, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n') {
-                end = at;
-                break;
-            }
-            continue;
-        }
-        match (quoted, octet) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => quoted = !quoted,
-            (false, b'{' | b'[') => depth += 1,
-            (false, b'}' | b']') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth == 0 && !quoted {
-            end = at + 1;
-            break;
-        }
-    }
-    text.split_at_checked(end).unwrap_or((text, ""))
 }
 
 #[cfg(test)]
