@@ -133,12 +133,15 @@ fn arguments<A: App>(found: &clap::ArgMatches) -> Result<Arguments, clap::Error>
 /// How long calls that block may hold the process after everything else has ended.
 const BLOCKING_GRACE: Duration = Duration::from_secs(2);
 
-/// Runs a program. Tasks of services run here, on all cores; requests have worker threads of their own.
+/// Runs a program. Tasks of services run here, on half of the cores: requests, writers and whatever computes for long have
+/// threads of their own, and each worker more is one more to be woken when a task wakes another.
 ///
 /// # Errors
 /// The program's, and a runtime that cannot be made.
 pub fn block_on(program: impl Future<Output = Result<(), StartError>>) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Runtime::new()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(cores.div_ceil(2)).enable_all().build()?;
     let result = runtime.block_on(program);
     runtime.shutdown_timeout(BLOCKING_GRACE);
     result
