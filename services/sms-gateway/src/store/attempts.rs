@@ -2,12 +2,12 @@
 
 mod save;
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
 
 use common::models::UnixMillis;
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Integer, Text};
 use telemetry::TraceContext;
 
 use super::quotas::Held;
@@ -41,12 +41,12 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Joins a job with its segments.
-    fn new(row: AttemptRow, parts: Vec<Part>) -> Result<Self, StoreError> {
+    fn new(key: JobKey, mut row: AttemptRow, parts: Vec<Part>) -> Result<Self, StoreError> {
         let (tries, reference) = (row.tries, row.reference);
-        let (recipient, trace) = (row.recipient.clone(), row.trace());
+        let (recipient, trace) = (row.recipient.take(), row.trace(&key.id));
         let (left_at, delivered_at) = (row.left_at, row.delivered_at);
         let charge = (row.charged, left_at);
-        let attempt = row.attempt(parts)?;
+        let attempt = row.attempt(key, parts)?;
         let (held, before) = (attempt.holds, attempt.parts.clone());
         Ok(Self { attempt, tries, reference, recipient, trace, left_at, delivered_at, held, charge, before })
     }
@@ -76,39 +76,40 @@ impl Loaded {
 enum Lock {}
 
 impl BatchSql for Lock {
-    const SQL: &'static str = "SELECT {attempt} FROM {k} \
+    const SQL: &'static str = "SELECT k.place, {attempt} FROM {k} \
         JOIN sms_jobs ON sms_jobs.client_id = k.client_id AND sms_jobs.id = k.id \
         ORDER BY sms_jobs.client_id, sms_jobs.id FOR UPDATE OF sms_jobs";
-    type Row = AttemptColumns;
+    type Row = (Integer, AttemptColumns);
 }
 
 /// Reads jobs and locks them until the end of the transaction, always in the order of their keys, so that two
 /// transactions cannot wait for each other. `keys` are sorted and distinct; those that are gone are left out.
 pub(crate) fn lock(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<Loaded>, StoreError> {
-    let rows: Vec<AttemptRow> = match conn {
+    let rows: Vec<(i32, AttemptRow)> = match conn {
         DbConn::Pg(c) => {
-            BatchQuery::<Lock>::new().columns_of::<AttemptRow>("attempt").rows("k", key_rows(keys)).load(c)?
+            let jobs = BatchQuery::<Lock>::new().columns_of::<AttemptRow>("attempt");
+            jobs.rows("k", key_rows(keys).numbered("place")).load(c)?
         }
         DbConn::Sqlite(c) => {
             let mut rows = Vec::with_capacity(keys.len());
-            for key in keys {
+            for (place, key) in (0..).zip(keys) {
                 let found = sms_jobs::table.find((&key.client_id, &key.id)).select(AttemptRow::as_select());
-                rows.extend(found.first(c).optional()?);
+                rows.extend(found.first(c).optional()?.map(|row| (place, row)));
             }
             rows
         }
     };
-    join(conn, rows)
+    join(conn, keys, rows)
 }
 
 enum LockQueued {}
 
 impl BatchSql for LockQueued {
-    const SQL: &'static str = "SELECT {attempt} FROM {k} \
+    const SQL: &'static str = "SELECT k.place, {attempt} FROM {k} \
         JOIN sms_jobs ON sms_jobs.client_id = k.client_id AND sms_jobs.id = k.id \
         WHERE sms_jobs.state = 'queued' AND (SELECT pg_advisory_xact_lock_shared(5210451) IS NOT NULL) \
         ORDER BY sms_jobs.client_id, sms_jobs.id FOR UPDATE OF sms_jobs SKIP LOCKED";
-    type Row = AttemptColumns;
+    type Row = (Integer, AttemptColumns);
 }
 
 /// Does as [`lock`] with those jobs that are still queued and that no other transaction holds. On PostgreSQL it takes
@@ -117,8 +118,8 @@ pub(crate) fn lock_queued(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<Load
     match conn {
         DbConn::Pg(c) => {
             let jobs = BatchQuery::<LockQueued>::new().columns_of::<AttemptRow>("attempt");
-            let rows: Vec<AttemptRow> = jobs.rows("k", key_rows(keys)).load(c)?;
-            join(conn, rows)
+            let rows: Vec<(i32, AttemptRow)> = jobs.rows("k", key_rows(keys).numbered("place")).load(c)?;
+            join(conn, keys, rows)
         }
         // The transaction has the file to itself.
         DbConn::Sqlite(_) => {
@@ -129,18 +130,17 @@ pub(crate) fn lock_queued(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<Load
     }
 }
 
-/// Adds their segments to jobs.
-fn join(conn: &mut DbConn, rows: Vec<AttemptRow>) -> Result<Vec<Loaded>, StoreError> {
-    let keys: Vec<JobKey> = rows.iter().filter(|row| row.segments > 0).map(AttemptRow::key).collect();
-    let mut parts: HashMap<JobKey, Vec<Part>> = HashMap::with_capacity(keys.len());
-    for row in parts_of(conn, &keys)? {
-        let (key, part) = row.split()?;
-        parts.entry(key).or_default().push(part);
-    }
-    rows.into_iter()
-        .map(|row| {
-            let parts = parts.remove(&row.key()).unwrap_or_default();
-            Loaded::new(row, parts)
+/// Adds their segments to jobs, each of which is at its place among `keys`.
+fn join(conn: &mut DbConn, keys: &[JobKey], rows: Vec<(i32, AttemptRow)>) -> Result<Vec<Loaded>, StoreError> {
+    let key_of = |place: i32| usize::try_from(place).ok().and_then(|place| keys.get(place));
+    let jobs: Vec<(&JobKey, AttemptRow)> =
+        rows.into_iter().filter_map(|(place, row)| Some((key_of(place)?, row))).collect();
+    let cut: Vec<&JobKey> = jobs.iter().filter(|(_, row)| row.segments > 0).map(|(key, _)| *key).collect();
+    let mut parts = parts_of(conn, &cut)?.into_iter();
+    jobs.into_iter()
+        .map(|(key, row)| {
+            let parts = if row.segments > 0 { parts.next() } else { None };
+            Loaded::new(key.clone(), row, parts.unwrap_or_default())
         })
         .collect()
 }
@@ -148,36 +148,42 @@ fn join(conn: &mut DbConn, rows: Vec<AttemptRow>) -> Result<Vec<Loaded>, StoreEr
 enum Parts {}
 
 impl BatchSql for Parts {
-    const SQL: &'static str = "SELECT {part} FROM {k} \
+    const SQL: &'static str = "SELECT k.place, {part} FROM {k} \
         JOIN sms_parts ON sms_parts.client_id = k.client_id AND sms_parts.job_id = k.id \
         ORDER BY sms_parts.part";
-    type Row = PartColumns;
+    type Row = (Integer, PartColumns);
 }
 
-/// Reads the segments of jobs, each job's in order.
-fn parts_of(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<PartRow>, StoreError> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(match conn {
+/// Reads the segments of jobs, each job's in order; as many lists as there are `keys`.
+fn parts_of(conn: &mut DbConn, keys: &[&JobKey]) -> Result<Vec<Vec<Part>>, StoreError> {
+    let mut parts: Vec<Vec<Part>> = keys.iter().map(|_| Vec::new()).collect();
+    match conn {
+        _ if keys.is_empty() => {}
         DbConn::Pg(c) => {
-            BatchQuery::<Parts>::new().columns_of::<PartRow>("part").rows("k", key_rows(keys)).load(c)?
+            let rows = BatchQuery::<Parts>::new().columns_of::<PartRow>("part");
+            let rows: Vec<(i32, PartRow)> = rows.rows("k", key_rows(keys).numbered("place")).load(c)?;
+            for (place, row) in rows {
+                if let Some(of_job) = usize::try_from(place).ok().and_then(|place| parts.get_mut(place)) {
+                    of_job.push(row.segment()?);
+                }
+            }
         }
         DbConn::Sqlite(c) => {
-            let mut rows = Vec::new();
-            for key in keys {
-                let of_job = sms_parts::client_id.eq(&key.client_id).and(sms_parts::job_id.eq(&key.id));
-                let parts = sms_parts::table.filter(of_job).order(sms_parts::part);
-                rows.extend(parts.select(PartRow::as_select()).load::<PartRow>(c)?);
+            for (key, of_job) in keys.iter().zip(&mut parts) {
+                let same = sms_parts::client_id.eq(&key.client_id).and(sms_parts::job_id.eq(&key.id));
+                let found = sms_parts::table.filter(same).order(sms_parts::part).select(PartRow::as_select());
+                for row in found.load::<PartRow>(c)? {
+                    of_job.push(row.segment()?);
+                }
             }
-            rows
         }
-    })
+    }
+    Ok(parts)
 }
 
 /// Lays out the keys of jobs in columns.
-pub(super) fn key_rows(keys: &[JobKey]) -> Rows<'_, JobKey> {
+pub(super) fn key_rows<K: Borrow<JobKey>>(keys: &[K]) -> Rows<'_, K> {
     Rows::of(keys)
-        .column::<Text, _>("client_id", |key| key.client_id.as_str())
-        .column::<Text, _>("id", |key| key.id.as_str())
+        .column::<Text, _>("client_id", |key| key.borrow().client_id.as_str())
+        .column::<Text, _>("id", |key| key.borrow().id.as_str())
 }

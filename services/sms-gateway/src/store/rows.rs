@@ -65,13 +65,11 @@ impl JobRow {
     }
 }
 
-/// What is read of a row of `sms_jobs` to change it: all but what never changes and nobody asks for, the payload above
-/// all.
+/// What is read of a row of `sms_jobs` to change it: all but its key, which whoever asks knows, and what never changes and
+/// nobody asks for, the payload above all.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sms_jobs)]
 pub(crate) struct AttemptRow {
-    pub(crate) client_id: ClientId,
-    pub(crate) id: JobId,
     pub(crate) correl_id: CorrelId,
     pub(crate) state: String,
     pub(crate) holds: bool,
@@ -99,21 +97,17 @@ pub(crate) struct AttemptRow {
 pub(crate) type AttemptColumns = SqlTypeOf<<AttemptRow as Selectable<Pg>>::SelectExpression>;
 
 impl AttemptRow {
-    /// Names the job.
-    pub(crate) fn key(&self) -> JobKey {
-        JobKey { client_id: self.client_id.clone(), id: self.id.clone() }
+    /// Tells the trace of the job `id`.
+    pub(crate) fn trace(&self, id: &JobId) -> TraceContext {
+        trace::of_job(id, self.traceparent.as_deref())
     }
 
-    /// Tells the trace of the job.
-    pub(crate) fn trace(&self) -> TraceContext {
-        trace::of_job(&self.id, self.traceparent.as_deref())
-    }
-
-    /// Reads the attempt; `parts` are its segments in order. Those beyond the last one are left of an earlier cut.
-    pub(crate) fn attempt(self, mut parts: Vec<Part>) -> Result<Attempt, StoreError> {
+    /// Reads the attempt of the job `key`; `parts` are its segments in order. Those beyond the last one are left of an
+    /// earlier cut.
+    pub(crate) fn attempt(self, key: JobKey, mut parts: Vec<Part>) -> Result<Attempt, StoreError> {
         parts.retain(|part| part.number <= self.segments);
         Ok(Attempt {
-            key: JobKey { client_id: self.client_id, id: self.id },
+            key,
             correl_id: self.correl_id,
             state: self.state.parse().map_err(StoreError::unreadable)?,
             holds: self.holds,
@@ -140,17 +134,14 @@ pub(crate) fn tried(names: Option<&str>) -> Result<Vec<SmscName>, StoreError> {
     Ok(read.unwrap_or_default())
 }
 
-/// A row of `sms_parts`.
-#[derive(Clone, Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = sms_parts, primary_key(client_id, job_id, part), treat_none_as_null = true)]
+/// What is read of a row of `sms_parts`, of a job that whoever asks knows.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sms_parts)]
 pub(crate) struct PartRow {
-    pub(crate) client_id: ClientId,
-    pub(crate) job_id: JobId,
     pub(crate) part: i32,
     pub(crate) smsc: SmscName,
     pub(crate) state: String,
     pub(crate) message_id: Option<String>,
-    pub(crate) message_key: Option<String>,
     pub(crate) refusal: Option<i64>,
     pub(crate) receipt: Option<String>,
     pub(crate) receipt_error: Option<String>,
@@ -169,10 +160,10 @@ const PART_STATES: [(PartState, &str); 5] = [
 ];
 
 impl PartRow {
-    /// Reads the segment, and which job it belongs to.
-    pub(crate) fn split(self) -> Result<(JobKey, Part), StoreError> {
+    /// Reads the segment.
+    pub(crate) fn segment(self) -> Result<Part, StoreError> {
         let state = PART_STATES.iter().find(|(_, name)| *name == self.state).map(|(state, _)| *state);
-        let part = Part {
+        Ok(Part {
             number: self.part,
             smsc: self.smsc,
             state: state.ok_or_else(|| StoreError::unreadable(UnknownPartState(self.state)))?,
@@ -183,25 +174,43 @@ impl PartRow {
                 .map(|code| Refusal::Status(CommandStatus(code))),
             fate: self.receipt.map(|state| Fate::from_columns(&state, self.receipt_error)),
             stored_at: Some(self.updated_at),
-        };
-        Ok((JobKey { client_id: self.client_id, id: self.job_id }, part))
+        })
     }
+}
 
+/// A row of `sms_parts` to be written.
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = sms_parts, primary_key(client_id, job_id, part), treat_none_as_null = true)]
+pub(crate) struct NewPart<'a> {
+    pub(crate) client_id: &'a ClientId,
+    pub(crate) job_id: &'a JobId,
+    pub(crate) part: i32,
+    pub(crate) smsc: &'a SmscName,
+    pub(crate) state: &'static str,
+    pub(crate) message_id: Option<&'a str>,
+    pub(crate) message_key: Option<String>,
+    pub(crate) refusal: Option<i64>,
+    pub(crate) receipt: Option<&'static str>,
+    pub(crate) receipt_error: Option<&'a str>,
+    pub(crate) updated_at: UnixMillis,
+}
+
+impl<'a> NewPart<'a> {
     /// Writes the segment; `message_key` is the form of its id that receipts are looked up by.
-    pub(crate) fn of(key: &JobKey, part: &Part, message_key: Option<String>, now: UnixMillis) -> Self {
+    pub(crate) fn of(key: &'a JobKey, part: &'a Part, message_key: Option<String>, now: UnixMillis) -> Self {
         let name = PART_STATES.iter().find(|(state, _)| *state == part.state).map_or("", |(_, name)| name);
         let fate = part.fate.as_ref().map(Fate::to_columns);
         Self {
-            client_id: key.client_id.clone(),
-            job_id: key.id.clone(),
+            client_id: &key.client_id,
+            job_id: &key.id,
             part: part.number,
-            smsc: part.smsc.clone(),
-            state: name.into(),
-            message_id: part.message_id.clone(),
+            smsc: &part.smsc,
+            state: name,
+            message_id: part.message_id.as_deref(),
             message_key,
             refusal: part.refusal.as_ref().and_then(Refusal::code),
-            receipt: fate.map(|(state, _)| state.to_owned()),
-            receipt_error: fate.and_then(|(_, text)| text.map(str::to_owned)),
+            receipt: fate.map(|(state, _)| state),
+            receipt_error: fate.and_then(|(_, text)| text),
             updated_at: now,
         }
     }

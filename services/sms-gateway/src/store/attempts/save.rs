@@ -11,7 +11,7 @@ use super::Loaded;
 use crate::domain::attempt::Attempt;
 use crate::domain::state::JobState;
 use crate::store::quotas::Changes;
-use crate::store::rows::PartRow;
+use crate::store::rows::NewPart;
 use crate::store::schema::{sms_jobs, sms_parts};
 use crate::store::{Rules, StoreError};
 
@@ -36,23 +36,24 @@ pub(crate) fn write(
     mut loaded: Vec<Loaded>,
     (charges, now): (&mut Changes, UnixMillis),
 ) -> Result<(), StoreError> {
-    let mut parts = Vec::new();
     for one in &mut loaded {
         one.attempt.release_unsent();
         charges.note(&one.attempt.key.client_id, one.charge, (one.attempt.charged, one.left_at));
         if one.attempt.state == JobState::Delivered && one.delivered_at.is_none() {
             one.delivered_at = Some(now);
         }
-        for part in one.attempt.parts.iter().filter(|part| !one.before.contains(part)) {
-            let key = part.message_id.as_deref().map(|id| response_key(id, rules.id_base(&part.smsc)));
-            parts.push(PartRow::of(&one.attempt.key, part, key, now));
-        }
         if one.attempt.holds && !one.held {
             one.attempt.holds = take_back(conn, &one.attempt, charges, now)?;
         }
     }
     save_jobs(conn, &loaded, now)?;
-    save_parts(conn, &parts)
+    let parts = loaded.iter().flat_map(|one| {
+        one.attempt.parts.iter().filter(|part| !one.before.contains(part)).map(|part| {
+            let key = part.message_id.as_deref().map(|id| response_key(id, rules.id_base(&part.smsc)));
+            NewPart::of(&one.attempt.key, part, key, now)
+        })
+    });
+    save_parts(conn, &parts.collect::<Vec<_>>())
 }
 
 /// An attempt that was given up has succeeded after all: cancels a later one that has not been sent yet, and says
@@ -189,7 +190,7 @@ impl BatchSql for SaveParts {
     type Row = ();
 }
 
-fn save_parts(conn: &mut DbConn, rows: &[PartRow]) -> Result<(), StoreError> {
+fn save_parts(conn: &mut DbConn, rows: &[NewPart<'_>]) -> Result<(), StoreError> {
     match conn {
         _ if rows.is_empty() => {}
         DbConn::Pg(c) => {
@@ -198,12 +199,12 @@ fn save_parts(conn: &mut DbConn, rows: &[PartRow]) -> Result<(), StoreError> {
                 .column::<Text, _>("job_id", |row| row.job_id.as_str())
                 .column::<Integer, _>("part", |row| row.part)
                 .column::<Text, _>("smsc", |row| row.smsc.as_str())
-                .column::<Text, _>("state", |row| row.state.as_str())
-                .column::<Nullable<Text>, _>("message_id", |row| row.message_id.as_deref())
+                .column::<Text, _>("state", |row| row.state)
+                .column::<Nullable<Text>, _>("message_id", |row| row.message_id)
                 .column::<Nullable<Text>, _>("message_key", |row| row.message_key.as_deref())
                 .column::<Nullable<BigInt>, _>("refusal", |row| row.refusal)
-                .column::<Nullable<Text>, _>("receipt", |row| row.receipt.as_deref())
-                .column::<Nullable<Text>, _>("receipt_error", |row| row.receipt_error.as_deref())
+                .column::<Nullable<Text>, _>("receipt", |row| row.receipt)
+                .column::<Nullable<Text>, _>("receipt_error", |row| row.receipt_error)
                 .column::<BigInt, _>("updated_at", |row| row.updated_at.as_i64());
             BatchQuery::<SaveParts>::new().rows("n", rows).execute(c)?;
         }
