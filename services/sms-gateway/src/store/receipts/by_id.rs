@@ -94,7 +94,7 @@ impl BatchSql for Segments {
     const SQL: &'static str = "SELECT p.message_key, p.client_id, p.job_id, p.part, p.message_id, j.recipient FROM {k} \
         CROSS JOIN LATERAL (SELECT * FROM sms_parts WHERE smsc = {smsc} AND message_key = k.message_key OFFSET 0) AS p \
         JOIN sms_jobs j ON j.client_id = p.client_id AND j.id = p.job_id \
-        ORDER BY p.receipt IS NOT NULL, p.updated_at DESC";
+        ORDER BY j.left_at DESC NULLS LAST, j.id DESC";
     type Row = (Nullable<Text>, Text, Text, Integer, Nullable<Text>, Nullable<Text>);
 }
 
@@ -106,7 +106,8 @@ fn segments(
     smsc: &SmscName,
     keys: Vec<String>,
 ) -> Result<Vec<(String, Match)>, StoreError> {
-    // An SMSC that counts anew means a message that has no receipt yet, or else its latest.
+    // An SMSC that counts anew means the message that it took last, whether it has told of it before or not: another
+    // receipt of that one would else be taken for the first of an older one.
     let same_job = sms_parts::client_id.eq(sms_jobs::client_id).and(sms_parts::job_id.eq(sms_jobs::id));
     let rows: Vec<SegmentRow> = match conn {
         DbConn::Pg(c) => {
@@ -117,7 +118,7 @@ fn segments(
         DbConn::Sqlite(c) => sms_parts::table
             .inner_join(sms_jobs::table.on(same_job))
             .filter(sms_parts::smsc.eq(smsc).and(sms_parts::message_key.eq_any(keys)))
-            .order((sms_parts::receipt.is_not_null(), sms_parts::updated_at.desc()))
+            .order((sms_jobs::left_at.desc(), sms_jobs::id.desc()))
             .select((
                 sms_parts::message_key,
                 sms_parts::client_id,

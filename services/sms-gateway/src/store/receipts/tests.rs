@@ -162,6 +162,32 @@ on_both! {
         tokio::task::spawn_blocking(run).await.unwrap();
     }
 
+    async fn an_id_that_comes_again_means_the_message_that_left_last(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+        let later = |seconds: i64| UnixMillis(NOON.as_i64() + seconds * 1_000);
+        let said = |state| match receipt("same", 1, true) {
+            Outcome::Receipt(receipt) => {
+                Outcome::Receipt(Receipt { fate: Fate::of(state, None), recipient: None, ..receipt })
+            }
+            response @ Outcome::Response { .. } => response,
+        };
+        // The one that came first leaves last.
+        for (seconds, id) in [(0, "2"), (10, "1")] {
+            desk.take(vec![job(id, "bulk", UnixMillis(i64::MAX))]).await;
+            desk.claim(vec![plan(id, "a", 1, later(seconds))], later(seconds)).await;
+            desk.settle(vec![outcome(id, "a", 1, 0, accepted("same", 1))], later(seconds)).await;
+        }
+
+        let mut settled = Vec::new();
+        for state in [ReceiptState::Enroute, ReceiptState::Delivered, ReceiptState::Delivered] {
+            settled.extend(desk.settle(vec![said(state)], later(20)).await);
+        }
+
+        let told: Vec<_> = settled.iter().flat_map(|one| &one.statuses).collect();
+        let told: Vec<_> = told.iter().map(|row| (row.correl_id.as_str(), row.status)).collect();
+        assert_eq!(told, [("1", SmsState::Delivered)]);
+    }
+
     async fn a_throttled_segment_that_is_told_once_more_does_not_stop_the_next_try(test: TestDb) {
         let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
         let throttled = |tries| match outcome("1", "a", 1, 0, PartEvent::Throttled { retry_at: NOON }) {
