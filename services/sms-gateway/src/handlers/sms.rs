@@ -4,10 +4,10 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
 use bus::{BusError, Record};
 use common::models::problem::AsProblem;
-use common::models::sms::{ClientId, CorrelId, RequestError, SmsRequest, parse_deadline};
+use common::models::sms::{ClientId, CorrelId, RequestError, SmsClass, SmsRequest, parse_deadline};
 use common::models::{Problem, ProblemKind};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use telemetry::{RequestContext, TraceContext};
 use utoipa::ToSchema;
 use web::{Failure, Json};
@@ -61,9 +61,9 @@ pub(crate) struct SmsBody {
 pub(crate) async fn send(
     caller: KeyCaller,
     gateway: Data<Gateway>,
-    body: Json<Map<String, Value>>,
+    body: Json<Box<RawValue>>,
 ) -> Result<HttpResponse, Failure> {
-    let request = read(body.into_inner(), caller.0)?;
+    let request = read(body.get(), &caller.0)?;
     let value = serde_json::to_vec(&request).map_err(Failure::internal)?;
     let SmsRequest { client_id, correl_id, .. } = request;
     let mut record =
@@ -82,18 +82,16 @@ pub(crate) async fn send(
 
 /// Reads a body with the tolerance of records, but refuses at once what could only become a dead letter or INVALID for
 /// its form.
-fn read(mut body: Map<String, Value>, caller: ClientId) -> Result<SmsRequest, Failure> {
-    if body.get("client-id").is_none_or(Value::is_null) {
-        body.insert("client-id".into(), caller.as_str().into());
-    }
-    let bytes = serde_json::to_vec(&body).map_err(Failure::internal)?;
-    let request = SmsRequest::parse(&bytes).map_err(|error| match error {
+fn read(body: &str, caller: &ClientId) -> Result<SmsRequest, Failure> {
+    let request = SmsRequest::parse_of(body.as_bytes(), Some(caller)).map_err(|error| match error {
         RequestError::CorrelIdMissing => Failure::invalid("/correl-id", error.to_string()),
         RequestError::IdNotStorable => Failure::invalid("/correl-id", error.to_string()),
         RequestError::ClientIdMissing => Failure::invalid("/client-id", error.to_string()),
-        RequestError::Unparsable => Failure::invalid("", "a field is neither text, number nor boolean"),
+        RequestError::Unparsable => {
+            Failure::invalid("", "not an object whose fields are texts, numbers and booleans")
+        }
     })?;
-    if request.client_id != caller {
+    if request.client_id != *caller {
         let problem = Problem::new(ProblemKind::Forbidden("client-mismatch"));
         return Err(Failure::problem(problem.with_detail("the API key belongs to another client")));
     }
@@ -101,12 +99,14 @@ fn read(mut body: Map<String, Value>, caller: ClientId) -> Result<SmsRequest, Fa
         return Err(Failure::invalid("/payload", "payload is missing"));
     }
     match &request.deadline {
-        None => Err(Failure::invalid("/deadline", "deadline is missing")),
-        Some(deadline) => match parse_deadline(deadline) {
-            Ok(_) => Ok(request),
-            Err(error) => Err(Failure::invalid("/deadline", error.to_string())),
-        },
+        None => return Err(Failure::invalid("/deadline", "deadline is missing")),
+        Some(deadline) => parse_deadline(deadline)
+            .map_err(|error| Failure::invalid("/deadline", error.to_string()))?,
+    };
+    if let Some(Err(error)) = request.class.as_deref().map(str::parse::<SmsClass>) {
+        return Err(Failure::invalid("/class", error.to_string()));
     }
+    Ok(request)
 }
 
 /// The bus did not confirm.

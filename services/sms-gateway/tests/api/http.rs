@@ -34,6 +34,9 @@ on_both! {
         let rest = client.get("/v1/sms/status?after=1&limit=1").await.expect(200).value();
         assert_eq!(rest["statuses"].as_array().unwrap().len(), 1);
         assert_eq!(rest["statuses"][0]["seq"], 2);
+        let spelled = format!(r#"{{"correl-id":1.50,"deadline":"{FAR}","payload":"AAAA","class":null}}"#);
+        let spelled = client.request(Method::POST, "/v1/sms").header("content-type", "application/json").body(spelled);
+        assert_eq!(client.send(spelled).await.expect(202).value()["correlId"], "1.50");
         // Another client sees none of it.
         let other = gateway.http.with_token(TEST_KEY).get("/v1/sms/status").await.expect(200).value();
         assert_eq!(other, json!({ "statuses": [], "next": 0 }));
@@ -58,6 +61,7 @@ on_both! {
             (changed("deadline", Value::Null), 400, Some("/deadline")),
             (changed("deadline", "tomorrow".into()), 400, Some("/deadline")),
             (changed("deadline", json!({})), 400, Some("")),
+            (changed("class", "urgent".into()), 400, Some("/class")),
             (changed("client-id", "test".into()), 403, None),
             (json!([1]), 400, Some("")),
         ] {
