@@ -105,9 +105,9 @@ fn announce(made: &[PathBuf], simulator: Option<&Smsc>) {
     match simulator {
         Some(simulator) => tracing::warn!(
             address = %simulator.address(),
-            "no [[sms_gateway.smsc]] is configured: SMS go to the built-in simulator, and to no phone"
+            "neither [[sms_gateway.smsc]] nor a provider over HTTP is configured: SMS go to the built-in simulator, and to no phone"
         ),
-        None => tracing::info!("SMS go to the SMSCs that are configured"),
+        None => tracing::info!("SMS go to the SMSCs and providers that are configured"),
     }
     tracing::info!(
         "in memory only, and lost at a restart: rate limits, hints to open sockets{}",

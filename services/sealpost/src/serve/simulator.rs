@@ -16,13 +16,16 @@ const SYSTEM_ID: &str = "sealpost";
 /// The longest that SMPP has room for.
 const PASSWORD_LENGTH: usize = 8;
 
+/// Where the settings name what messages go to.
+const BACK_ENDS: [&str; 3] = ["sms_gateway.smsc", "sms_gateway.wasp", "sms_gateway.http"];
+
 /// Starts a simulator on a free port of this machine, which no stranger can bind to, and makes it the gateway's one
-/// SMSC; none when the settings name an SMSC.
+/// SMSC; none when the settings name an SMSC or a provider, which messages are meant for.
 ///
 /// # Errors
 /// When the system gives no port or no random numbers.
 pub(super) async fn start_unless_configured(config: &mut Config) -> Result<Option<Smsc>, StartError> {
-    if config.is_set("sms_gateway.smsc") {
+    if BACK_ENDS.iter().any(|back_end| config.is_set(back_end)) {
         return Ok(None);
     }
     let password = password().map_err(|error| StartError::service("sealpost", error))?;

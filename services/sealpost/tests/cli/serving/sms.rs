@@ -47,6 +47,26 @@ async fn an_sms_is_sent_and_delivered_by_the_simulator_which_says_so() {
 }
 
 #[tokio::test]
+async fn a_provider_over_http_gets_what_the_simulator_would_have() {
+    let place = Place::new();
+    let provider = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let there = provider.local_addr().expect("an address");
+    let back_end = format!(
+        "[[sms_gateway.wasp]]\nname = \"w\"\nurls = [\"http://{there}/wasp\"]\n\
+         username = \"clinic\"\npassword = \"between us\"\n"
+    );
+    place.write("settings.toml", &back_end);
+    let server = Standalone::start(&place, "--config settings.toml").await;
+
+    let sent = format!("{} {}", send(&server, "demo"), over_http(&server, "demo"));
+    place.sealpost_with(&sent, &["Your appointment is tomorrow"], "").ok();
+
+    let reached = tokio::task::spawn_blocking(move || provider.accept().map(drop)).await;
+    reached.expect("a thread").expect("a connection");
+    assert!(!server.program.stderr().contains("simulator"), "{}", server.program.stderr());
+}
+
+#[tokio::test]
 async fn the_loop_back_client_is_answered_and_new_statuses_are_told_from_old_ones() {
     let place = Place::new();
     let server = Standalone::start(&place, "").await;
