@@ -201,7 +201,8 @@ pub struct Topics {
     pub send: String,
     /// Statuses.
     pub status: String,
-    /// Correlation records, for migration.
+    /// Correlation records of the Java original. Neither read nor written, as receipts are matched in the database; here so
+    /// that what names it need not be changed.
     pub correl: String,
     /// Requests that nobody can be told about.
     pub dead: String,
