@@ -98,11 +98,10 @@ fn read(body: &str, caller: &ClientId) -> Result<SmsRequest, Failure> {
     if request.payload.is_none() {
         return Err(Failure::invalid("/payload", "payload is missing"));
     }
-    match &request.deadline {
-        None => return Err(Failure::invalid("/deadline", "deadline is missing")),
-        Some(deadline) => parse_deadline(deadline)
-            .map_err(|error| Failure::invalid("/deadline", error.to_string()))?,
+    let Some(deadline) = request.deadline.as_deref() else {
+        return Err(Failure::invalid("/deadline", "deadline is missing"));
     };
+    parse_deadline(deadline).map_err(|error| Failure::invalid("/deadline", error.to_string()))?;
     if let Some(Err(error)) = request.class.as_deref().map(str::parse::<SmsClass>) {
         return Err(Failure::invalid("/class", error.to_string()));
     }
