@@ -108,7 +108,7 @@ pub(crate) async fn exchange(
 }
 
 /// Takes the user's password, and gives the device its shared key. JSON with `password`, and perhaps `decryption_hash`
-/// and `encryption_hash`.
+/// and `encryption_hash`, or by their later names `mgf1ParameterSpec` and `mgf1ParameterSpec_dec`.
 #[utoipa::path(tag = "sync", params(("user" = String, Path), ("session" = String, Path)), responses(
     (status = 200, description = "`shared_key`, `user_platforms`, `seeds_url`, `gateway_clients`"),
     (status = 400, description = "text"),
@@ -176,6 +176,12 @@ struct Verification {
     password: Option<String>,
     decryption_hash: Option<String>,
     encryption_hash: Option<String>,
+    /// The later name of `decryption_hash`. Not an alias: who sends both names is not refused for it.
+    #[serde(rename = "mgf1ParameterSpec")]
+    password_mask: Option<String>,
+    /// The later name of `encryption_hash`: the phone decrypts what is encrypted here.
+    #[serde(rename = "mgf1ParameterSpec_dec")]
+    key_mask: Option<String>,
 }
 
 fn proof(request: &HttpRequest, body: &[u8], client: ClientAddr) -> Result<Proof, Refusal> {
@@ -183,14 +189,13 @@ fn proof(request: &HttpRequest, body: &[u8], client: ClientAddr) -> Result<Proof
     if !request.content_type().eq_ignore_ascii_case("application/json") {
         return Err(invalid());
     }
-    let Verification { password, decryption_hash, encryption_hash } =
-        lenient_json::parse_object(body).map_err(|_| invalid())?;
-    let password = password.ok_or_else(|| Refusal::bad_request("missing password"))?;
+    let wanted: Verification = lenient_json::parse_object(body).map_err(|_| invalid())?;
+    let password = wanted.password.ok_or_else(|| Refusal::bad_request("missing password"))?;
     let password = decode(&password).ok_or_else(|| Refusal::bad_request("invalid base64"))?;
     Ok(Proof {
         password,
-        password_mask: mask(decryption_hash.as_deref()),
-        key_mask: mask(encryption_hash.as_deref()),
+        password_mask: mask(wanted.decryption_hash.or(wanted.password_mask).as_deref()),
+        key_mask: mask(wanted.encryption_hash.or(wanted.key_mask).as_deref()),
         network: client.network(),
     })
 }

@@ -188,11 +188,18 @@ on_both! {
         let both = verify("sha256", both).await.expect(200).value();
         let named = json!({"decryption_hash": "sha1", "encryption_hash": null});
         let named = verify("sha1", named).await.expect(200).value();
+        let password = verify("sha256", json!({"mgf1ParameterSpec": "sha256"})).await.expect(200).value();
+        let shared = verify("sha1", json!({"mgf1ParameterSpec_dec": "sha256"})).await.expect(200).value();
+        let earlier = json!({"decryption_hash": "sha1", "mgf1ParameterSpec": "sha256"});
+        let earlier = verify("sha1", earlier).await.expect(200).value();
         let wrong = verify("sha256", json!({})).await;
 
         let key = phone.decrypt(plain["shared_key"].as_str().unwrap(), "sha1");
         assert_eq!(phone.decrypt(both["shared_key"].as_str().unwrap(), "sha256"), key);
         assert_eq!(phone.decrypt(named["shared_key"].as_str().unwrap(), "sha1"), key);
+        assert_eq!(phone.decrypt(password["shared_key"].as_str().unwrap(), "sha1"), key);
+        assert_eq!(phone.decrypt(shared["shared_key"].as_str().unwrap(), "sha256"), key);
+        assert_eq!(phone.decrypt(earlier["shared_key"].as_str().unwrap(), "sha1"), key);
         assert_text(&wrong, 400, "error with decryption");
     }
 
