@@ -27,6 +27,12 @@ testkit::on_both! {
         assert_eq!(numbers("protocols=smtp").await, ["+237677123456"]);
         assert_eq!(numbers("last_published_date=2020-01-01").await, ["+237677123456"]);
         assert_eq!(numbers("last_published_date=9000-01-01").await.len(), 0);
+        for instant in ["2020-01-01T00:00:00", "2020-01-01T00:00:00Z", "2020-01-01T00:00:00%2B01:00"] {
+            assert_eq!(numbers(&format!("last_published_date={instant}")).await, ["+237677123456"], "{instant}");
+        }
+        assert_eq!(numbers("last_published_date=9000-01-01T00:00:00Z").await.len(), 0);
+        let blank = "country=&operator=&protocols=&last_published_date=&page=&per_page=";
+        assert_eq!(numbers(blank).await.len(), 4, "what is blank is as if it were not there");
 
         let first = app.host.http.get("/v3/clients?country=Cameroon&per_page=1").await.expect(200);
         assert_eq!(
@@ -68,13 +74,24 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
-    async fn wrong_pages_and_days_are_refused_in_their_form(test: TestDb) {
+    async fn wrong_queries_are_refused_in_their_form(test: TestDb) {
         let app = TestApp::start(&test).await;
 
-        for query in ["page=0", "per_page=x", "per_page=-1", "last_published_date=yesterday"] {
-            let refused = app.host.http.get(&format!("/v3/clients?{query}")).await.expect(400).value();
-            assert!(refused["error"].as_str().is_some_and(|text| !text.is_empty()), "{query}");
+        for query in [
+            "page=0",
+            "per_page=x",
+            "per_page=-1",
+            "page=1&page=2",
+            "country=Cameroon&country=Nigeria",
+            "last_published_date=yesterday",
+            "last_published_date=2020-01-01T25:00:00",
+        ] {
+            let refused = app.host.http.get(&format!("/v3/clients?{query}")).await.expect(400);
+            assert_eq!(refused.header("content-type"), Some("application/json"), "{query}");
+            assert!(refused.value()["error"].as_str().is_some_and(|text| !text.is_empty()), "{query}");
         }
+        let tests = app.host.http.get("/v3/clients/+237677123456/tests?page=1&page=2").await.expect(400).value();
+        assert!(tests["error"].as_str().is_some_and(|text| text.contains("page")), "{tests}");
         app.host.stop().await;
     }
 

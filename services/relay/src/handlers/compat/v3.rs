@@ -2,6 +2,7 @@
 
 mod paging;
 
+use actix_web::error::QueryPayloadError;
 use actix_web::web::{Bytes, Data, Path, Query};
 use actix_web::{Error, HttpRequest, HttpResponse, get, post};
 use common::models::E164;
@@ -28,12 +29,30 @@ pub(crate) struct ListQuery {
     operator: Option<String>,
     /// Only whose protocols hold this.
     protocols: Option<String>,
-    /// Only those that have published since this day (`2024-05-31`).
+    /// Only those that have published since this day (`2024-05-31`) or instant (`2024-05-31T12:34:56Z`; UTC without a
+    /// zone).
     last_published_date: Option<String>,
     /// Which page, from 1.
     page: Option<String>,
     /// How many on a page, 10 unless given, 100 at most.
     per_page: Option<String>,
+}
+
+impl ListQuery {
+    /// Reads the query of a request. Not by the extractor: a refusal has this interface's form, and what is left blank
+    /// is as if it were not there.
+    fn read(request: &HttpRequest) -> Result<Self, Refusal> {
+        let read = Query::<Self>::from_query(request.query_string());
+        let mut query = read.map_err(|error| match error {
+            QueryPayloadError::Deserialize(cause) => Refusal::invalid(format!("invalid query: {cause}")),
+            _ => Refusal::invalid("invalid query"),
+        })?;
+        let Self { country, operator, protocols, last_published_date, page, per_page } = &mut *query;
+        for value in [country, operator, protocols, last_published_date, page, per_page] {
+            value.take_if(|text| text.is_empty());
+        }
+        Ok(query.into_inner())
+    }
 }
 
 /// A gateway client with a number.
@@ -71,33 +90,20 @@ impl From<ClientRow> for Listed {
     (status = 400, description = "`{\"error\"}`"), (status = 429), (status = 503, description = "`{\"error\"}`"),
 ))]
 #[get("/v3/clients")]
-pub(crate) async fn clients(
-    state: Data<State>,
-    request: HttpRequest,
-    asks: ClientAddr,
-    query: Query<ListQuery>,
-) -> HttpResponse {
-    match listed(&state, &request, asks, &query).await {
+pub(crate) async fn clients(state: Data<State>, request: HttpRequest, asks: ClientAddr) -> HttpResponse {
+    match listed(&state, &request, asks).await {
         Ok(answer) => answer,
         Err(refusal) => refusal.into_json(),
     }
 }
 
-async fn listed(
-    state: &State,
-    request: &HttpRequest,
-    asks: ClientAddr,
-    query: &ListQuery,
-) -> Result<HttpResponse, Refusal> {
+async fn listed(state: &State, request: &HttpRequest, asks: ClientAddr) -> Result<HttpResponse, Refusal> {
     lists::limit(state, asks)?;
+    let query = ListQuery::read(request)?;
     let page = Page::read(query.page.as_deref(), query.per_page.as_deref())?;
-    let since = query.last_published_date.as_deref().map(paging::day).transpose()?;
-    let filter = Filter {
-        country: query.country.clone(),
-        operator: query.operator.clone(),
-        protocols: query.protocols.clone(),
-        published_since: since,
-    };
+    let since = query.last_published_date.as_deref().map(paging::instant).transpose()?;
+    let ListQuery { country, operator, protocols, .. } = query;
+    let filter = Filter { country, operator, protocols, published_since: since };
     let (total, rows) = state
         .db
         .read(move |conn| {
@@ -121,11 +127,10 @@ pub(crate) async fn tests(
     request: HttpRequest,
     msisdn: Path<String>,
     asks: ClientAddr,
-    query: Query<ListQuery>,
 ) -> HttpResponse {
     let tested = async {
         lists::limit(&state, asks)?;
-        tested(&state, &request, &msisdn, &query).await
+        tested(&state, &request, &msisdn).await
     };
     match tested.await {
         Ok(answer) => answer,
@@ -133,12 +138,8 @@ pub(crate) async fn tests(
     }
 }
 
-async fn tested(
-    state: &State,
-    request: &HttpRequest,
-    msisdn: &str,
-    query: &ListQuery,
-) -> Result<HttpResponse, Refusal> {
+async fn tested(state: &State, request: &HttpRequest, msisdn: &str) -> Result<HttpResponse, Refusal> {
+    let query = ListQuery::read(request)?;
     let page = Page::read(query.page.as_deref(), query.per_page.as_deref())?;
     let number: E164 = msisdn.parse().map_err(|_| RelayError::NoClient)?;
     if !state.db.read(move |conn| listing::has(conn, &number)).await.map_err(RelayError::from)? {

@@ -2,7 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use common::models::UnixMillis;
-use time::{Date, Time, macros::format_description};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use url::form_urlencoded;
 
 use super::super::refusal::Refusal;
@@ -84,11 +85,14 @@ impl Page {
     }
 }
 
-/// Reads a day, and gives its begin.
-pub(super) fn day(text: &str) -> Result<UnixMillis, Refusal> {
-    let day = Date::parse(text, format_description!("[year]-[month]-[day]"));
-    let day = day.map_err(|_| Refusal::invalid("last_published_date is a day such as 2024-05-31"))?;
-    Ok(UnixMillis(day.with_time(Time::MIDNIGHT).assume_utc().unix_timestamp().saturating_mul(1000)))
+/// Reads an instant as ISO 8601 has it: with a zone (RFC 3339), without one, which is UTC, or a day, which is its begin.
+pub(super) fn instant(text: &str) -> Result<UnixMillis, Refusal> {
+    let read = ["", "Z", "T00:00:00Z"]
+        .into_iter()
+        .find_map(|rest| OffsetDateTime::parse(&format!("{text}{rest}"), &Rfc3339).ok())
+        .and_then(|instant| i64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).ok());
+    let form = "last_published_date is a day or an instant such as 2024-05-31 or 2024-05-31T12:34:56Z";
+    read.map(UnixMillis).ok_or_else(|| Refusal::invalid(form))
 }
 
 #[cfg(test)]
@@ -117,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_and_days_that_are_none_are_refused() {
+    fn pages_and_instants_that_are_none_are_refused() {
         for wrong in ["0", "-1", "x", "", "1.5", "99999999999999999999"] {
             assert!(
                 Page::read(Some(wrong), None).is_err() && Page::read(None, Some(wrong)).is_err(),
@@ -125,7 +129,24 @@ mod tests {
             );
         }
         assert_eq!(Page::read(None, Some("1000")).unwrap(), Page { number: 1, size: MAX_SIZE });
-        assert_eq!(day("1970-01-02").unwrap(), UnixMillis(86_400_000));
-        assert!(day("2024-02-30").is_err() && day("yesterday").is_err());
+        for wrong in ["2024-02-30", "yesterday", "", "Z", "T00:00:00", "2024-05-31T25:00:00", "2024-05-31Z"] {
+            assert!(instant(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn instants_have_a_zone_or_are_utc() {
+        for (text, millis) in [
+            ("1970-01-02", 86_400_000),
+            ("1970-01-02T00:00:01", 86_401_000),
+            ("1970-01-02T00:00:01.25", 86_401_250),
+            ("1970-01-02 00:00:01", 86_401_000),
+            ("1970-01-02T00:00:01Z", 86_401_000),
+            ("1970-01-02T00:00:01+00:00", 86_401_000),
+            ("1970-01-02T01:00:01.999999+01:00", 86_401_999),
+            ("1969-12-31T23:59:59", -1000),
+        ] {
+            assert_eq!(instant(text).unwrap(), UnixMillis(millis), "{text}");
+        }
     }
 }
