@@ -24,12 +24,13 @@ pub(crate) struct SeedRow {
     pub(crate) pinged_at: UnixMillis,
 }
 
-/// Stores a ping. Tells whether it counts: not when the SIM is another client's.
-pub(crate) fn ping(conn: &mut DbConn, row: &SeedRow) -> Result<bool, DbError> {
+/// Stores a ping. A modem that is known keeps its kind unless the ping `tells_kind`. Tells whether the ping counts: not
+/// when the SIM is another client's.
+pub(crate) fn ping(conn: &mut DbConn, row: &SeedRow, tells_kind: bool) -> Result<bool, DbError> {
     let upsert = diesel::sql_query(
         "INSERT INTO seeds AS s (imsi, pseudonym, client_id, msisdn, seed_type, country, operator_name, operator_id, \
          pinged_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (imsi) DO UPDATE SET \
-         pseudonym = excluded.pseudonym, msisdn = excluded.msisdn, seed_type = excluded.seed_type, \
+         pseudonym = excluded.pseudonym, msisdn = excluded.msisdn, seed_type = COALESCE($10, s.seed_type), \
          country = excluded.country, operator_name = excluded.operator_name, operator_id = excluded.operator_id, \
          pinged_at = excluded.pinged_at WHERE s.client_id = excluded.client_id",
     );
@@ -42,7 +43,8 @@ pub(crate) fn ping(conn: &mut DbConn, row: &SeedRow) -> Result<bool, DbError> {
         .bind::<Nullable<Text>, _>(&row.country)
         .bind::<Nullable<Text>, _>(&row.operator_name)
         .bind::<Nullable<Text>, _>(&row.operator_id)
-        .bind::<BigInt, _>(row.pinged_at);
+        .bind::<BigInt, _>(row.pinged_at)
+        .bind::<Nullable<Text>, _>(tells_kind.then_some(row.seed_type));
     Ok(on_backend!(conn, |c| upsert.execute(c))? > 0)
 }
 

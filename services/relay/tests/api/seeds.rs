@@ -56,6 +56,49 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
+    async fn the_later_form_changes_no_kind(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let client = app.client(&json!({})).await;
+        let kind = async || {
+            let list = app.host.http.get("/seeds").await.expect(200).value();
+            assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
+            (list[0]["seed_type"].as_str().unwrap().to_owned(), list[0]["MSISDN"].as_str().unwrap().to_owned())
+        };
+        let introduce = async |number: &str| {
+            client.post("/seeds", &json!({"IMSI": IMSI, "MSISDN": number})).await.assert_status(200);
+        };
+
+        introduce(NUMBER).await;
+        assert_eq!(kind().await, ("seed".to_owned(), NUMBER.to_owned()), "a new one is a seed");
+        client.ping(IMSI, NUMBER, "seeder").await.assert_status(200);
+        assert_eq!(kind().await, ("seeder".to_owned(), NUMBER.to_owned()));
+        introduce("+237690123456").await;
+        assert_eq!(kind().await, ("seeder".to_owned(), "+237690123456".to_owned()), "the number alone changes");
+        client.ping(IMSI, NUMBER, "seed").await.assert_status(200);
+        assert_eq!(kind().await, ("seed".to_owned(), NUMBER.to_owned()));
+        app.host.stop().await;
+    }
+
+    async fn what_is_missing_is_named_before_what_is_wrong(test: TestDb) {
+        let app = TestApp::start(&test).await;
+        let client = app.client(&json!({})).await;
+
+        for (path, body, text) in [
+            ("/seeds/ping", json!({}), "missing IMSI"),
+            ("/seeds/ping", json!({"MSISDN": "677"}), "missing IMSI"),
+            ("/seeds/ping", json!({"MSISDN": "677", "seed_type": "x"}), "missing IMSI"),
+            ("/seeds/ping", json!({"IMSI": "x", "seed_type": "x"}), "missing MSISDN"),
+            ("/seeds/ping", json!({"IMSI": "x", "MSISDN": NUMBER}), "missing seeder state"),
+            ("/seeds/ping", json!({"IMSI": IMSI, "MSISDN": "677"}), "missing seeder state"),
+            ("/seeds", json!({}), "missing IMSI"),
+            ("/seeds", json!({"MSISDN": "677"}), "missing IMSI"),
+            ("/seeds", json!({"IMSI": "x"}), "missing MSISDN"),
+        ] {
+            assert_eq!(client.post(path, &body).await.expect(400).text(), text, "{path} {body}");
+        }
+        app.host.stop().await;
+    }
+
     async fn what_is_missing_or_wrong_is_named(test: TestDb) {
         let app = TestApp::start(&test).await;
         let client = app.client(&json!({})).await;

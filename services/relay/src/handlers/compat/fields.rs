@@ -24,18 +24,25 @@ impl Fields {
         self.0.get(name)?.as_str()
     }
 
+    /// Refuses a body in which one of these members is not there: the first of them is named.
+    pub(super) fn require(&self, members: &[(&str, &str)]) -> Result<(), Refusal> {
+        match members.iter().find(|(name, _)| !self.0.contains_key(*name)) {
+            Some((_, missing)) => Err(Refusal::invalid(*missing)),
+            None => Ok(()),
+        }
+    }
+
     /// Anything.
     pub(super) fn value(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// A text that must be there and have a form.
-    pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str, missing: &str) -> Result<T, Refusal>
+    /// A text that has a form. That it is there is judged before ([`Self::require`]).
+    pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<T, Refusal>
     where
         T::Err: std::fmt::Display,
     {
-        let Some(value) = self.0.get(name) else { return Err(Refusal::invalid(missing)) };
-        let text = value.as_str().ok_or_else(|| Refusal::invalid(format!("invalid {name}")))?;
+        let text = self.text(name).ok_or_else(|| Refusal::invalid(format!("invalid {name}")))?;
         text.trim().parse().map_err(|error| Refusal::invalid(format!("invalid {name}: {error}")))
     }
 }

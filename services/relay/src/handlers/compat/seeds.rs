@@ -2,8 +2,8 @@
 
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{Error, HttpRequest, HttpResponse, get, post};
-use common::models::E164;
 use common::models::gateway::{Seed, SeedKind};
+use common::models::{E164, UnixMillis};
 use web::ClientAddr;
 
 use super::super::basic;
@@ -29,13 +29,13 @@ pub(crate) async fn ping(
     request: HttpRequest,
     body: Result<Bytes, Error>,
 ) -> HttpResponse {
-    match pinged(&state, &request, body, None).await {
-        Ok(row) => HttpResponse::Ok().content_type(TEXT).body(format!("{:.3}", seconds(&row))),
+    match pinged(&state, &request, body, true).await {
+        Ok(at) => HttpResponse::Ok().content_type(TEXT).body(format!("{:.3}", seconds(at))),
         Err(refusal) => refusal.into_text(),
     }
 }
 
-/// Says the same in the later form, of a modem that knows its own number.
+/// Says the same in the later form, which tells no kind: a modem that is known stays of its kind, another is a seed.
 #[utoipa::path(tag = "seeds", request_body(content = String, content_type = "application/json",
     description = "`IMSI`, `MSISDN`"),
     responses(
@@ -47,30 +47,33 @@ pub(crate) async fn introduce(
     request: HttpRequest,
     body: Result<Bytes, Error>,
 ) -> HttpResponse {
-    match pinged(&state, &request, body, Some(SeedKind::Seed)).await {
+    match pinged(&state, &request, body, false).await {
         Ok(_) => HttpResponse::Ok().finish(),
         Err(refusal) => refusal.into_text(),
     }
 }
 
+/// Takes a ping, and gives its time. Whether everything is there is judged before the form of anything is, as the
+/// documented texts have it.
 async fn pinged(
     state: &State,
     request: &HttpRequest,
     body: Result<Bytes, Error>,
-    kind: Option<SeedKind>,
-) -> Result<SeedRow, Refusal> {
+    tells_kind: bool,
+) -> Result<UnixMillis, Refusal> {
     let client = basic::caller(state, request).await?;
     let fields = Fields::read(body, "invalid json")?;
-    let msisdn: E164 = fields.parsed("MSISDN", "missing MSISDN")?;
+    fields.require(&[("IMSI", "missing IMSI"), ("MSISDN", "missing MSISDN")])?;
+    if tells_kind {
+        fields.require(&[("seed_type", "missing seeder state")])?;
+    }
+    let imsi = fields.parsed("IMSI")?;
+    let msisdn: E164 = fields.parsed("MSISDN")?;
     if msisdn.digits().starts_with('0') {
         return Err(Refusal::invalid("invalid MSISDN: no country code begins with 0"));
     }
-    let wanted = Ping {
-        imsi: fields.parsed("IMSI", "missing IMSI")?,
-        msisdn,
-        kind: kind.map_or_else(|| fields.parsed("seed_type", "missing seeder state"), Ok)?,
-    };
-    Ok(pings::ping(state, &client, wanted).await?)
+    let kind = tells_kind.then(|| fields.parsed("seed_type")).transpose()?;
+    Ok(pings::ping(state, &client, Ping { imsi, msisdn, kind }).await?)
 }
 
 /// Lists the modems that are there.
@@ -140,7 +143,7 @@ async fn shows_imsi(state: &State, request: &HttpRequest) -> bool {
 /// What is told of a modem.
 pub(in crate::handlers) fn view(row: SeedRow, open: bool) -> Seed {
     Seed {
-        last_ping: seconds(&row),
+        last_ping: seconds(row.pinged_at),
         imsi: if open { row.imsi } else { row.pseudonym },
         msisdn: row.msisdn,
         seed_type: row.seed_type,
@@ -150,7 +153,7 @@ pub(in crate::handlers) fn view(row: SeedRow, open: bool) -> Seed {
     }
 }
 
-fn seconds(row: &SeedRow) -> f64 {
+fn seconds(at: UnixMillis) -> f64 {
     // Milliseconds since 1970 have 41 bits, of 53.
-    row.pinged_at.as_i64() as f64 / 1000.0
+    at.as_i64() as f64 / 1000.0
 }
