@@ -79,6 +79,17 @@ on_both! {
         auth.log_in("alice", PASSWORD).await.assert_status(201);
     }
 
+    async fn a_client_with_an_old_password_locks_nobody_out(db: TestDb) {
+        let auth = Auth::start(&db).await;
+        auth.register("alice").await.assert_status(201);
+
+        for _ in 0..40 {
+            auth.log_in("alice", "an old password").await.assert_status(401);
+        }
+
+        auth.log_in("alice", PASSWORD).await.assert_status(201);
+    }
+
     async fn an_owner_who_is_logged_in_confirms_while_strangers_guess(db: TestDb) {
         let auth = Auth::start_with(&db, &[
             ("auth.password_attempts.size", "2"),
