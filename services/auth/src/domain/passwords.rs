@@ -36,7 +36,7 @@ pub(super) async fn check(
 ///
 /// # Errors
 /// [`AuthError::BadCredentials`] for a wrong one, [`AuthError::NoAccount`] when it is gone, those of [`check`].
-pub(super) async fn confirm(
+pub(crate) async fn confirm(
     state: &State,
     account: AccountId,
     password: Password,
@@ -60,11 +60,10 @@ pub(super) fn lock(conn: &mut DbConn, confirmed: &AccountRow) -> Result<AccountR
     if row.password_hash == confirmed.password_hash { Ok(row) } else { Err(AuthError::BadCredentials) }
 }
 
-/// Replaces the password, and ends all sessions but the one that asks: whoever knew the old one is out. Mails that were
-/// asked for until now are of no use any more, nor are link tokens.
+/// Replaces the password of somebody who shows the current one; see [`replace`].
 ///
 /// # Errors
-/// Those of [`confirm`] and [`lock`].
+/// Those of [`confirm`] and [`replace`].
 pub(crate) async fn change(
     state: &State,
     account: AccountId,
@@ -73,6 +72,21 @@ pub(crate) async fn change(
     new: Password,
 ) -> Result<(), AuthError> {
     let confirmed = confirm(state, account, current).await?;
+    replace(state, confirmed, session, new).await
+}
+
+/// Replaces the password that was confirmed, and ends all sessions but the one that asks: whoever knew the old one is out.
+/// Mails that were asked for until now are of no use any more, nor are link tokens.
+///
+/// # Errors
+/// Those of [`lock`], [`AuthError::Busy`].
+pub(crate) async fn replace(
+    state: &State,
+    confirmed: AccountRow,
+    session: SessionId,
+    new: Password,
+) -> Result<(), AuthError> {
+    let account = confirmed.account_id;
     let hash = state.hasher.hash(new).await?;
     let (now, until) = (state.clock.now(), state.revoked_until());
     let events = state

@@ -109,17 +109,29 @@ pub(crate) async fn set_email(
     if stored.await? { Ok(()) } else { Err(AuthError::NoAccount) }
 }
 
-/// Replaces the name, and ends all sessions of this interface: their tokens have the old one in them.
+/// Tells whether nobody can take this name now: not those who have it either.
 ///
 /// # Errors
-/// Those of [`passwords::confirm`] and [`passwords::lock`]; [`AuthError::UsernameTaken`], by the account itself too.
+/// Those of the database.
+pub(crate) async fn is_taken(state: &State, name: &SignalServerName) -> Result<bool, AuthError> {
+    match super::accounts::refuse_taken(state, name.as_str()).await {
+        Ok(()) => Ok(false),
+        Err(AuthError::UsernameTaken) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces the name of an account whose password was confirmed, and ends all sessions of this interface: their tokens have
+/// the old one in them.
+///
+/// # Errors
+/// Those of [`passwords::lock`]; [`AuthError::UsernameTaken`], by the account itself too.
 pub(crate) async fn rename(
     state: &State,
-    account: AccountId,
-    password: Password,
+    confirmed: AccountRow,
     name: SignalServerName,
 ) -> Result<(), AuthError> {
-    let confirmed = passwords::confirm(state, account, password).await?;
+    let account = confirmed.account_id;
     let (now, until) = (state.clock.now(), state.revoked_until());
     let events = state.db.write(move |conn| {
         let row = passwords::lock(conn, &confirmed)?;

@@ -19,6 +19,9 @@ use crate::store::signal_server::UserRow;
 /// A password is taken as it is, blanks and all.
 const PASSWORD: Text = Text { least: 1, most: usize::MAX, trimmed: false };
 
+const WRONG_PASSWORD: &str = "Invalid password.";
+const NAME_TAKEN: &str = "A user with that username already exists.";
+
 const ME: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, PUT";
 const POST: &str = "OPTIONS, POST";
 
@@ -93,11 +96,11 @@ fn refusal(error: AuthError) -> Refusal {
 }
 
 fn wrong_password() -> Refusal {
-    Refusal::field("current_password", "Invalid password.")
+    Refusal::field("current_password", WRONG_PASSWORD)
 }
 
 fn name_taken(field: &str) -> Refusal {
-    Refusal::field(field, "A user with that username already exists.")
+    Refusal::field(field, NAME_TAKEN)
 }
 
 /// Reads the password that is shown once more.

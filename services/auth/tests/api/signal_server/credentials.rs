@@ -43,6 +43,10 @@ on_both! {
             (json!({"new_username": "dora"}), &["current_password"]),
             (json!({"new_username": "dora", "current_password": "wrong"}), &["current_password"]),
             (json!({"new_username": "a b", "current_password": SECRET}), &["new_username"]),
+            (json!({"new_username": "a b", "current_password": "wrong"}), &["current_password", "new_username"]),
+            (json!({"new_username": "bob", "current_password": "wrong"}), &["current_password", "new_username"]),
+            (json!({"new_username": "alice", "current_password": "x".repeat(1025)}), &["current_password", "new_username"]),
+            (json!({"current_password": "wrong"}), &["current_password", "new_username"]),
             (json!({"new_username": "ä".repeat(151), "current_password": SECRET}), &["new_username"]),
             (json!({"new_username": "bob", "current_password": SECRET}), &["new_username"]),
             (json!({"new_username": "carol", "current_password": SECRET}), &["new_username"]),
@@ -106,10 +110,37 @@ on_both! {
             (json!({"new_password": NEW, "current_password": "wrong"}), &["current_password"]),
             (json!({"new_password": "12345678", "current_password": SECRET}), &["new_password"]),
             (json!({"new_password": "alice123", "current_password": SECRET}), &["new_password"]),
+            (json!({"new_password": "12345678", "current_password": "wrong"}), &["current_password"]),
+            (json!({"new_password": "12345678", "current_password": "x".repeat(1025)}), &["current_password"]),
+            (json!({"new_password": "", "current_password": "wrong"}), &["current_password", "new_password"]),
             (json!({"new_password": "", "current_password": ""}), &["current_password", "new_password"]),
         ] {
             assert_fields(&auth.s_post("/auth/password/", Some(&token), &body).await, fields);
         }
         auth.s_log_in("alice", SECRET).await.assert_status(200);
+    }
+
+    async fn a_wrong_password_is_a_guess_whatever_else_is_wrong(db: TestDb) {
+        let auth = Auth::start_with(&db, &[
+            ("auth.password_attempts.size", "2"),
+            ("auth.password_attempts.refill", "1m"),
+        ]).await;
+        let cases = [
+            ("/auth/username/", json!({"new_username": ""})),
+            ("/auth/username/", json!({"new_username": "a b"})),
+            ("/auth/username/", json!({"new_username": "user0"})),
+            ("/auth/password/", json!({"new_password": ""})),
+            ("/auth/password/", json!({"new_password": "12345678"})),
+        ];
+        for (number, (path, body)) in cases.into_iter().enumerate() {
+            let token = auth.s_user(&format!("user{number}")).await;
+            let mut seen = Vec::new();
+            for password in [SECRET, "wrong", SECRET, "wrong", SECRET] {
+                let mut body = body.clone();
+                body["current_password"] = json!(password);
+                seen.push(auth.s_post(path, Some(&token), &body).await.status.as_u16());
+            }
+            assert_eq!(seen, [400, 400, 400, 400, 429], "{path} {body}");
+        }
     }
 }

@@ -2,12 +2,14 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
+use common::models::AccountId;
 use service::signal_server::{Call, Fields, Refusal, Text, done};
 
-use super::{PASSWORD, chosen, current_password, given, name_taken, own, refusal};
+use super::{NAME_TAKEN, PASSWORD, WRONG_PASSWORD, chosen, current_password, name_taken, own, refusal};
 use crate::app::State;
 use crate::domain::signal_server::{self as domain, MAX_NAME, SignalServerName};
-use crate::domain::{AuthError, passwords};
+use crate::domain::{AuthError, Password, passwords};
+use crate::store::rows::AccountRow;
 
 /// Replaces the caller's name; takes `new_username` and `current_password`. Tokens with the old name end.
 #[utoipa::path(tag = "signal_server", responses(
@@ -31,14 +33,37 @@ async fn rename(state: &State, call: Call) -> Result<(), Refusal> {
     let caller = call.caller()?;
     own(state, caller).await?;
     let mut fields = Fields::of(call.body().await?)?;
-    let name = fields.parsed::<SignalServerName>("new_username", Text::up_to(MAX_NAME));
-    let password = current_password(&mut fields);
-    let (name, password) = fields.complete(name.zip(password))?;
-    let renamed = domain::rename(state, caller.account, given(password)?, name).await;
-    renamed.map_err(|error| match error {
+    let name = match fields.parsed::<SignalServerName>("new_username", Text::up_to(MAX_NAME)) {
+        Some(name) if domain::is_taken(state, &name).await.map_err(refusal)? => {
+            fields.wrong("new_username", NAME_TAKEN)
+        }
+        name => name,
+    };
+    let confirmed = confirmed(state, caller.account, &mut fields).await?;
+    let (name, confirmed) = fields.complete(name.zip(confirmed))?;
+    domain::rename(state, confirmed, name).await.map_err(|error| match error {
         AuthError::UsernameTaken => name_taken("new_username"),
         error => refusal(error),
     })
+}
+
+/// Reads the password that is shown once more and checks it, as one guess. It is a field like the others: a wrong one is
+/// told together with what is wrong with them, as in the original.
+async fn confirmed(
+    state: &State,
+    account: AccountId,
+    fields: &mut Fields,
+) -> Result<Option<AccountRow>, Refusal> {
+    let Some(text) = current_password(fields) else { return Ok(None) };
+    // One that nobody can have is a wrong one.
+    let Ok(password) = Password::given(text.into()) else {
+        return Ok(fields.wrong("current_password", WRONG_PASSWORD));
+    };
+    match passwords::confirm(state, account, password).await {
+        Ok(account) => Ok(Some(account)),
+        Err(AuthError::BadCredentials) => Ok(fields.wrong("current_password", WRONG_PASSWORD)),
+        Err(error) => Err(refusal(error)),
+    }
 }
 
 /// Replaces the caller's password; takes `new_password` and `current_password`. All other sessions end.
@@ -54,8 +79,10 @@ async fn change(state: &State, call: Call) -> Result<(), Refusal> {
     let caller = call.caller()?;
     let user = own(state, caller).await?;
     let mut fields = Fields::of(call.body().await?)?;
-    let (new, current) = (fields.text("new_password", PASSWORD), current_password(&mut fields));
-    let (new, current) = fields.complete(new.zip(current))?;
+    let new = fields.text("new_password", PASSWORD);
+    let confirmed = confirmed(state, caller.account, &mut fields).await?;
+    let (new, confirmed) = fields.complete(new.zip(confirmed))?;
+    // By the rules for passwords last, as in the original.
     let new = chosen("new_password", new, &user.username, &user.email)?;
-    passwords::change(state, caller.account, caller.session, given(current)?, new).await.map_err(refusal)
+    passwords::replace(state, confirmed, caller.session, new).await.map_err(refusal)
 }
