@@ -30,6 +30,8 @@ on_both! {
             (json!({"recipient": "Bob", "contents": "ä".repeat(4097)}), 400, &bad_contents),
             (json!({"recipient": "bob", "contents": "x"}), 404, "user not found"),
             (json!({"recipient": "a\u{0}b", "contents": "x"}), 404, "user not found"),
+            (json!({"recipient": "", "contents": "x"}), 404, "user not found"),
+            (json!({"recipient": "B".repeat(4097), "contents": "x"}), 404, "user not found"),
             (json!({"recipient": "alice", "contents": "x"}), 400, "cannot send a message "),
         ];
         for (body, status, message) in cases {
