@@ -45,7 +45,9 @@ on_both! {
             (json!({"new_username": "a b", "current_password": SECRET}), &["new_username"]),
             (json!({"new_username": "a b", "current_password": "wrong"}), &["current_password", "new_username"]),
             (json!({"new_username": "bob", "current_password": "wrong"}), &["current_password", "new_username"]),
-            (json!({"new_username": "alice", "current_password": "x".repeat(1025)}), &["current_password", "new_username"]),
+            // Whether a name is taken is not told for nothing.
+            (json!({"new_username": "bob"}), &["current_password"]),
+            (json!({"new_username": "bob", "current_password": "x".repeat(1025)}), &["current_password"]),
             (json!({"current_password": "wrong"}), &["current_password", "new_username"]),
             (json!({"new_username": "ä".repeat(151), "current_password": SECRET}), &["new_username"]),
             (json!({"new_username": "bob", "current_password": SECRET}), &["new_username"]),

@@ -33,13 +33,16 @@ async fn rename(state: &State, call: Call) -> Result<(), Refusal> {
     let caller = call.caller()?;
     own(state, caller).await?;
     let mut fields = Fields::of(call.body().await?)?;
-    let name = match fields.parsed::<SignalServerName>("new_username", Text::up_to(MAX_NAME)) {
-        Some(name) if domain::is_taken(state, &name).await.map_err(refusal)? => {
+    let name = fields.parsed::<SignalServerName>("new_username", Text::up_to(MAX_NAME));
+    let password = shown(&mut fields);
+    let name = match (name, &password) {
+        // Not for nothing: a name that is asked for costs a guess, or the right password.
+        (Some(name), Some(_)) if domain::is_taken(state, &name).await.map_err(refusal)? => {
             fields.wrong("new_username", NAME_TAKEN)
         }
-        name => name,
+        (name, _) => name,
     };
-    let confirmed = confirmed(state, caller.account, &mut fields).await?;
+    let confirmed = confirmed(state, caller.account, password, &mut fields).await?;
     let (name, confirmed) = fields.complete(name.zip(confirmed))?;
     domain::rename(state, confirmed, name).await.map_err(|error| match error {
         AuthError::UsernameTaken => name_taken("new_username"),
@@ -47,18 +50,21 @@ async fn rename(state: &State, call: Call) -> Result<(), Refusal> {
     })
 }
 
-/// Reads the password that is shown once more and checks it, as one guess. It is a field like the others: a wrong one is
-/// told together with what is wrong with them, as in the original.
+/// Reads the password that is shown once more; one that nobody can have is a wrong one.
+fn shown(fields: &mut Fields) -> Option<Password> {
+    let text = current_password(fields)?;
+    Password::given(text.into()).map_or_else(|_| fields.wrong("current_password", WRONG_PASSWORD), Some)
+}
+
+/// Checks the password that is shown once more, as one guess. It is a field like the others: a wrong one is told together
+/// with what is wrong with them, as in the original.
 async fn confirmed(
     state: &State,
     account: AccountId,
+    password: Option<Password>,
     fields: &mut Fields,
 ) -> Result<Option<AccountRow>, Refusal> {
-    let Some(text) = current_password(fields) else { return Ok(None) };
-    // One that nobody can have is a wrong one.
-    let Ok(password) = Password::given(text.into()) else {
-        return Ok(fields.wrong("current_password", WRONG_PASSWORD));
-    };
+    let Some(password) = password else { return Ok(None) };
     match passwords::confirm(state, account, password).await {
         Ok(account) => Ok(Some(account)),
         Err(AuthError::BadCredentials) => Ok(fields.wrong("current_password", WRONG_PASSWORD)),
@@ -80,7 +86,8 @@ async fn change(state: &State, call: Call) -> Result<(), Refusal> {
     let user = own(state, caller).await?;
     let mut fields = Fields::of(call.body().await?)?;
     let new = fields.text("new_password", PASSWORD);
-    let confirmed = confirmed(state, caller.account, &mut fields).await?;
+    let password = shown(&mut fields);
+    let confirmed = confirmed(state, caller.account, password, &mut fields).await?;
     let (new, confirmed) = fields.complete(new.zip(confirmed))?;
     // By the rules for passwords last, as in the original.
     let new = chosen("new_password", new, &user.username, &user.email)?;
