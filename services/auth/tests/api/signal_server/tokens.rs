@@ -201,8 +201,8 @@ on_both! {
             least = [least[0].min(cost("alice").await), least[1].min(cost("nobody").await)];
         }
 
-        // Without a hash it would take a tenth.
-        assert!(least[0] < 2 * least[1] && least[1] < 2 * least[0], "{least:?}");
+        // Without a hash it would take a tenth; what else the machine does may double either.
+        assert!(least[0] < 4 * least[1] && least[1] < 4 * least[0], "{least:?}");
     }
 
     async fn guesses_run_out_alike_for_names_that_exist_and_that_do_not_and_in_all_interfaces(db: TestDb) {
