@@ -79,8 +79,8 @@ impl<'a, R> Rows<'a, R> {
 
     /// Adds the column `name` of the type `integer`: the place of each row among them, from 0.
     pub fn numbered(mut self, name: &'static str) -> Self {
-        let places = (0..).zip(self.of).map(|(place, _)| place).collect::<Vec<i32>>();
-        let array = Packed::of::<Integer, i32>(places.into_iter());
+        let count = i32::try_from(self.of.len()).unwrap_or(i32::MAX);
+        let array = Packed::of::<Integer, i32>(0..count);
         self.columns.push((name, Box::new(Bound::<Array<Integer>, _>(array, PhantomData))));
         self
     }
