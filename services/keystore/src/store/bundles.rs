@@ -152,11 +152,10 @@ type Signed = (Integer, Binary, Binary);
 type StockColumns = (Bool, BigInt, Nullable<BigInt>);
 
 fn take_all(conn: &mut PgConnection, requests: &[Fetch], now: UnixMillis) -> QueryResult<Vec<BundleRow>> {
-    let numbered: Vec<(i32, &Fetch)> = (0..).zip(requests).collect();
-    let rows = Rows::of(&numbered)
-        .column::<Integer, _>("request", |(number, _)| *number)
-        .column::<Text, _>("account_id", |(_, fetch)| fetch.account.as_str())
-        .column::<Integer, _>("first_id", |(_, fetch)| fetch.range().0)
-        .column::<Integer, _>("last_id", |(_, fetch)| fetch.range().1);
+    let rows = Rows::of(requests)
+        .numbered("request")
+        .column::<Text, _>("account_id", |fetch| fetch.account.as_str())
+        .column::<Integer, _>("first_id", |fetch| fetch.range().0)
+        .column::<Integer, _>("last_id", |fetch| fetch.range().1);
     BatchQuery::<TakeAll>::new().rows("r", rows).value::<BigInt, _>("now", now.as_i64()).load(conn)
 }

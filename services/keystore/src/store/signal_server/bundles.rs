@@ -75,10 +75,8 @@ impl BatchSql for TakeAll {
 }
 
 fn take_all(conn: &mut PgConnection, requests: &[AccountId], now: UnixMillis) -> QueryResult<Vec<BundleRow>> {
-    let numbered: Vec<(i32, &AccountId)> = (0..).zip(requests).collect();
-    let rows = Rows::of(&numbered)
-        .column::<Integer, _>("request", |(number, _)| *number)
-        .column::<Text, _>("account_id", |(_, account)| account.as_str());
+    let rows =
+        Rows::of(requests).numbered("request").column::<Text, _>("account_id", |account| account.as_str());
     BatchQuery::<TakeAll>::new().rows("r", rows).value::<BigInt, _>("now", now.as_i64()).load(conn)
 }
 

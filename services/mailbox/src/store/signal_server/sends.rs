@@ -62,17 +62,14 @@ pub(crate) fn store(
     let mut accounts: Vec<&str> = batch.iter().map(|one| one.recipient.as_str()).collect();
     accounts.sort_unstable();
     accounts.dedup();
-    let numbered: Vec<(i32, &Outgoing)> = (0..).zip(batch).collect();
     let id = |id: Option<SignalServerId>| id.map(SignalServerId::as_i32);
-    let rows = Rows::of(&numbered)
-        .column::<Integer, _>("request", |(number, _)| *number)
-        .column::<Text, _>("sender", |(_, one)| one.sender.as_str())
-        .column::<Nullable<Integer>, _>("sender_registration_id", |(_, one)| id(one.sender_registration_id))
-        .column::<Text, _>("recipient", |(_, one)| one.recipient.as_str())
-        .column::<Nullable<Integer>, _>("recipient_registration_id", |(_, one)| {
-            id(one.recipient_registration_id)
-        })
-        .column::<Text, _>("content", |(_, one)| one.content.as_str());
+    let rows = Rows::of(batch)
+        .numbered("request")
+        .column::<Text, _>("sender", |one| one.sender.as_str())
+        .column::<Nullable<Integer>, _>("sender_registration_id", |one| id(one.sender_registration_id))
+        .column::<Text, _>("recipient", |one| one.recipient.as_str())
+        .column::<Nullable<Integer>, _>("recipient_registration_id", |one| id(one.recipient_registration_id))
+        .column::<Text, _>("content", |one| one.content.as_str());
     BatchQuery::<Store>::new()
         .rows("r", rows)
         .value::<Array<Text>, _>("accounts", accounts)
