@@ -30,7 +30,8 @@ impl Reader {
         Self { channel: connection.create_channel().await.unwrap(), _connection: connection }
     }
 
-    /// Takes the next message of a queue.
+    /// Takes the next message of a queue that is there. While a queue is being declared the broker already
+    /// knows its name and answers with an end of the connection: wait for [`ready`] first.
     pub(crate) async fn take(&self, queue: &str) -> lapin::message::BasicGetMessage {
         let get = || async {
             let got = self.channel.basic_get(queue.into(), BasicGetOptions { no_ack: false }).await;
@@ -52,14 +53,9 @@ testkit::on_both! {
         let (app, vhost) = with_broker(&test, &[]).await;
         let client = app.client(&json!({})).await;
         client.forward(&mail("by queue")).await.assert_status(200);
-        let reader = wait_for("the queue", || async {
-            let reader = Reader::connect(vhost.url()).await;
-            let there = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
-            let queue = reader.channel.queue_declare(QUEUE.into(), there, Default::default()).await;
-            queue.is_ok().then_some(reader)
-        }).await;
+        wait_until("the message", || async { ready(&vhost, QUEUE).await == 1 }).await;
 
-        let message = reader.take(QUEUE).await;
+        let message = Reader::connect(vhost.url()).await.take(QUEUE).await;
 
         let properties = &message.properties;
         assert_eq!(properties.content_type().as_ref().unwrap().as_str(), "application/json");
