@@ -17,8 +17,9 @@ const ASSEMBLERS: [&str; 4] = ["sealpost", "e2e", "xtask", "bench"];
 const TOOLS: [&str; 3] = ["e2e", "xtask", "bench"];
 
 /// Which of our crates a shared crate may use. A crate that is not listed here is unknown to the architecture.
-const ARROWS: [(&str, &[&str]); 12] = [
-    ("common", &[]),
+const ARROWS: [(&str, &[&str]); 13] = [
+    ("rsa-lanes", &[]),
+    ("common", &["rsa-lanes"]),
     ("config", &[]),
     ("smpp", &[]),
     ("socketio", &["web"]),
@@ -33,7 +34,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates of pure functions, and what would give them I/O, a clock of their own or a runtime.
-const PURE: [&str; 2] = ["common", "sms"];
+const PURE: [&str; 3] = ["rsa-lanes", "common", "sms"];
 const IMPURE: [&str; 12] = [
     "actix-rt",
     "actix-web",
