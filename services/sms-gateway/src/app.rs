@@ -112,7 +112,9 @@ fn gateway(
     let secret = platform.settings.internal.token.clone().unwrap_or_default();
     let recipients = RecipientKey::derive(&secret);
     let vault = Arc::new(CachedVault::new(settings.vault.clone(), settings.vault_password.clone()));
-    let openers = Openers::spawn(settings.decrypt_threads, &vault, metrics.clone()).map_err(fail)?;
+    let openers =
+        Openers::spawn(settings.decrypt_threads, settings.decrypt_in_lanes, &vault, metrics.clone())
+            .map_err(fail)?;
     let relay = service::publish_outbox(service, platform, &db)?;
     let log = match settings.client_log.clone() {
         Some(dir) => Some(ClientLog::spawn(dir, &settings.allowed_clients, metrics.clone()).map_err(fail)?),

@@ -22,7 +22,7 @@ use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 pub use keys::{KeyKind, OpeningKey, SealingKey, UnknownKeyKind};
-pub use opener::{Opener, open_v1};
+pub use opener::{Opener, Unwrapped, open_v1, unwrap_all, unwrapped_together};
 
 /// As the known clients decode it: padding may be missing, and nobody looks at bits left over.
 const PAYLOAD_BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use common::crypto::sms_envelope::{Binding, OpenError, Opener, Version, decode_payload, seal_id};
+use common::crypto::sms_envelope::{
+    Binding, OpenError, Opener, Unwrapped, Version, decode_payload, seal_id, unwrap_all, unwrapped_together,
+};
 use common::crypto::sms_payload::{PayloadError, SmsPayload};
 use common::models::sms::{ClientId, CorrelId};
 use tokio::sync::{mpsc, oneshot};
@@ -96,21 +98,26 @@ struct Chunk {
 pub(crate) struct Openers {
     chunks: mpsc::Sender<Chunk>,
     threads: usize,
+    /// Items that one thread opens best together.
+    together: usize,
     metrics: Metrics,
 }
 
 impl Openers {
-    /// Starts `threads` threads, or one per core for 0.
+    /// Starts `threads` threads, or one per core for 0; `in_lanes`: RSA may be done for several items at once.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn spawn(
         threads: usize,
+        in_lanes: bool,
         vault: &Arc<CachedVault>,
         metrics: Metrics,
     ) -> Result<Self, std::io::Error> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores() } else { threads };
+        let together = if in_lanes { unwrapped_together() } else { 1 };
+        tracing::info!(decrypt.threads = threads, decrypt.together = together, "decryption starts");
         let (chunks, queue) = mpsc::channel(threads * 2);
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..threads {
@@ -118,19 +125,20 @@ impl Openers {
                 vault: vault.clone(),
                 version: 0,
                 openers: HashMap::new(),
+                in_lanes,
                 metrics: metrics.clone(),
             };
             let queue = queue.clone();
             std::thread::Builder::new().name("sms-open".into()).spawn(move || worker.run(&queue))?;
         }
-        Ok(Self { chunks, threads, metrics })
+        Ok(Self { chunks, threads, together, metrics })
     }
 
     /// Opens a batch, spread over the threads; the results come in its order.
     pub(crate) async fn open(&self, mut items: Vec<Sealed>) -> Vec<Opening> {
         let total = items.len();
         let timer = self.metrics.open_seconds.start_timer();
-        let size = total.div_ceil(self.threads).max(1);
+        let size = total.div_ceil(self.threads).next_multiple_of(self.together).max(1);
         let mut replies = Vec::with_capacity(self.threads);
         while !items.is_empty() {
             let rest = items.split_off(size.min(items.len()));
@@ -159,6 +167,7 @@ struct Worker {
     /// Of the vault that `openers` are from.
     version: u64,
     openers: HashMap<ClientId, Option<Opener>>,
+    in_lanes: bool,
     metrics: Metrics,
 }
 
@@ -167,15 +176,32 @@ impl Worker {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
             let Some(chunk) = next else { return };
-            let opened = chunk.items.iter().map(|item| self.open(item)).collect();
+            let opened = self.open_all(&chunk.items);
             // Whoever asked may have gone.
             let _ = chunk.reply.send(opened);
         }
     }
 
-    fn open(&mut self, item: &Sealed) -> Opening {
-        let envelope = decode_payload(&item.payload)?;
-        let Some(opener) = self.opener(&item.client_id)? else {
+    fn open_all(&mut self, items: &[Sealed]) -> Vec<Opening> {
+        let keys = self.take_keys(items);
+        let envelopes: Vec<_> = items.iter().map(|item| decode_payload(&item.payload)).collect();
+        let in_lanes = self.in_lanes && keys.is_ok();
+        let pairs = items.iter().zip(&envelopes).map(|(item, envelope)| {
+            let opener = self.openers.get(&item.client_id)?.as_ref()?;
+            Some((opener, envelope.as_deref().ok().filter(|_| in_lanes)?))
+        });
+        let unwrapped = unwrap_all(pairs);
+        let each = items.iter().zip(envelopes).zip(unwrapped);
+        each.map(|((item, envelope), unwrapped)| {
+            let envelope = envelope?;
+            keys.clone()?;
+            self.open(item, &envelope, &unwrapped)
+        })
+        .collect()
+    }
+
+    fn open(&mut self, item: &Sealed, envelope: &[u8], unwrapped: &Unwrapped) -> Opening {
+        let Some(opener) = self.openers.get_mut(&item.client_id).and_then(Option::as_mut) else {
             self.metrics.keys_missing_total.inc();
             tracing::error!(sms.client = %item.client_id, "a client that may send has no key in the vault");
             return Err(OpenFailure::NoKey(item.client_id.clone()));
@@ -185,24 +211,29 @@ impl Worker {
             correl_id: item.correl_id.as_str(),
             deadline: &item.deadline,
         };
-        let octets = opener.open(&envelope, &binding)?;
+        let octets = opener.open_unwrapped(envelope, &binding, unwrapped)?;
         self.metrics.opened_total.inc();
-        let seal = match Version::of(&envelope)? {
+        let seal = match Version::of(envelope)? {
             // The known clients send the same envelope again when they try again.
             Version::V1 => None,
-            Version::V2 => Some(hex::encode(seal_id(&envelope)?)),
+            Version::V2 => Some(hex::encode(seal_id(envelope)?)),
         };
         Ok(Opened { message: SmsPayload::parse(&octets)?, seal })
     }
 
-    /// This thread's copies of a client's keys.
-    fn opener(&mut self, client: &ClientId) -> Result<Option<&mut Opener>, VaultUnavailable> {
+    /// Makes this thread's copies of the keys of the items' clients, as the vault has them now.
+    fn take_keys(&mut self, items: &[Sealed]) -> Result<(), VaultUnavailable> {
         let keys = self.vault.keys()?;
         if keys.version != self.version {
             self.openers.clear();
             self.version = keys.version;
         }
-        let made = || keys.vault.as_ref().and_then(|vault| vault.opener(client.as_str()));
-        Ok(self.openers.entry(client.clone()).or_insert_with(made).as_mut())
+        for item in items {
+            if !self.openers.contains_key(&item.client_id) {
+                let opener = keys.vault.as_ref().and_then(|vault| vault.opener(item.client_id.as_str()));
+                self.openers.insert(item.client_id.clone(), opener);
+            }
+        }
+        Ok(())
     }
 }

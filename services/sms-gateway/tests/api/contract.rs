@@ -1,5 +1,6 @@
 //! The tables of the contract, row by row: checks and loop-back.
 
+use sms_gateway::Settings;
 use testkit::on_both;
 use testkit::wait::wait_for;
 
@@ -44,6 +45,16 @@ on_both! {
         run(&gateway, &cases::checks(&world.maker)).await;
 
         assert_eq!(world.smsc.accepted(), []);
+        gateway.stop().await;
+    }
+
+    async fn each_check_has_its_outcome_also_when_each_message_is_decrypted_alone(test: TestDb) {
+        let world = World::new(Default::default()).await;
+        let alone = Settings { decrypt_in_lanes: false, ..world.settings() };
+        let gateway = Gateway::with(&world, &test, alone).await;
+
+        run(&gateway, &cases::checks(&world.maker)).await;
+
         gateway.stop().await;
     }
 

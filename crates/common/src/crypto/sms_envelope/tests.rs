@@ -46,6 +46,54 @@ fn the_key_that_fits_tells_what_is_wrong() {
 }
 
 #[test]
+fn what_is_unwrapped_together_opens_as_each_alone() {
+    let (first, second, third) = (rsa(), rsa(), x25519());
+    let large = PKey::from_rsa(Rsa::generate(3072).unwrap()).unwrap();
+    let large = OpeningKey::from_pkcs8(&large.private_key_to_pkcs8().unwrap()).unwrap();
+    let all = [first.clone(), second.clone(), third.clone(), large.clone()];
+    let mut openers = [&all[..], &all[1..], &all[2..]].map(|keys| Opener::new(keys).unwrap());
+    let mut envelopes: Vec<_> = all.iter().map(sealed).collect();
+    let at = |place: usize| {
+        let mut envelope = sealed(&first);
+        envelope[place] ^= 1;
+        envelope
+    };
+    // In the magic, in the length, in the wrapped key at both ends, in the body.
+    envelopes.extend([0, 3, 4, 259, 260].map(at));
+    envelopes.extend([20, 259, 260, 261].map(|length| sealed(&first)[..length].to_vec()));
+    let pairs =
+        || (0..openers.len()).flat_map(|opener| envelopes.iter().map(move |envelope| (opener, envelope)));
+
+    let unwrapped =
+        unwrap_all(pairs().map(|(opener, envelope)| Some((&openers[opener], envelope.as_slice()))));
+
+    // At least what was made for the first keys; for another key, it may be a number beyond the modulus.
+    let done = unwrapped.iter().filter(|unwrapped| unwrapped.0.is_some()).count();
+    assert!(if unwrapped_together() == 1 { done == 0 } else { done >= 5 }, "{done}");
+    let pairs: Vec<_> = pairs().collect();
+    let mut opened = 0;
+    for ((opener, envelope), unwrapped) in pairs.into_iter().zip(&unwrapped) {
+        let alone = openers[opener].open(envelope, &BINDING);
+        assert_eq!(openers[opener].open_unwrapped(envelope, &BINDING, unwrapped), alone);
+        opened += usize::from(alone.is_ok());
+    }
+    assert!(opened >= 4 + 3 + 2, "{opened}");
+}
+
+#[test]
+fn what_is_passed_over_is_not_unwrapped() {
+    let key = rsa();
+    let (opener, envelope) = (key.opener().unwrap(), sealed(&key));
+    let some = Some((&opener, envelope.as_slice()));
+
+    let unwrapped = unwrap_all([None, some, some, None, some, None]);
+
+    let done = unwrapped.iter().map(|unwrapped| unwrapped.0.is_some()).collect::<Vec<_>>();
+    let can = unwrapped_together() > 1;
+    assert_eq!(done, [false, can, can, false, can, false]);
+}
+
+#[test]
 fn the_kind_of_the_key_decides_the_version() {
     for (key, version, beginning) in [(rsa(), Version::V1, "ENCBA"), (x25519(), Version::V2, "EN2A")] {
         let envelope = sealed(&key);

@@ -3,13 +3,18 @@
 //! Layout: a big-endian word (18 bits of magic, 14 bits N), N octets of wrapped key, then ciphertext to the end.
 //! The form is given by existing clients; nothing in it authenticates the message.
 
+mod oaep;
+
+use std::cell::OnceCell;
+
 use openssl::error::ErrorStack;
 use openssl::hash::{MessageDigest, hash};
 use openssl::md::Md;
-use openssl::pkey::{HasPublic, PKeyRef, Private, Public};
+use openssl::pkey::{HasPublic, PKey, PKeyRef, Private, Public};
 use openssl::pkey_ctx::{PkeyCtx, PkeyCtxRef};
 use openssl::rsa::Padding;
 use openssl::symm::{Cipher, Crypter, Mode};
+use rsa_lanes::{Block, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::{OpenError, PlainBytes, SealError};
@@ -41,19 +46,40 @@ pub(super) fn split(envelope: &[u8]) -> Result<(&[u8], &[u8]), OpenError> {
 
 /// Opens envelopes with one key, its OpenSSL context made once.
 pub(super) struct KeyOpener {
+    key: PKey<Private>,
     context: PkeyCtx<Private>,
     /// As long as the modulus.
     unwrapped: Zeroizing<Vec<u8>>,
+    /// The same key for the lanes, if they can use it; made when it is first asked for.
+    in_lanes: OnceCell<Option<Box<PrivateKey>>>,
 }
 
 impl KeyOpener {
     pub(super) fn new(key: &PKeyRef<Private>) -> Result<Self, SealError> {
         let context = oaep_context(key, PkeyCtxRef::decrypt_init).map_err(|_| SealError::Failed)?;
-        Ok(Self { context, unwrapped: Zeroizing::new(vec![0; key.size()]) })
+        let unwrapped = Zeroizing::new(vec![0; key.size()]);
+        Ok(Self { key: key.to_owned(), context, unwrapped, in_lanes: OnceCell::new() })
     }
 
-    pub(super) fn open(&mut self, envelope: &[u8]) -> Result<PlainBytes, OpenError> {
+    /// Gives the wrapped key of an envelope and this key, when lanes can decrypt it.
+    pub(super) fn for_lanes<'a>(&'a self, envelope: &'a [u8]) -> Option<(&'a PrivateKey, &'a Block)> {
+        let (wrapped, _) = split(envelope).ok()?;
+        let rsa = || self.key.rsa().ok().filter(|_| rsa_lanes::is_available());
+        let made = || PrivateKey::new(&*rsa()?).map(Box::new);
+        Some((self.in_lanes.get_or_init(made).as_deref()?, wrapped.try_into().ok()?))
+    }
+
+    /// Opens an envelope; `decrypted`: what the lanes have made of its wrapped key with this key.
+    pub(super) fn open(
+        &mut self,
+        envelope: &[u8],
+        decrypted: Option<&Block>,
+    ) -> Result<PlainBytes, OpenError> {
         let (wrapped, body) = split(envelope)?;
+        if let Some(block) = decrypted {
+            let key = oaep::unpad(block).ok_or(OpenError::WrongKey)?;
+            return open_body(key.as_slice(), body);
+        }
         if wrapped.len() != self.unwrapped.len() {
             return Err(OpenError::WrongKey);
         }
