@@ -8,10 +8,16 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::models::{Clock as _, SystemClock};
+use openssl::rsa::Rsa;
+use rsa_lanes::{LANES, PrivateKey};
 use testkit::postgres::Postgres;
 
 use crate::error::BenchError;
 use crate::report::{say, whole};
+use crate::usage::cpu;
+
+/// As the keys are that tenants get.
+const RSA_BITS: u32 = 2048;
 
 /// Writes the facts, before anything is measured.
 pub(crate) fn describe(title: &str, postgres: &Postgres) -> Result<(), BenchError> {
@@ -65,6 +71,23 @@ pub(crate) async fn rsa_operations(seconds: u32) -> Result<f64, BenchError> {
     let output = command.output().await.map_err(|error| BenchError::Io("openssl speed", error))?;
     let text = String::from_utf8_lossy(&output.stdout);
     signs(&text).ok_or_else(|| BenchError::unexpected(format!("openssl speed said: {text}")))
+}
+
+/// The same by the lanes in which the gateway decrypts, whose operations come in eights; 0 on processors without them.
+pub(crate) async fn rsa_operations_in_lanes(seconds: u32) -> Result<f64, BenchError> {
+    let seconds = Duration::from_secs(seconds.into());
+    let failed = |error| BenchError::of("an RSA key", error);
+    let key = Rsa::generate(RSA_BITS).map_err(failed)?;
+    let key =
+        PrivateKey::new(&key).ok_or_else(|| BenchError::unexpected("a key that the lanes cannot use"))?;
+    let measure = move || {
+        let (mut done, started, until) = (0, cpu(std::process::id())?, Instant::now() + seconds);
+        while Instant::now() < until {
+            done += rsa_lanes::decrypt_all(&[(&key, &[1; 256]); LANES]).iter().flatten().count();
+        }
+        Ok(done as f64 / (cpu(std::process::id())? - started).as_secs_f64().max(0.01))
+    };
+    tokio::task::spawn_blocking(measure).await.map_err(|error| BenchError::of("the lanes", error))?
 }
 
 /// Machine-readable lines are `+F2:number:bits:signs a second:verifications a second`.

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::Run;
 use crate::error::BenchError;
-use crate::machine::{self, rsa_operations};
+use crate::machine::{self, rsa_operations, rsa_operations_in_lanes};
 use crate::report::{Table, mebibytes, micros_each, progress, ratio, say, whole};
 
 mod records;
@@ -95,9 +95,11 @@ pub(crate) async fn run(run: &Run, options: Options) -> Result<(), BenchError> {
     let repeated = of_batch.repeated();
     progress("openssl speed, after");
     let rsa_after = rsa_operations(seconds).await?;
+    let in_lanes = rsa_operations_in_lanes(seconds).await?;
 
     let rsa = [rsa_before, rsa_after];
-    let measured = Measured { count: count as u64, envelopes: batch.envelopes(), wall, before, after, rsa };
+    let (count, envelopes) = (count as u64, batch.envelopes());
+    let measured = Measured { count, envelopes, wall, before, after, rsa, in_lanes };
     print(&measured, options, repeated);
     round_trip::run(&mut world, &mut statuses, run.quick).await
 }
@@ -108,11 +110,13 @@ struct Measured {
     wall: Duration,
     before: Reading,
     after: Reading,
+    /// Of OpenSSL, before and after.
     rsa: [f64; 2],
+    in_lanes: f64,
 }
 
 fn print(measured: &Measured, options: Options, repeated: u64) {
-    let Measured { count, envelopes, wall, before, after, rsa } = measured;
+    let Measured { count, envelopes, wall, before, after, rsa, in_lanes } = measured;
     let (cpu, postgres) = (after.cpu - before.cpu, after.postgres - before.postgres);
     let per_cpu_second = *count as f64 / cpu.as_secs_f64().max(0.01);
     let operations = (rsa[0] + rsa[1]) / 2.0;
@@ -137,6 +141,7 @@ fn print(measured: &Measured, options: Options, repeated: u64) {
     table.row(["openssl speed rsa2048: private ops per CPU-second, before".to_owned(), whole(rsa[0])]);
     table.row(["openssl speed rsa2048: private ops per CPU-second, after".to_owned(), whole(rsa[1])]);
     table.row(["ratio to the mean of the two".to_owned(), ratio(reached)]);
+    table.row(["rsa-lanes: private ops per CPU-second".to_owned(), whole(*in_lanes)]);
     table.row(["gateway: resident MiB before".to_owned(), mebibytes(before.memory.resident)]);
     table.row(["gateway: resident MiB after".to_owned(), mebibytes(after.memory.resident)]);
     table.row(["gateway: resident MiB at its peak".to_owned(), mebibytes(after.memory.peak)]);
