@@ -106,10 +106,22 @@ impl Statuses {
 
     /// Waits until so many statuses of a request have come.
     pub(crate) async fn wait(&self, correl: &str, count: usize) -> Vec<Said> {
+        let _told = TellsWhenInVain(self, correl);
         wait_for(&format!("{count} statuses of {correl}"), || {
             let said = self.said(correl);
             async move { (said.len() >= count).then_some(said) }
         })
         .await
+    }
+}
+
+/// Says what was told of a request when the wait for more of it fails.
+struct TellsWhenInVain<'a>(&'a Statuses, &'a str);
+
+impl Drop for TellsWhenInVain<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("told of {}: {:?}", self.1, self.0.said(self.1));
+        }
     }
 }
