@@ -18,6 +18,10 @@ use crate::{
     ws::Sockets,
 };
 
+/// How long the acceptor has to put a listener aside. It gives no sign when it has, and a connection that it takes for
+/// workers that have ended is an error in the log.
+const LAST_TURN: Duration = Duration::from_millis(100);
+
 /// How a task ended: its service, its name, its result.
 pub(super) type Ended = (&'static str, &'static str, Result<(), BoxError>);
 
@@ -85,6 +89,8 @@ impl Running {
         if finished.await.is_err() {
             warn!(tasks = self.tasks.len(), "some tasks did not end in time");
         }
+        self.handle.pause().await;
+        tokio::time::sleep(delay.min(LAST_TURN)).await;
         self.handle.stop(true).await;
         info!("stopped");
     }
