@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::links::Links;
 use super::{Gateway, quota};
 use crate::domain::order::Order;
-use crate::store::receipts::Outcome;
+use crate::store::receipts::{self, Outcome};
 use crate::store::rows::StatusRow;
 use crate::store::{StoreError, upkeep};
 
@@ -24,9 +24,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const PRUNE_FOR: Duration = Duration::from_millis(500);
-/// How long a parked receipt waits for the submission that its id most likely means, before other readings count. With a
-/// round to find it in, within the grace that an unknown outcome has.
-const LIKELIEST_WITHIN: Duration = Duration::from_secs(3);
 
 /// Runs until cancelled.
 pub(crate) async fn run(
@@ -118,8 +115,7 @@ fn show(gateway: &Gateway, links: &Links) {
 
 /// Tries parked receipts again.
 async fn rematch(gateway: &Gateway, now: UnixMillis) -> Result<(), StoreError> {
-    let wide = now - LIKELIEST_WITHIN;
-    let receipts = gateway.db.read(move |conn| upkeep::parked(conn, wide)).await?;
+    let receipts = gateway.db.read(move |conn| receipts::due(conn, now)).await?;
     let outcomes = receipts.into_iter().map(Outcome::Receipt).collect();
     for settled in gateway.outcomes.submit_many(outcomes).await {
         match settled {

@@ -6,6 +6,7 @@ mod jobs;
 mod parked;
 mod unanswered;
 
+pub(crate) use parked::due;
 pub(in crate::store) use unanswered::UNANSWERED;
 
 use std::time::Duration;
@@ -52,8 +53,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Receipt {
     /// Id of the row in which it waits for its submission, once it does.
     pub(crate) parked: Option<String>,
-    /// Whether every reading of its id is to be tried. Only for one that has waited in vain for the likeliest: the
-    /// hexadecimal reading of one message's id is the decimal one of another's.
+    /// Whether every reading of its id is to be tried, and its recipient. Only for one that has waited in vain for the
+    /// likeliest: the hexadecimal reading of one message's id is the decimal one of another's.
     pub(crate) widely: bool,
     /// From which SMSC.
     pub(crate) smsc: SmscName,
@@ -201,8 +202,14 @@ fn by_recipient(
                 if let Some(settled) = settled.get_mut(index) {
                     settled.parked = true;
                 }
-                let tried = receipt.widely && !matches!(meant, Meant::Wait);
-                parked::park(conn, rules, &receipt, (tried, now))?;
+                match &receipt.parked {
+                    None => parked::park(conn, rules, &receipt)?,
+                    Some(id) if receipt.widely && !matches!(meant, Meant::Wait) => {
+                        parked::note_tried(conn, (&receipt.smsc, id), now)?;
+                    }
+                    // Something came or is to come that may be what it means.
+                    Some(id) => parked::begin_anew(conn, (&receipt.smsc, id))?,
+                }
             }
         }
     }

@@ -7,9 +7,8 @@ use diesel::dsl::{count_star, min, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::receipts::{Receipt, UNANSWERED};
-use super::rows::{ReceiptRow, StatusRow};
-use super::schema::{sms_jobs, sms_parts, sms_receipts, sms_references, sms_seals, sms_statuses};
+use super::rows::StatusRow;
+use super::schema::{sms_jobs, sms_receipts, sms_references, sms_seals, sms_statuses};
 use super::{Rules, StoreError, attempts, quotas, report, statuses};
 use crate::domain::attempt::{Attempt, Emission, JobKey};
 use crate::domain::route::Hopeless;
@@ -117,43 +116,6 @@ fn change(
     }
     attempts::save(conn, rules, loaded, now)?;
     statuses::publish(conn, rules, new, now)
-}
-
-/// Gives the parked receipts that are to be tried again: those whose submission is known by now (another instance
-/// stored it at the very moment when this one parked the receipt), those that came before `wide` and are to be tried in
-/// every way, and those towards whose recipient an outcome has become unknown since they were tried.
-pub(crate) fn parked(conn: &mut DbConn, wide: UnixMillis) -> Result<Vec<Receipt>, StoreError> {
-    let same = sms_parts::smsc
-        .eq(sms_receipts::smsc)
-        .and(sms_parts::message_key.eq(sms_receipts::message_key.nullable()));
-    let old = sms_receipts::received_at.lt(wide);
-    let mut rows: Vec<ReceiptRow> = sms_receipts::table
-        // The condition of its index, word for word.
-        .filter(sql::<Bool>("NOT tried"))
-        .filter(old.or(diesel::dsl::exists(sms_parts::table.filter(same))))
-        .order(sms_receipts::received_at)
-        .limit(ROUND)
-        .select(ReceiptRow::as_select())
-        .load(conn)?;
-    let same = sms_jobs::recipient.eq(sms_receipts::recipient);
-    rows.extend(
-        sms_jobs::table
-            .inner_join(sms_receipts::table.on(same))
-            .filter(sql::<Bool>(UNANSWERED))
-            .filter(sql::<Bool>("tried"))
-            .filter(sms_jobs::updated_at.gt(sms_receipts::looked_at))
-            .order(sms_receipts::received_at)
-            .limit(ROUND)
-            .select(ReceiptRow::as_select())
-            .load(conn)?,
-    );
-    rows.sort_by(|one, other| (one.received_at, &one.id).cmp(&(other.received_at, &other.id)));
-    rows.dedup_by(|one, other| one.id == other.id);
-    let receipt = |row: ReceiptRow| {
-        let widely = row.received_at < wide;
-        Receipt { widely, ..row.into() }
-    };
-    Ok(rows.into_iter().map(receipt).collect())
 }
 
 /// How much waits for something.

@@ -1,19 +1,34 @@
 //! Receipts that wait for the response that names their segment: they came before it, or by another bind or instance.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use common::models::UnixMillis;
 use common::models::sms::SmscName;
 use db::{BatchQuery, BatchSql, DbConn};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Text};
+use diesel::sql_types::{Array, Bool, Text};
 use sms::message_id::response_key;
 
-use super::{Event, Receipt, Rules, StoreError};
+use super::{Event, Receipt, Rules, StoreError, UNANSWERED};
 use crate::domain::attempt::PartEvent;
 use crate::domain::receipt::Fate;
 use crate::store::rows::{ReceiptColumns, ReceiptRow};
-use crate::store::schema::sms_receipts;
+use crate::store::schema::{sms_jobs, sms_parts, sms_receipts};
+use crate::store::upkeep::ROUND;
+
+/// How long a parked receipt waits for the submission that its id most likely means, before other readings count. With a
+/// round to find it in, within the grace that an unknown outcome has.
+const LIKELIEST_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long after it was tried in every way a receipt is tried so once more, for the last time. The transaction that
+/// stores its submission may have begun before the one that parked it, so that neither saw the other. PostgreSQL ends one
+/// that idles for a minute: after this time all of that age are through.
+pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(90);
+
+/// When a receipt was tried in every way that has not been.
+const NEVER: UnixMillis = UnixMillis(0);
 
 /// Finds the receipts that came before these responses, each with the place of its response in the batch.
 pub(super) fn waiting_for(
@@ -85,19 +100,8 @@ pub(super) fn release(conn: &mut DbConn, receipt: &Receipt) -> Result<(), StoreE
     Ok(())
 }
 
-/// Keeps a receipt until its submission is known; of one that is kept already, notes whether it was tried in every way.
-pub(super) fn park(
-    conn: &mut DbConn,
-    rules: &Rules,
-    receipt: &Receipt,
-    (has_been_tried, now): (bool, UnixMillis),
-) -> Result<(), StoreError> {
-    use sms_receipts::{id, looked_at, smsc, table, tried};
-    if let Some(parked) = &receipt.parked {
-        let row = table.filter(smsc.eq(&receipt.smsc).and(id.eq(parked)));
-        diesel::update(row).set((tried.eq(has_been_tried), looked_at.eq(now))).execute(conn)?;
-        return Ok(());
-    }
+/// Keeps a receipt until its submission is known.
+pub(super) fn park(conn: &mut DbConn, rules: &Rules, receipt: &Receipt) -> Result<(), StoreError> {
     let (state, error) = receipt.fate.to_columns();
     let row = ReceiptRow {
         smsc: receipt.smsc.clone(),
@@ -109,8 +113,72 @@ pub(super) fn park(
         received_at: receipt.received_at,
         tried: false,
         recipient: receipt.recipient.clone(),
-        looked_at: now,
+        looked_at: NEVER,
     };
-    diesel::insert_into(table).values(&row).execute(conn)?;
+    diesel::insert_into(sms_receipts::table).values(&row).execute(conn)?;
     Ok(())
+}
+
+/// Notes that a parked receipt was tried in every way, in vain: it has one more such try after [`AGAIN_AFTER`], and after
+/// that only what has happened since brings it up.
+pub(super) fn note_tried(
+    conn: &mut DbConn,
+    (of, parked): (&SmscName, &str),
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    use sms_receipts::{id, looked_at, smsc, table, tried};
+    // Another instance may have tried it at the same time: both are the same try.
+    let again = looked_at.gt(NEVER).and(looked_at.le(now - AGAIN_AFTER));
+    diesel::update(table.filter(smsc.eq(of).and(id.eq(parked))))
+        .set((tried.eq(again), looked_at.eq(now)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Has a parked receipt tried in every way as if it had not been.
+pub(super) fn begin_anew(conn: &mut DbConn, (of, parked): (&SmscName, &str)) -> Result<(), StoreError> {
+    use sms_receipts::{id, looked_at, smsc, table, tried};
+    diesel::update(table.filter(smsc.eq(of).and(id.eq(parked))))
+        .set((tried.eq(false), looked_at.eq(NEVER)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Gives the parked receipts that are to be tried now: those whose submission is known by now (another instance stored it
+/// at the very moment when this one parked the receipt), those that have waited for it and are to be tried in every way,
+/// and those towards whose recipient an outcome has become unknown since they were tried.
+pub(crate) fn due(conn: &mut DbConn, now: UnixMillis) -> Result<Vec<Receipt>, StoreError> {
+    let wide = now - LIKELIEST_WITHIN;
+    let same = sms_parts::smsc
+        .eq(sms_receipts::smsc)
+        .and(sms_parts::message_key.eq(sms_receipts::message_key.nullable()));
+    let waited = sms_receipts::received_at.lt(wide).and(sms_receipts::looked_at.le(now - AGAIN_AFTER));
+    let mut rows: Vec<ReceiptRow> = sms_receipts::table
+        // The condition of its index, word for word.
+        .filter(sql::<Bool>("NOT tried"))
+        .filter(waited.or(diesel::dsl::exists(sms_parts::table.filter(same))))
+        // What nobody knows has its second try when all others have had their first.
+        .order((sms_receipts::looked_at, sms_receipts::received_at))
+        .limit(ROUND)
+        .select(ReceiptRow::as_select())
+        .load(conn)?;
+    let same = sms_jobs::recipient.eq(sms_receipts::recipient);
+    rows.extend(
+        sms_jobs::table
+            .inner_join(sms_receipts::table.on(same))
+            .filter(sql::<Bool>(UNANSWERED))
+            .filter(sql::<Bool>("tried"))
+            .filter(sms_jobs::updated_at.gt(sms_receipts::looked_at))
+            .order(sms_receipts::received_at)
+            .limit(ROUND)
+            .select(ReceiptRow::as_select())
+            .load(conn)?,
+    );
+    rows.sort_by(|one, other| (one.received_at, &one.id).cmp(&(other.received_at, &other.id)));
+    rows.dedup_by(|one, other| one.id == other.id);
+    let receipt = |row: ReceiptRow| {
+        let widely = row.received_at < wide;
+        Receipt { widely, ..row.into() }
+    };
+    Ok(rows.into_iter().map(receipt).collect())
 }

@@ -7,7 +7,9 @@ use common::models::sms::SmsState;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use smpp::codec::CommandStatus;
+use sms::message_id::IdBase;
 use sms::receipt::ReceiptState;
+use testkit::database::TestDb;
 use testkit::on_both;
 
 use super::*;
@@ -45,15 +47,21 @@ fn scripts() -> impl Strategy<Value = Script> {
 
 fn receipt(id: &str, part: i32, delivered: bool) -> Outcome {
     let state = if delivered { ReceiptState::Delivered } else { ReceiptState::Undeliverable };
-    Outcome::Receipt(Receipt {
+    let recipient = Some(format!("recipient of {id}"));
+    Outcome::Receipt(Receipt { recipient, ..to_somebody(&format!("{id}-{part}"), state) })
+}
+
+/// A receipt that names no recipient.
+fn to_somebody(message_id: &str, state: ReceiptState) -> Receipt {
+    Receipt {
         parked: None,
         widely: false,
         smsc: "a".into(),
-        message_id: format!("{id}-{part}"),
+        message_id: message_id.into(),
         fate: Fate::of(state, None),
-        recipient: Some(format!("recipient of {id}")),
+        recipient: None,
         received_at: NOON,
-    })
+    }
 }
 
 /// What became of a script: each message with its statuses in order, and how many receipts nothing matches.
@@ -132,6 +140,17 @@ fn reversed(mut said: Vec<Outcome>) -> Vec<Outcome> {
     said
 }
 
+fn seconds(after: i64) -> UnixMillis {
+    UnixMillis(NOON.as_i64() + after * 1_000)
+}
+
+/// One round of upkeep: gives how many parked receipts it tries, and what it tells of.
+async fn round(desk: &Desk, now: UnixMillis) -> (usize, Vec<SmsState>) {
+    let due = desk.db.read(move |conn| due(conn, now)).await.unwrap();
+    let settled = desk.settle(due.into_iter().map(Outcome::Receipt).collect(), now).await;
+    (settled.len(), statuses(&settled))
+}
+
 fn statuses(settled: &[Settled]) -> Vec<SmsState> {
     settled.iter().flat_map(|one| &one.statuses).map(|row| row.status).collect()
 }
@@ -164,28 +183,55 @@ on_both! {
 
     async fn an_id_that_comes_again_means_the_message_that_left_last(test: TestDb) {
         let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
-        let later = |seconds: i64| UnixMillis(NOON.as_i64() + seconds * 1_000);
-        let said = |state| match receipt("same", 1, true) {
-            Outcome::Receipt(receipt) => {
-                Outcome::Receipt(Receipt { fate: Fate::of(state, None), recipient: None, ..receipt })
-            }
-            response @ Outcome::Response { .. } => response,
-        };
         // The one that came first leaves last.
-        for (seconds, id) in [(0, "2"), (10, "1")] {
+        for (left_at, id) in [(NOON, "2"), (seconds(10), "1")] {
             desk.take(vec![job(id, "bulk", UnixMillis(i64::MAX))]).await;
-            desk.claim(vec![plan(id, "a", 1, later(seconds))], later(seconds)).await;
-            desk.settle(vec![outcome(id, "a", 1, 0, accepted("same", 1))], later(seconds)).await;
+            desk.claim(vec![plan(id, "a", 1, left_at)], left_at).await;
+            desk.settle(vec![outcome(id, "a", 1, 0, accepted("same", 1))], left_at).await;
         }
 
         let mut settled = Vec::new();
         for state in [ReceiptState::Enroute, ReceiptState::Delivered, ReceiptState::Delivered] {
-            settled.extend(desk.settle(vec![said(state)], later(20)).await);
+            let said = Outcome::Receipt(to_somebody("same-1", state));
+            settled.extend(desk.settle(vec![said], seconds(20)).await);
         }
 
         let told: Vec<_> = settled.iter().flat_map(|one| &one.statuses).collect();
         let told: Vec<_> = told.iter().map(|row| (row.correl_id.as_str(), row.status)).collect();
         assert_eq!(told, [("1", SmsState::Delivered)]);
+    }
+
+    async fn what_nobody_knows_is_tried_in_every_way_twice_and_then_left_alone(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+        desk.settle(vec![receipt("stranger", 1, true)], NOON).await;
+
+        let mut tried = Vec::new();
+        for second in 0..300 {
+            if round(&desk, seconds(second)).await != (0, Vec::new()) {
+                tried.push(second);
+            }
+        }
+
+        // After 3 s, and after 90 s more.
+        assert_eq!(tried, [4, 94]);
+    }
+
+    async fn another_reading_of_an_id_is_found_by_the_second_try(test: TestDb) {
+        let mut rules = rules(QuotaSettings::default());
+        rules.smscs.get_mut("a").unwrap().id_base = IdBase::Auto;
+        let desk = Desk::new(&test, rules).await;
+        let decimal = Outcome::Receipt(to_somebody("255", ReceiptState::Delivered));
+        desk.settle(vec![decimal], NOON).await;
+        assert_eq!(round(&desk, seconds(4)).await, (1, Vec::new()));
+
+        // Such is the end of a transaction that was open all the while.
+        desk.take(vec![job("1", "bulk", UnixMillis(i64::MAX))]).await;
+        desk.claim(vec![plan("1", "a", 1, NOON)], NOON).await;
+        let hexadecimal = PartEvent::Accepted { message_id: Some("FF".into()) };
+        desk.settle(vec![outcome("1", "a", 1, 0, hexadecimal)], NOON).await;
+
+        assert_eq!(round(&desk, seconds(5)).await, (0, Vec::new()));
+        assert_eq!(round(&desk, seconds(94)).await, (1, vec![SmsState::Delivered]));
     }
 
     async fn a_throttled_segment_that_is_told_once_more_does_not_stop_the_next_try(test: TestDb) {
@@ -232,4 +278,41 @@ on_both! {
         assert_eq!((statuses(&late), statuses(&refused)), (vec![SmsState::Sent], vec![SmsState::Invalid]));
         assert!(desk.claim(vec![plan("3", "a", 1, later)], later).await.is_empty());
     }
+}
+
+/// On PostgreSQL alone: SQLite has one writer at a time.
+#[tokio::test]
+async fn a_response_whose_transaction_outlasts_a_try_of_its_receipt_is_found_by_the_next() {
+    let test = TestDb::postgres().await;
+    let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+    desk.take(vec![job("1", "bulk", UnixMillis(i64::MAX))]).await;
+    desk.claim(vec![plan("1", "a", 1, NOON)], NOON).await;
+    let (stored, wait_until_stored) = tokio::sync::oneshot::channel();
+    let (commit, wait_for_commit) = std::sync::mpsc::channel::<()>();
+    let response = tokio::spawn({
+        let (db, rules) = (desk.db.clone(), desk.rules.clone());
+        async move {
+            db.write(move |conn| {
+                let settled = settle(conn, &rules, &[outcome("1", "a", 1, 0, accepted("1", 1))], NOON);
+                stored.send(()).unwrap();
+                wait_for_commit.recv().unwrap();
+                settled
+            })
+            .await
+        }
+    });
+    wait_until_stored.await.unwrap();
+
+    // It names no recipient: the job towards one would be seen to await an answer.
+    let said = Outcome::Receipt(to_somebody("1-1", ReceiptState::Delivered));
+    let parked = desk.settle(vec![said], NOON).await;
+    let tried = round(&desk, seconds(4)).await;
+    commit.send(()).unwrap();
+    let sent = response.await.unwrap().unwrap();
+    let delivered = round(&desk, seconds(5)).await;
+
+    assert!(parked[0].parked);
+    assert_eq!(tried, (1, Vec::new()));
+    assert_eq!(statuses(&sent), [SmsState::Sent]);
+    assert_eq!(delivered, (1, vec![SmsState::Delivered]));
 }
