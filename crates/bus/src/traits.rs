@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use common::models::UnixMillis;
+use futures_util::future::BoxFuture;
 
 use crate::{BusError, Delivered, Fingerprint, Position, Record, TopicPartition};
 
@@ -55,11 +56,12 @@ pub trait Consumer: Send {
     /// [`Consumer::commit`], or the commit that accompanies a revocation or `close`.
     fn store(&mut self, done: &[Position]);
 
-    /// Makes all stored offsets durable.
+    /// Makes all offsets durable that are stored now. What is returned holds nothing of the consumer: a broker that
+    /// takes its time keeps nobody from the next event.
     ///
     /// # Errors
     /// The offsets stay stored and go with the next commit.
-    async fn commit(&mut self) -> Result<(), BusError>;
+    fn commit(&mut self) -> BoxFuture<'static, Result<(), BusError>>;
 
     /// Stops delivery from these partitions until `resume`, without giving them up. A call of `next` may still
     /// return records of them that had been fetched before.

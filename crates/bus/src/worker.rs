@@ -3,7 +3,8 @@
 //!
 //! What must hold: an offset is stored only when the record and all before it in its partition are done with,
 //! durably; behind a record that is to be tried again its partition waits, while the others go on; a record is
-//! given up only into a dead-letter topic; a revoked partition is left after the batch in flight has ended.
+//! given up only into a dead-letter topic; a revoked partition is left after the batch in flight has ended; no answer
+//! of a broker is waited for while there are events.
 
 mod dead_letter;
 mod lanes;
@@ -13,13 +14,17 @@ mod policy;
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::lanes::{Lanes, Verdict};
 pub use self::{metrics::WorkerMetrics, policy::Policy};
 use crate::{Bus, BusError, Consumer, Delivered, Event, Producer, Record};
+
+/// How long the consumer is left alone after a failure of the bus. It connects again by itself, with pauses of its own;
+/// what it hears of the group is to be answered soon.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What became of a record. Reasons end up in logs and headers: they name the fault, never contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +65,8 @@ pub trait Handler: Send + Sync {
     /// Records may come more than once. A shorter answer is allowed: the rest was not reached, and is handed out
     /// again without counting as a try. A handler to which the order within a key matters therefore stops, or
     /// answers [`Outcome::Retry`], behind a record of the same partition that it wants to see again: `Done` is
-    /// believed wherever it stands. A panic counts as a retry of the whole batch.
+    /// believed wherever it stands. A panic counts as a retry of the whole batch; a record that panics alone,
+    /// [`Policy::max_panics`] times, is dead.
     async fn handle(&self, records: &[Delivered]) -> Vec<Outcome>;
 }
 
@@ -156,8 +162,13 @@ async fn run(
     tools: Tools,
     cancel: CancellationToken,
 ) -> Result<(), BusError> {
-    let mut worker = Loop { consumer, lanes: Lanes::default(), tools, commit_at: None, failures: 0 };
+    let lanes = Lanes::default();
+    let mut worker = Loop { consumer, lanes, tools, commit_at: None, committing: None, failures: 0 };
     let ended = worker.run(handler, &cancel).await;
+    if let Some(committing) = worker.committing.take() {
+        // Else it might undo the last one. What it could not commit is stored, and goes with that.
+        let _ = committing.await;
+    }
     let closed = worker.consumer.close().await;
     if let Err(error) = &closed {
         tracing::warn!(%error, "offsets were not committed at the end; their records will come again");
@@ -171,6 +182,8 @@ struct Loop {
     tools: Tools,
     /// When what is stored is to be committed; `None` when nothing is.
     commit_at: Option<Instant>,
+    /// The commit that is under way.
+    committing: Option<BoxFuture<'static, Result<(), BusError>>>,
     /// Failures of the bus in a row.
     failures: u32,
 }
@@ -182,12 +195,16 @@ impl Loop {
             let event = tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
+                committed = ended(&mut self.committing) => {
+                    self.committed(committed);
+                    None
+                }
                 event = self.consumer.next(max) => Some(event),
                 () = until(self.lanes.next_wake()) => None,
-                () = until(self.commit_at) => None,
+                () = until(self.commit_at), if self.committing.is_none() => None,
             };
             match event {
-                Some(Ok(event)) => self.take(event).await,
+                Some(Ok(event)) => self.take(event),
                 Some(Err(error)) if error.is_transient() => self.wait_out(&error, cancel).await,
                 Some(Err(error)) => return Err(error),
                 None => {}
@@ -196,38 +213,34 @@ impl Loop {
             if !batch.is_empty() {
                 self.handle(handler, batch).await;
             }
-            if self.commit_at.is_some_and(|at| at <= Instant::now()) {
-                self.commit().await;
+            if self.committing.is_none() && self.commit_at.is_some_and(|at| at <= Instant::now()) {
+                self.commit_at = None;
+                self.committing = Some(self.consumer.commit());
             }
         }
         Ok(())
     }
 
-    async fn take(&mut self, event: Event) {
+    fn take(&mut self, event: Event) {
         self.failures = 0;
         match event {
             Event::Records(records) => self.lanes.push(records),
-            // Nothing is known of a partition before its first record.
-            Event::Assigned(partitions) => self.lanes.forget(&partitions),
-            Event::Revoked(partitions) => {
-                // The batch in flight has ended, and its offsets are stored. What has not been handed out, or
-                // waits for another try, is the next owner's.
+            Event::Assigned(partitions) => {
+                // Nothing is known of a partition before its first record. One that was lost and has come back may have
+                // been paused since, for a record that was tried when it was ours before.
                 self.lanes.forget(&partitions);
-                self.commit().await;
+                self.consumer.resume(&partitions);
             }
+            // The batch in flight has ended, and its offsets are stored: they are committed with the answer. What has not
+            // been handed out, or waits for another try, is the next owner's.
+            Event::Revoked(partitions) => self.lanes.forget(&partitions),
         }
     }
 
     async fn handle(&mut self, handler: &dyn Handler, batch: Vec<Delivered>) {
         let answer = AssertUnwindSafe(handler.handle(&batch)).catch_unwind().await;
         let panicked = answer.is_err();
-        let mut outcomes = answer.unwrap_or_else(|_| {
-            tracing::error!(
-                records = batch.len(),
-                "the handler panicked; its records will be tried one by one"
-            );
-            vec![Outcome::retry("the handler panicked"); batch.len()]
-        });
+        let mut outcomes = answer.unwrap_or_else(|_| self.after_panic(&batch));
         if outcomes.is_empty() {
             // Else a handler that never reaches its first record would be called without a pause.
             outcomes.push(Outcome::retry("the handler answered for no record"));
@@ -236,13 +249,25 @@ impl Loop {
         self.tools.metrics.count(&verdicts);
         let moved = self.lanes.settle(batch, verdicts, Instant::now());
         if panicked {
-            self.lanes.hand_out_singly(&moved.blocked);
+            self.lanes.note_panic(&moved.blocked);
         }
         self.consumer.pause(&moved.blocked);
         self.consumer.resume(&moved.freed);
         if !moved.done.is_empty() {
             self.consumer.store(&moved.done);
             self.commit_at.get_or_insert(Instant::now() + self.tools.policy.commit_interval);
+        }
+    }
+
+    /// Answers for a handler that did not. A record that was alone is the one to blame.
+    fn after_panic(&self, batch: &[Delivered]) -> Vec<Outcome> {
+        const REASON: &str = "the handler panicked";
+        tracing::error!(records = batch.len(), "{REASON}; its records will be tried one by one");
+        match batch {
+            [culprit] if self.lanes.panics(&culprit.position) + 1 >= self.tools.policy.max_panics => {
+                vec![Outcome::dead(REASON)]
+            }
+            _ => vec![Outcome::retry(REASON); batch.len()],
         }
     }
 
@@ -287,13 +312,11 @@ impl Loop {
         verdicts
     }
 
-    async fn commit(&mut self) {
-        if self.commit_at.take().is_none() {
-            return;
-        }
-        if let Err(error) = self.consumer.commit().await {
+    fn committed(&mut self, outcome: Result<(), BusError>) {
+        self.committing = None;
+        if let Err(error) = outcome {
             tracing::warn!(%error, "offsets were not committed; the next commit takes them along");
-            self.commit_at = Some(Instant::now() + self.tools.policy.backoff(1));
+            self.commit_at.get_or_insert(Instant::now() + self.tools.policy.backoff(1));
         }
     }
 
@@ -304,7 +327,7 @@ impl Loop {
         }
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = sleep(self.tools.policy.backoff(self.failures)) => {}
+            () = sleep(self.tools.policy.backoff(self.failures).min(LONGEST_WAIT)) => {}
         }
     }
 }
@@ -325,9 +348,21 @@ async fn post(producer: &dyn Producer, letters: Vec<Record>) -> Result<(), BusEr
     Ok(())
 }
 
+/// Waits for the end of what is under way; for ever when nothing is.
+async fn ended<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> T {
+    match under_way {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "worker/loop_tests.rs"]
+mod tests;

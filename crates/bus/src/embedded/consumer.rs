@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
@@ -204,13 +205,13 @@ impl Consumer for LogConsumer {
         }
     }
 
-    async fn commit(&mut self) -> Result<(), BusError> {
+    fn commit(&mut self) -> BoxFuture<'static, Result<(), BusError>> {
         let offsets = self.uncommitted();
         if offsets.is_empty() {
-            return Ok(());
+            return std::future::ready(Ok(())).boxed();
         }
-        let group = self.group.clone();
-        self.log.write(|reply| Job::Commit { group, offsets, reply }).await
+        let (log, group) = (self.log.clone(), self.group.clone());
+        async move { log.write(|reply| Job::Commit { group, offsets, reply }).await }.boxed()
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::{FutureExt, future::BoxFuture};
 use rdkafka::{
     ClientConfig, ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -109,10 +110,12 @@ impl Consumer for KafkaConsumer {
         self.members.store(done);
     }
 
-    async fn commit(&mut self) -> Result<(), BusError> {
+    fn commit(&mut self) -> BoxFuture<'static, Result<(), BusError>> {
         let offsets = self.members.uncommitted();
-        let Some(client) = self.client.clone().filter(|_| !offsets.is_empty()) else { return Ok(()) };
-        let members = self.members.clone();
+        let Some(client) = self.client.clone().filter(|_| !offsets.is_empty()) else {
+            return std::future::ready(Ok(())).boxed();
+        };
+        let (members, patience) = (self.members.clone(), self.commit_timeout);
         let committing = blocking(move || {
             let outcome = commit(&client, &offsets);
             if outcome.is_ok() {
@@ -120,10 +123,13 @@ impl Consumer for KafkaConsumer {
             }
             outcome
         });
-        match tokio::time::timeout(self.commit_timeout, committing).await {
-            Ok(outcome) => outcome?.map_err(|error| client::failed("commit", &error)),
-            Err(_) => Err(BusError::Timeout),
+        async move {
+            match tokio::time::timeout(patience, committing).await {
+                Ok(outcome) => outcome?.map_err(|error| client::failed("commit", &error)),
+                Err(_) => Err(BusError::Timeout),
+            }
         }
+        .boxed()
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) {

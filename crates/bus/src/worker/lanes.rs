@@ -46,8 +46,8 @@ struct Lane {
     entries: BTreeMap<i64, Entry>,
     /// Set while a record is to be tried again: which one, how often it was tried, and when it is its turn.
     retry: Option<Retry>,
-    /// After a panic: one record at a time, so that the culprit harms no other.
-    singly: bool,
+    /// Panics at its first record. After one, records come one at a time, so that the culprit harms no other.
+    panics: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ impl Lanes {
     /// Takes the next batch: at most `max` records, in order within each partition.
     pub(super) fn take(&mut self, now: Instant, max: usize) -> Vec<Delivered> {
         let mut batch = Vec::new();
-        if let Some(lane) = self.0.values_mut().find(|lane| lane.singly && lane.ready(now)) {
+        if let Some(lane) = self.0.values_mut().find(|lane| lane.panics > 0 && lane.ready(now)) {
             batch.extend(lane.take(1));
             return batch;
         }
@@ -128,11 +128,18 @@ impl Lanes {
         retry.filter(|retry| retry.offset == position.offset).map_or(0, |retry| retry.tries)
     }
 
+    /// How often the handler panicked at this record, if it is the one that its partition waits for.
+    pub(super) fn panics(&self, position: &Position) -> u32 {
+        let lane = self.0.get(&position.topic_partition());
+        let waits = |lane: &&Lane| lane.retry.is_some_and(|retry| retry.offset == position.offset);
+        lane.filter(waits).map_or(0, |lane| lane.panics)
+    }
+
     /// Hands out one record at a time from these partitions, until they wait no more.
-    pub(super) fn hand_out_singly(&mut self, partitions: &[TopicPartition]) {
+    pub(super) fn note_panic(&mut self, partitions: &[TopicPartition]) {
         for at in partitions {
             if let Some(lane) = self.0.get_mut(at) {
-                lane.singly = true;
+                lane.panics = lane.panics.saturating_add(1);
             }
         }
     }
@@ -150,7 +157,7 @@ impl Lanes {
                 Verdict::Done | Verdict::Dead => {
                     lane.entries.insert(offset, Entry::Done);
                     if lane.retry.is_some_and(|retry| retry.offset == offset) {
-                        (lane.retry, lane.singly) = (None, false);
+                        (lane.retry, lane.panics) = (None, 0);
                         moved.freed.push(at);
                     }
                 }

@@ -62,7 +62,7 @@ fn after_a_panic_records_come_one_at_a_time_until_the_first_is_done() {
     let batch = lanes.take(now, 10);
     let retry = Verdict::Retry { after: Duration::ZERO };
     let moved = lanes.settle(batch, vec![retry; 3], now);
-    lanes.hand_out_singly(&moved.blocked);
+    lanes.note_panic(&moved.blocked);
 
     let single = lanes.take(now, 10);
     assert_eq!(offsets(&single), [(0, 1)]);

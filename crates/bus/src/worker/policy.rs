@@ -21,6 +21,9 @@ pub struct Policy {
     pub max_backoff: Duration,
     /// After this many tries a record that asks for another is dead. None: it is tried for ever.
     pub max_attempts: Option<u32>,
+    /// After so many panics of the handler in a row, the last ones with it alone, a record is dead. Between them are the
+    /// waits of all further tries, so that a fault that is not the record's own has time to pass.
+    pub max_panics: u32,
     /// Where dead letters go. None: the record's topic with `-dead` behind it.
     pub dead_letter_topic: Option<String>,
     /// How long a stored offset may wait for its commit: what may be delivered again after a crash.
@@ -38,6 +41,7 @@ impl Default for Policy {
             backoff: Duration::from_millis(200),
             max_backoff: Duration::from_secs(10),
             max_attempts: None,
+            max_panics: 8,
             dead_letter_topic: None,
             commit_interval: Duration::from_millis(200),
             lag_interval: Duration::from_secs(15),

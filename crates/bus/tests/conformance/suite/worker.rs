@@ -199,7 +199,7 @@ pub(crate) async fn panic_is_a_retry_and_ends_with_the_dead_letters(rig: impl Ri
     bus.producer().send(batch).await.expect("durable");
     let script = Script::new(|record, _| if text(record) == "bomb" { panic!("boom") } else { Outcome::Done });
     let metrics = WorkerMetrics::default();
-    let policy = Policy { backoff: Duration::from_millis(5), max_attempts: Some(3), ..Policy::default() };
+    let policy = Policy { backoff: Duration::from_millis(5), max_panics: 3, ..Policy::default() };
     let worker = Worker::new(&bus, &group, &[&topic]).policy(policy).metrics(metrics.clone());
 
     let worker = Running::with(worker, script.clone());
