@@ -178,8 +178,9 @@ fn panicked() -> InfraError {
     InfraError::Io("Kafka", std::io::Error::other("the starting task ended early"))
 }
 
-/// Settings of a single node on loopback. The short timeouts make a restart after SIGKILL take 2 seconds instead of
-/// 12 (the controller waits for the dead broker's session), and let consumers use sessions of 1.5 seconds.
+/// Settings of a single node on loopback. The short timeouts make a restart after SIGKILL take 4 seconds instead of
+/// 12 (the controller waits for the dead broker's session, and a shorter one ends when a busy machine forgets a broker for
+/// a while), and let consumers use sessions of 1.5 seconds.
 fn properties(port: u16, controller_port: u16, logs: &Path, secured: Option<&Secured>) -> String {
     let logs = logs.display();
     let listener = secured.map(Secured::listener).unwrap_or_default();
@@ -204,7 +205,7 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
 log.cleaner.dedupe.buffer.size=8388608
 broker.heartbeat.interval.ms=200
-broker.session.timeout.ms=1000
+broker.session.timeout.ms=3000
 controller.quorum.election.timeout.ms=300
 controller.quorum.fetch.timeout.ms=1000
 {security}"
