@@ -181,7 +181,8 @@ pub(crate) fn rules(settings: &Settings, opt_outs: Arc<OptOuts>) -> Rules {
     }
 }
 
-/// The consumer of requests. They are tried again for ever: what fails is the database's or the vault's fault.
+/// The consumer of requests. They are tried again for ever: what fails is the database's or the vault's fault. Only one
+/// at which the code panics each time is given up.
 fn worker(settings: &Settings, platform: &Platform, service: &Service) -> Result<Worker, StartError> {
     let policy = Policy {
         max_batch: settings.batch,

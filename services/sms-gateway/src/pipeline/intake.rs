@@ -109,7 +109,7 @@ impl Intake {
             Ok(opened) => opened,
             Err(failure) if failure.is_ours() => return Judged::Later(failure.to_string()),
             Err(failure) => {
-                let ended = draft.ended(SmsState::Invalid, Some(failure.to_string()));
+                let ended = draft.ended(failure.state(), Some(failure.to_string()));
                 return Judged::Attempt(Box::new(ended), None);
             }
         };

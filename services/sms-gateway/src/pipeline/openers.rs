@@ -3,13 +3,14 @@
 //! In: encrypted payloads of a batch. Out: messages, or why there is none. Nothing opened is written anywhere.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use common::crypto::sms_envelope::{
     Binding, OpenError, Opener, Unwrapped, Version, decode_payload, seal_id, unwrap_all, unwrapped_together,
 };
 use common::crypto::sms_payload::{PayloadError, SmsPayload};
-use common::models::sms::{ClientId, CorrelId};
+use common::models::sms::{ClientId, CorrelId, SmsState};
 use tokio::sync::{mpsc, oneshot};
 
 use super::vault::{CachedVault, VaultUnavailable};
@@ -55,6 +56,9 @@ pub(crate) enum OpenFailure {
     /// Recipient or text.
     #[error("{0}")]
     Message(PayloadError),
+    /// A fault of ours that this envelope brings out, each time.
+    #[error("internal error")]
+    Fault,
     /// Not the request's fault: there are no keys at present.
     #[error(transparent)]
     Vault(#[from] VaultUnavailable),
@@ -64,6 +68,14 @@ pub(crate) enum OpenFailure {
 }
 
 impl OpenFailure {
+    /// Gives the status of a request that cannot be opened.
+    pub(crate) fn state(&self) -> SmsState {
+        match self {
+            Self::Fault => SmsState::Failed,
+            _ => SmsState::Invalid,
+        }
+    }
+
     /// Tells whether the same request may be opened later.
     pub(crate) fn is_ours(&self) -> bool {
         matches!(self, Self::Vault(_) | Self::Stopped)
@@ -161,6 +173,24 @@ impl Openers {
     }
 }
 
+/// Opens all together or, if that panics, each alone: one that brings out a fault takes neither the others with it nor the
+/// thread.
+fn apart_if_it_panics(items: &[Sealed], mut open: impl FnMut(&[Sealed]) -> Vec<Opening>) -> Vec<Opening> {
+    let mut guarded = |items: &[Sealed]| catch_unwind(AssertUnwindSafe(|| open(items))).ok();
+    if let Some(opened) = guarded(items) {
+        return opened;
+    }
+    let alone = |one: &[Sealed]| {
+        guarded(one).unwrap_or_else(|| {
+            for Sealed { client_id, correl_id, .. } in one {
+                tracing::error!(sms.client = %client_id, sms.correl = %correl_id, "decryption panics at a message");
+            }
+            vec![Err(OpenFailure::Fault)]
+        })
+    };
+    items.chunks(1).flat_map(alone).collect()
+}
+
 /// One thread.
 struct Worker {
     vault: Arc<CachedVault>,
@@ -176,7 +206,7 @@ impl Worker {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
             let Some(chunk) = next else { return };
-            let opened = self.open_all(&chunk.items);
+            let opened = apart_if_it_panics(&chunk.items, |items| self.open_all(items));
             // Whoever asked may have gone.
             let _ = chunk.reply.send(opened);
         }
@@ -235,5 +265,33 @@ impl Worker {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(correl: &str) -> Sealed {
+        let (deadline, payload) = Default::default();
+        Sealed { client_id: "acme".into(), correl_id: correl.into(), deadline, payload }
+    }
+
+    #[test]
+    fn a_message_that_brings_out_a_panic_takes_no_other_with_it() {
+        let items = ["good", "bad", "good"].map(sealed);
+        let open = |items: &[Sealed]| {
+            let opened = items.iter().map(|item| match item.correl_id.as_str() {
+                "bad" => panic!("brought out"),
+                _ => Err(OpenFailure::NoKey("acme".into())),
+            });
+            opened.collect()
+        };
+
+        let opened = apart_if_it_panics(&items, open);
+
+        let states: Vec<_> =
+            opened.into_iter().filter_map(Result::err).map(|failure| failure.state()).collect();
+        assert_eq!(states, [SmsState::Invalid, SmsState::Failed, SmsState::Invalid]);
     }
 }

@@ -23,8 +23,6 @@ use crate::store::receipts::{Outcome, Receipt};
 
 /// Pause before outcomes that could not be stored are stored again.
 const RETRY: Duration = Duration::from_millis(500);
-/// Rounds in which outcomes are still tried to be stored when the session has ended.
-const LAST_TRIES: usize = 10;
 
 /// A bind, or a provider, whose events are to be read.
 pub(crate) struct Session {
@@ -68,12 +66,13 @@ impl Session {
         let backoff = Backoff::new(&gateway.settings);
         let abandoned = if submits { link.flights.abandon() } else { Vec::new() };
         unstored.extend(abandoned.iter().map(|flight| link.outcome(flight, backoff.not_sent(now))));
-        for _ in 0..LAST_TRIES {
+        // What cannot be stored is told as unknown after a minute, also where the SMSC has answered. How long there is to try
+        // is for the drain to say.
+        while !unstored.is_empty() {
             link.round(&gateway, &mut batch, &mut unstored).await;
-            if unstored.is_empty() {
-                break;
+            if !unstored.is_empty() {
+                tokio::time::sleep(RETRY).await;
             }
-            tokio::time::sleep(RETRY).await;
         }
         Ok(())
     }
