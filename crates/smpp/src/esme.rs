@@ -19,6 +19,7 @@ mod stats;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,14 @@ pub struct Submission {
     pub token: u64,
     /// The message.
     pub pdu: SubmitSm,
+    /// The last moment at which it may leave its queue to be written; `None` for no such moment.
+    pub not_after: Option<Instant>,
+}
+
+impl Submission {
+    fn is_late(&self, now: Instant) -> bool {
+        self.not_after.is_some_and(|last| last < now)
+    }
 }
 
 /// What an ESME tells its owner. Every submission that [`Esme::submit`] took gets exactly one of `Responded`,
@@ -66,7 +75,8 @@ pub enum Event {
         /// The submission.
         token: u64,
     },
-    /// Certainly not sent, as there is no bind or the link was lost before the write; it may be submitted again.
+    /// Certainly not sent, as there is no bind, the link was lost before the write, or its time was past; it may be
+    /// submitted again.
     NotSent {
         /// The submission.
         token: u64,

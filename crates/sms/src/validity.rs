@@ -13,8 +13,8 @@ const DAY: u64 = 86_400;
 const LAST: i64 = 4_102_444_799;
 
 /// Gives the period that ends at `deadline`, or after `longest` if that is sooner; never later than either. `None` when
-/// not a whole second is left: then the message is not to be submitted at all, as an empty period would stand for the
-/// SMSC's own default.
+/// not a whole second is left, which no period can say. Who submits the message nevertheless says one second, and so
+/// may be up to a second late: an empty period would stand for the SMSC's own default.
 ///
 /// Under 24 hours it is relative (`000000hhmmss000R`), so that the SMSC's clock does not matter: hours, minutes and
 /// seconds, never months or years, whose lengths SMSCs disagree about. From 24 hours on it is absolute, in UTC
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_submitted_with_less_than_a_second_left() {
+    fn less_than_a_second_is_no_period() {
         assert_eq!(after(Duration::from_millis(999)), None);
         assert_eq!(after(Duration::ZERO), None);
         assert_eq!(period(NOW, NOW + Duration::from_secs(5), LONGEST), None, "the deadline has passed");

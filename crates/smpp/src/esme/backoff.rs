@@ -52,4 +52,18 @@ mod tests {
 
         assert!(backoff.wait() <= second);
     }
+
+    #[test]
+    fn waits_are_spread_over_their_range_each_time_and_for_each_esme() {
+        let second = Duration::from_secs(1);
+        let mut one = Backoff::new(second, second);
+
+        let of_one: Vec<Duration> = (0..200).map(|_| one.wait()).collect();
+        let first_of_each: Vec<Duration> = (0..200).map(|_| Backoff::new(second, second).wait()).collect();
+
+        for waits in [of_one, first_of_each] {
+            let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+            assert!(*least < second * 6 / 10 && *most > second * 9 / 10, "{least:?} to {most:?}");
+        }
+    }
 }

@@ -123,12 +123,11 @@ impl<'a> Link<'a> {
                 count = self.inputs.submissions.recv_many(&mut taken, count), if count > 0 => {
                     closed |= count == 0;
                     stopping |= closed;
-                    if giving_back {
-                        taken.drain(..).for_each(|Submission { token, .. }| self.outputs.tell(Event::NotSent { token }));
-                    }
                     // Not the time of before the wait: they would count for a second long past, and their responses be late
                     // at once.
                     let taken_at = now();
+                    let back = taken.extract_if(.., |one: &mut Submission| giving_back || one.is_late(taken_at));
+                    back.for_each(|Submission { token, .. }| self.outputs.tell(Event::NotSent { token }));
                     self.pace.spend(taken_at, taken.len());
                     for submission in taken.drain(..) {
                         let input = Input::Submit { token: submission.token, pdu: submission.pdu };
@@ -338,3 +337,6 @@ async fn sleep_until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,9 +75,12 @@ impl Bound {
     }
 
     pub(crate) async fn submit(&self, tokens: impl IntoIterator<Item = u64>) {
-        let submissions = tokens.into_iter().map(|token| Submission { token, pdu: message(token) }).collect();
-        self.esme.submit(submissions).await.unwrap();
+        self.esme.submit(tokens.into_iter().map(submission).collect()).await.unwrap();
     }
+}
+
+pub(crate) fn submission(token: u64) -> Submission {
+    Submission { token, pdu: message(token), not_after: None }
 }
 
 /// A message that can be told from others by its text, and asks for a receipt.

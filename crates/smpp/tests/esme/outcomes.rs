@@ -1,13 +1,15 @@
 //! What becomes of submissions: answered, refused, late, unknown, never sent.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use smpp::codec::{CommandStatus, MessageState, QuerySm, SubmitSm};
 use smpp::esme::{CloseReason, EsmeSettings, EsmeState, Event, LinkError, QueryError, Submission};
 use smpp::smsc::{Behaviour, IdFormat, Plan, Verdict};
 
-use crate::harness::{Bound, accepted_tokens, message, settings, simulator, wait_counts, wait_state};
+use crate::harness::{
+    Bound, accepted_tokens, message, settings, simulator, submission, wait_counts, wait_state,
+};
 
 /// A behaviour that a function has the last word on, by the number of the submission.
 fn scripted(script: impl Fn(u64, &mut Plan) + Send + Sync + 'static) -> Behaviour {
@@ -108,12 +110,41 @@ async fn without_a_bind_submissions_come_back() {
 }
 
 #[tokio::test]
+async fn what_waits_past_its_time_is_given_back_and_never_written() {
+    let smsc = simulator(scripted(|_, plan| plan.latency = Duration::from_millis(400))).await;
+    let mut bound = Bound::spawn(EsmeSettings { window: 1, ..settings(smsc.address()) }).await;
+    let within = |token, time| Submission { not_after: Some(Instant::now() + time), ..submission(token) };
+    let (soon, long) = (Duration::from_millis(200), Duration::from_secs(60));
+
+    bound.esme.submit(vec![within(1, long), within(2, soon), within(3, long)]).await.unwrap();
+
+    assert_eq!(bound.response().await.token, 1);
+    assert!(matches!(bound.event().await, Event::NotSent { token: 2 }));
+    assert_eq!(bound.response().await.token, 3);
+    assert_eq!(accepted_tokens(&smsc), [1, 3]);
+}
+
+#[tokio::test]
+async fn what_is_too_late_takes_nothing_of_the_rate() {
+    let smsc = simulator(Behaviour::default()).await;
+    let mut bound = Bound::spawn(EsmeSettings { tps: Some(2.0), ..settings(smsc.address()) }).await;
+    let past = Some(Instant::now());
+    let late = (0..20).map(|token| Submission { not_after: past, ..submission(token) });
+    let start = Instant::now();
+
+    bound.esme.submit(late.chain([submission(20)]).collect()).await.unwrap();
+
+    assert_eq!(bound.response().await.token, 20);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
 async fn what_fits_no_pdu_is_invalid_and_harms_nothing() {
     let smsc = simulator(Behaviour::default()).await;
     let mut bound = Bound::to(&smsc).await;
     let too_long = SubmitSm { short_message: vec![b'x'; 255], ..message(1) };
 
-    bound.esme.submit(vec![Submission { token: 1, pdu: too_long }]).await.unwrap();
+    bound.esme.submit(vec![Submission { pdu: too_long, ..submission(1) }]).await.unwrap();
     bound.submit([2]).await;
 
     assert!(matches!(bound.event().await, Event::Invalid { token: 1, .. }));
@@ -166,7 +197,7 @@ async fn shutdown_waits_for_responses_and_unbinds() {
     assert!(bound.events.recv().await.is_none());
     assert_eq!(bound.esme.state(), EsmeState::Closed);
     wait_counts(&smsc, |counts| counts.bound == 0).await;
-    assert!(bound.esme.submit(vec![Submission { token: 3, pdu: message(3) }]).await.is_err());
+    assert!(bound.esme.submit(vec![submission(3)]).await.is_err());
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use smpp::esme::{EsmeSettings, Event, Submission};
 use smpp::smsc::{Behaviour, Span};
 
 use crate::certificates::Certificates;
-use crate::harness::{Bound, DEADLINE, accepted_tokens, message, settings, simulator, wait_counts};
+use crate::harness::{
+    Bound, DEADLINE, accepted_tokens, message, settings, simulator, submission, wait_counts,
+};
 use crate::peer::bound;
 
 const SUBMISSIONS: u64 = 20_000;
@@ -123,7 +125,7 @@ async fn a_peer_that_does_not_read_holds_submissions_back_without_loss() {
         for token in 0..COUNT {
             let mut pdu = message(token);
             pdu.set_payload(vec![b'x'; 60_000]);
-            esme.submit(vec![Submission { token, pdu }]).await.unwrap();
+            esme.submit(vec![Submission { pdu, ..submission(token) }]).await.unwrap();
         }
     });
 

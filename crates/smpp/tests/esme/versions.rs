@@ -4,13 +4,13 @@ use smpp::codec::{BindResp, Body, EncodeError, SubmitSm, Tlv, Tlvs, tag};
 use smpp::esme::{BindKind, EsmeSettings, Event, InterfaceVersion, Submission};
 use smpp::smsc::{Behaviour, ReceiptFormat, Receipts};
 
-use crate::harness::{Bound, message, settings, simulator};
+use crate::harness::{Bound, message, settings, simulator, submission};
 use crate::peer::{bound, bound_with};
 
 fn with_reference(token: u64) -> Submission {
     let mut pdu = message(token);
     pdu.tlvs.set_user_message_reference(7);
-    Submission { token, pdu }
+    Submission { pdu, ..submission(token) }
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_message_that_needs_optional_parameters_is_invalid_in_3_3() {
     let mut long: SubmitSm = message(1);
     long.set_payload(vec![b'x'; 300]);
 
-    bound.esme.submit(vec![Submission { token: 1, pdu: long }, with_reference(2)]).await.unwrap();
+    bound.esme.submit(vec![Submission { pdu: long, ..submission(1) }, with_reference(2)]).await.unwrap();
 
     let Event::Invalid { token: 1, error } = bound.event().await else { panic!() };
     assert_eq!(error, EncodeError::OptionalParameter(tag::MESSAGE_PAYLOAD));

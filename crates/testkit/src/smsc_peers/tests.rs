@@ -30,6 +30,7 @@ async fn submit(esme: &Esme, tokens: impl IntoIterator<Item = u64>) {
     let address = |ton, value: &str| Address { ton, npi: 1, value: value.into() };
     let submission = |token| Submission {
         token,
+        not_after: None,
         pdu: SubmitSm {
             source: address(5, "ACME"),
             destination: address(1, "255700000001"),

@@ -307,12 +307,14 @@ fn hand_over(link: &Link, claimed: &Claimed, outgoing: &Outgoing, now: UnixMilli
         };
         return parts.iter().map(message).collect();
     }
+    // It may still wait in the session for a slot, or for its rate.
+    let not_after = Instant::now().checked_add(*deadline - now);
     let numbered = (1_i32..).zip(outgoing.cut(*reference)).filter(|(part, _)| parts.contains(part));
     numbered
         .map(|(part, pdu)| {
             let validity_period = validity.clone().unwrap_or_default();
             let pdu = SubmitSm { validity_period, ..pdu };
-            Submission::Segment(smpp::esme::Submission { token: register(part), pdu })
+            Submission::Segment(smpp::esme::Submission { token: register(part), pdu, not_after })
         })
         .collect()
 }

@@ -13,6 +13,7 @@ use testkit::{certificates, on_both};
 
 use crate::cases::{ACME, message};
 use crate::harness::{Gateway, World};
+use crate::inbound::wire::Listening;
 
 /// Makes `smsc.pem`, a certificate that is its own authority, and `smsc.key`.
 pub(crate) fn certify(folder: &Path) -> ServerTlsSettings {
@@ -22,6 +23,20 @@ pub(crate) fn certify(folder: &Path) -> ServerTlsSettings {
 }
 
 on_both! {
+    async fn a_bind_says_what_binds(test: TestDb) {
+        let (world, smsc) = (World::new(Behaviour::default()).await, Listening::start().await);
+        let mut settings = world.settings();
+        settings.smsc[0].port = smsc.port();
+        let gateway = Gateway::with(&world, &test, settings).await;
+
+        let bind = smsc.bound().await.bind;
+
+        assert_eq!((bind.system_id.as_str(), bind.password.as_str()), ("acme", "secret"));
+        assert_eq!((bind.system_type.as_str(), bind.interface_version), ("smpp", 0x34));
+        assert_eq!((bind.addr_ton, bind.addr_npi, bind.address_range.as_str()), (0, 0, ""));
+        gateway.stop().await;
+    }
+
     async fn each_way_may_have_a_bind_of_its_own(test: TestDb) {
         let world = World::new(World::with_receipts()).await;
         let mut settings = world.settings();

@@ -24,6 +24,8 @@ on_both! {
         assert_eq!((pdu.source.ton, pdu.source.value.as_str()), (5, "TEST"));
         assert_eq!((pdu.destination.ton, pdu.destination.value.as_str()), (1, "255123456789"));
         assert_eq!((pdu.data_coding, pdu.registered_delivery), (0, 1));
+        let fixed = [pdu.protocol_id, pdu.priority_flag, pdu.replace_if_present_flag, pdu.sm_default_msg_id];
+        assert_eq!(fixed, [0, 1, 0, 0]);
         assert_eq!(pdu.short_message, b"Hello \0 you");
         gateway.stop().await;
     }

@@ -214,6 +214,11 @@ impl Gateway {
     }
 }
 
+/// Tells whether the metrics have this line.
+pub(crate) async fn metric(gateway: &Gateway, series: &str) -> bool {
+    gateway.metrics().await.lines().any(|line| line == series)
+}
+
 /// Runs a statement that counts something as `n`.
 pub(crate) async fn count(gateway: &Gateway, sql: &'static str) -> i64 {
     #[derive(QueryableByName)]

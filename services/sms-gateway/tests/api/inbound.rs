@@ -1,7 +1,7 @@
 //! Messages from handsets: joined, encrypted, published once, whatever happens between.
 
 mod answers;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

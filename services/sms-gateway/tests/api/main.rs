@@ -5,6 +5,8 @@ mod audited;
 mod binds;
 mod cases;
 mod contract;
+mod counted;
+mod deadlines;
 mod delivery;
 mod draining;
 mod fail_over;

@@ -13,29 +13,44 @@ use testkit::on_both;
 use testkit::wait::{wait_for, wait_until};
 
 use crate::cases::{ACME, STRANGER, TEST, message};
-use crate::harness::{Gateway, World};
+use crate::harness::{Gateway, World, metric};
 
 const LOOP: &str = "To: +1\n\nS1D1";
 
 on_both! {
     async fn a_replayed_record_is_not_a_resubmission(test: TestDb) {
-        let world = World::new(World::with_receipts()).await;
+        let script = |_: &SubmitSm, number, plan: &mut Plan| match number {
+            1 => plan.verdict = Verdict::Refuse(CommandStatus::RSYSERR),
+            2 => plan.verdict = Verdict::Refuse(CommandStatus::RINVDSTADR),
+            _ => {}
+        };
+        let world = World::new(Behaviour { script: Some(Arc::new(script)), ..World::with_receipts() }).await;
         let first = Gateway::start(&world, &test).await;
-        first.request(&world.maker.request(ACME, "once", &message("hello"))).await;
-        first.request(&world.maker.request(TEST, "loop", LOOP)).await;
-        first.statuses("once", 2).await;
-        first.statuses("loop", 2).await;
+        let ends = ["FAILED", "INVALID"];
+        let requests = ends.map(|end| world.maker.request(ACME, end, &message("hello")));
+        for (end, request) in ends.iter().zip(&requests) {
+            first.request(request).await;
+            first.statuses(end, 1).await;
+        }
+        first.request(&world.maker.request(TEST, "loop", "To: +1\n\nFAIL")).await;
+        first.statuses("loop", 1).await;
         first.stop().await;
 
         // Another group begins at the oldest record: all come again, from the same positions.
         let other = sms_gateway::Settings { group: "other".into(), ..world.settings() };
         let second = Gateway::with(&world, &test, other).await;
-        second.request(&world.maker.request(TEST, "last", LOOP)).await;
-        second.statuses("last", 2).await;
+        let replays = r#"sealpost_sms_requests_total{outcome="replay",service="sms-gateway"} 3"#;
+        wait_until("the replays", async || metric(&second, replays).await).await;
+        for request in &requests {
+            second.request(request).await;
+        }
 
-        assert_eq!(second.names("once"), ["SENT", "DELIVERED"]);
-        assert_eq!(second.names("loop"), ["SENT", "DELIVERED"]);
-        assert_eq!(world.smsc.accepted().len(), 1);
+        for end in ends {
+            second.statuses(end, 3).await;
+            assert_eq!(second.names(end), [end, "SENT", "DELIVERED"]);
+        }
+        assert_eq!(second.names("loop"), ["FAILED"]);
+        assert_eq!(world.smsc.accepted().len(), 2);
         second.stop().await;
     }
 
@@ -163,6 +178,22 @@ on_both! {
         assert_eq!(columns[0][1..], ["test", "tab\\there", "SENT", "", ""]);
         assert_eq!(columns[1][3], "FAILED");
         assert!(!logs.join("stranger.log").exists());
+        gateway.stop().await;
+    }
+
+    async fn a_client_log_that_cannot_be_written_changes_no_status(test: TestDb) {
+        let world = World::new(World::with_receipts()).await;
+        let logs = world.path().join("logs");
+        std::fs::create_dir_all(logs.join("acme.log")).unwrap();
+        let settings = sms_gateway::Settings { client_log: Some(logs), ..world.settings() };
+        let gateway = Gateway::with(&world, &test, settings).await;
+
+        gateway.request(&world.maker.request(ACME, "unlogged", &message("hello"))).await;
+
+        let lost = r#"sealpost_sms_client_log_lost_total{service="sms-gateway"} 2"#;
+        wait_until("the loss of both lines", async || metric(&gateway, lost).await).await;
+        gateway.statuses("unlogged", 2).await;
+        assert_eq!(gateway.names("unlogged"), ["SENT", "DELIVERED"]);
         gateway.stop().await;
     }
 }

@@ -80,6 +80,40 @@ on_both! {
         gateway.stop().await;
     }
 
+    async fn after_an_unknown_outcome_the_same_ids_are_sent_again(test: TestDb) {
+        let world = World::new(silent(1, Behaviour::default())).await;
+        let gateway = Gateway::start(&world, &test).await;
+        let request = world.maker.request(ACME, "again", &message("hello"));
+        gateway.request(&request).await;
+        gateway.statuses("again", 1).await;
+
+        gateway.request(&request).await;
+
+        gateway.statuses("again", 2).await;
+        assert_eq!(gateway.names("again"), ["FAILED", "SENT"]);
+        assert_eq!(world.smsc.accepted().len(), 2);
+        gateway.stop().await;
+    }
+
+    async fn after_an_unknown_outcome_the_same_ids_are_refused_where_the_settings_say_so(test: TestDb) {
+        let world = World::new(silent(1, Behaviour::default())).await;
+        let settings = sms_gateway::Settings { resubmit_unknown: false, ..world.settings() };
+        let gateway = Gateway::with(&world, &test, settings).await;
+        let request = world.maker.request(ACME, "once", &message("hello"));
+        gateway.request(&request).await;
+        let told = gateway.statuses("once", 1).await;
+
+        gateway.request(&request).await;
+
+        wait_until("the second", || async {
+            count(&gateway, "SELECT COUNT(*) AS n FROM sms_jobs WHERE state = 'duplicate'").await == 1
+        }).await;
+        assert!(told[0].error_text.as_deref().unwrap().contains("outcome unknown"));
+        assert_eq!(gateway.names("once"), ["FAILED"]);
+        assert_eq!(world.smsc.accepted().len(), 1);
+        gateway.stop().await;
+    }
+
     async fn what_is_not_answered_in_time_is_told_soon_and_not_when_patience_ends(test: TestDb) {
         let world = World::new(silent(1, Behaviour::default())).await;
         let settings = sms_gateway::Settings {
@@ -137,7 +171,7 @@ on_both! {
         }
 
         wait_until("both receipts to be tried in every way", || async {
-            count(&gateway, "SELECT COUNT(*) AS n FROM sms_receipts WHERE tried").await == 2
+            count(&gateway, "SELECT COUNT(*) AS n FROM sms_receipts WHERE looked_at > 0").await == 2
         }).await;
         for correl in ["one", "two"] {
             gateway.statuses(correl, 1).await;

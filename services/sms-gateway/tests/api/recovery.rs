@@ -1,15 +1,18 @@
 //! What goes wrong: refusals, silence, lost links, restarts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::models::{Clock as _, SystemClock};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use smpp::codec::CommandStatus;
 use smpp::smsc::{Behaviour, IdFormat, Receipts, Span, Verdict};
 use sms::message_id::IdBase;
+use testkit::database::columns;
 use testkit::on_both;
-use testkit::wait::wait_until;
+use testkit::wait::{wait_for, wait_until};
 
 use crate::cases::{ACME, TEST, message};
 use crate::harness::{Gateway, World, count};
@@ -82,6 +85,26 @@ on_both! {
 
         gateway.statuses("never", 1).await;
         assert_eq!(gateway.names("never"), ["EXPIRED"]);
+        gateway.stop().await;
+    }
+
+    async fn without_an_smsc_a_request_waits_until_its_deadline_and_is_expired(test: TestDb) {
+        let world = World::new(World::with_receipts()).await;
+        world.smsc.kill();
+        let gateway = Gateway::start(&world, &test).await;
+        let deadline = (SystemClock.now() + Duration::from_millis(2_500)).to_rfc3339_seconds();
+        let mut request = world.maker.request(ACME, "waits", &message("hello"));
+        request.insert("deadline".into(), deadline.clone().into());
+
+        gateway.request(&request).await;
+        let statuses = gateway.statuses("waits", 1).await;
+        world.smsc.revive().await.unwrap();
+        gateway.request(&world.maker.request(ACME, "next", &message("hello"))).await;
+
+        gateway.statuses("next", 2).await;
+        assert_eq!(gateway.names("waits"), ["EXPIRED"]);
+        assert!(statuses[0].timestamp.to_rfc3339_seconds() >= deadline);
+        assert_eq!(world.smsc.accepted().len(), 1);
         gateway.stop().await;
     }
 
@@ -241,33 +264,63 @@ on_both! {
     }
 
     async fn no_row_and_no_record_holds_what_was_sealed(test: TestDb) {
-        let world = World::new(World::with_receipts()).await;
+        let world = World::new(scripted(|_| Verdict::AcceptSilently)).await;
+        world.smsc.kill();
         let gateway = Gateway::start(&world, &test).await;
-        gateway.request(&world.maker.request(ACME, "quiet", &message("a secret text"))).await;
-        gateway.statuses("quiet", 2).await;
 
-        #[derive(QueryableByName)]
-        struct Row {
-            #[diesel(sql_type = Text)]
-            row: String,
-        }
-        for table in ["sms_jobs", "sms_parts", "sms_receipts", "sms_statuses", "sms_due_statuses"] {
-            let rows = gateway.db.read(move |conn| {
-                let sql = match conn {
-                    db::DbConn::Pg(_) => format!("SELECT t::text AS row FROM {table} t"),
-                    db::DbConn::Sqlite(_) => {
-                        let columns = "SELECT group_concat('coalesce(' || name || ', '''')', ' || ') AS row
-                                       FROM pragma_table_info('TABLE')".replace("TABLE", table);
-                        let columns: Row = diesel::sql_query(columns).get_result(conn)?;
-                        format!("SELECT {} AS row FROM {table}", columns.row)
-                    }
-                };
-                Ok::<_, db::DbError>(diesel::sql_query(sql).load::<Row>(conn)?)
-            }).await.unwrap();
-            for Row { row } in rows {
-                assert!(!row.contains("secret") && !row.contains("123456789"), "{table}: {row}");
-            }
-        }
+        gateway.request(&world.maker.request(ACME, "quiet", &message(&"a secret text ".repeat(20)))).await;
+        look(&gateway, &[("sms_jobs", "queued")]).await;
+        world.smsc.revive().await.unwrap();
+        look(&gateway, &[("sms_jobs", "submitting"), ("sms_parts", "submitting"), ("sms_references", "")]).await;
+        look(&gateway, &[("sms_receipts", "DELIVERED")]).await;
+
+        wait_until("the end", async || gateway.names("quiet").contains(&"DELIVERED".into())).await;
+        look(&gateway, &[("sms_statuses", "DELIVERED"), ("outbox", "DELIVERED")]).await;
+        let records = serde_json::to_string(&gateway.published("quiet")).unwrap();
+        assert_eq!(sealed(&records), None);
         gateway.stop().await;
     }
+}
+
+/// Waits until these tables have a row with that word, and looks for what was sealed in all rows of all tables.
+async fn look(gateway: &Gateway, wanted: &[(&str, &str)]) {
+    let rows = wait_for(&format!("{wanted:?}"), || async {
+        let rows = rows(gateway).await;
+        let has = |(table, word): &(&str, &str)| rows[*table].iter().any(|row| row.contains(word));
+        wanted.iter().all(has).then_some(rows)
+    })
+    .await;
+    for (table, rows) in rows {
+        let found: Vec<&str> = rows.iter().filter_map(|row| sealed(row)).collect();
+        assert_eq!(found, [""; 0], "{table}");
+    }
+}
+
+fn sealed(text: &str) -> Option<&str> {
+    ["secret", "123456789"].iter().any(|word| text.contains(word)).then_some(text)
+}
+
+/// All rows of all tables.
+async fn rows(gateway: &Gateway) -> BTreeMap<String, Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        row: String,
+    }
+    let tables = columns(&gateway.db).await.unwrap();
+    let read = gateway.db.read(move |conn| {
+        if let db::DbConn::Pg(conn) = conn {
+            diesel::sql_query("SET bytea_output = 'escape'").execute(conn)?;
+        }
+        let mut rows = BTreeMap::new();
+        for (table, columns) in tables {
+            let columns = columns.iter().map(|name| format!("coalesce(CAST({name} AS TEXT), '')"));
+            let row = columns.collect::<Vec<_>>().join(" || ' ' || ");
+            let found: Vec<Row> =
+                diesel::sql_query(format!("SELECT {row} AS row FROM {table}")).load(conn)?;
+            rows.insert(table, found.into_iter().map(|one| one.row).collect());
+        }
+        Ok::<_, db::DbError>(rows)
+    });
+    read.await.unwrap()
 }

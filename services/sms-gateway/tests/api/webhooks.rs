@@ -11,7 +11,7 @@ use testkit::wait::wait_until;
 use testkit::webhooks::{Received, Receiver, SECRET};
 
 use crate::cases::{ACME, TEST, message};
-use crate::harness::{Gateway, World};
+use crate::harness::{Gateway, World, metric};
 
 fn hook(client: &str, receiver: &Receiver, path: &str) -> WebhookSettings {
     WebhookSettings {
@@ -47,10 +47,6 @@ fn ids(prefix: &str, count: usize) -> Vec<String> {
 
 fn numbers(received: &[Received]) -> Vec<i64> {
     received.iter().map(|one| one.body["seq"].as_i64().unwrap()).collect()
-}
-
-async fn metric(gateway: &Gateway, series: &str) -> bool {
-    gateway.metrics().await.lines().any(|line| line == series)
 }
 
 on_both! {

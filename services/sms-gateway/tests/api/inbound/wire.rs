@@ -3,29 +3,32 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use smpp::codec::{Body, CommandStatus, DEFAULT_MAX_FRAME, Pdu, SubmitSmResp, split_frame};
+use smpp::codec::{Bind, Body, CommandStatus, DEFAULT_MAX_FRAME, Pdu, SubmitSmResp, split_frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Where the gateway connects to.
-pub(super) struct Listening(TcpListener);
+pub(crate) struct Listening(TcpListener);
 
 impl Listening {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.0.local_addr().unwrap().port()
     }
 
     /// Waits for the gateway's bind and lets it in.
-    pub(super) async fn bound(&self) -> Wire {
+    pub(crate) async fn bound(&self) -> Wire {
         let (stream, _) = tokio::time::timeout(DEADLINE, self.0.accept()).await.unwrap().unwrap();
-        let mut wire = Wire { stream, inbox: BytesMut::new(), last: 0 };
+        let mut wire = Wire { bind: Bind::default(), stream, inbox: BytesMut::new(), last: 0 };
         let request = wire.read().await;
+        if let Body::BindTransceiver(bind) = &request.body {
+            wire.bind = bind.clone();
+        }
         assert!(matches!(request.body, Body::BindTransceiver(_)), "{request:?}");
         wire.send(Pdu::ok(request.sequence, Body::BindTransceiverResp(Default::default()))).await;
         wire
@@ -33,7 +36,9 @@ impl Listening {
 }
 
 /// One connection of it.
-pub(super) struct Wire {
+pub(crate) struct Wire {
+    /// What the gateway said of itself.
+    pub(crate) bind: Bind,
     stream: TcpStream,
     inbox: BytesMut,
     last: u32,
