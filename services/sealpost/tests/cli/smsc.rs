@@ -1,5 +1,7 @@
 //! `smsc`: the simulator as a program.
 
+mod options;
+
 use std::time::Duration;
 
 use smpp::codec::{Address, CommandStatus, SubmitSm};
@@ -9,14 +11,18 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::program::{Place, Running};
 
-fn esme(port: u16, password: &str) -> (Esme, Receiver<Event>) {
-    Esme::spawn(EsmeSettings {
+fn settings(port: u16, password: &str) -> EsmeSettings {
+    EsmeSettings {
         port,
         system_id: "acme".into(),
         password: Password::new(password),
         reconnect_min: Duration::from_millis(20),
         ..EsmeSettings::default()
-    })
+    }
+}
+
+fn esme(port: u16, password: &str) -> (Esme, Receiver<Event>) {
+    Esme::spawn(settings(port, password))
 }
 
 async fn next(events: &mut Receiver<Event>) -> Event {
@@ -28,7 +34,7 @@ async fn port(smsc: &Running) -> u16 {
     line.rsplit_once(':').expect("a port").1.parse().expect("a port")
 }
 
-fn submission() -> Submission {
+fn submission(token: u64) -> Submission {
     let pdu = SubmitSm {
         source: Address { ton: 5, npi: 0, value: "CLINIC".into() },
         destination: Address { ton: 1, npi: 1, value: "255712345678".into() },
@@ -36,7 +42,7 @@ fn submission() -> Submission {
         short_message: b"a secret".to_vec(),
         ..SubmitSm::default()
     };
-    Submission { token: 1, pdu }
+    Submission { token, pdu, not_after: None }
 }
 
 #[tokio::test]
@@ -50,7 +56,7 @@ async fn a_message_is_accepted_and_its_receipt_follows_without_text_or_number_on
     let (esme, mut events) = esme(port(&smsc).await, "hunter2");
     assert!(matches!(next(&mut events).await, Event::Bound { .. }));
 
-    esme.submit(vec![submission()]).await.expect("a submission");
+    esme.submit(vec![submission(1)]).await.expect("a submission");
 
     let Event::Responded(response) = next(&mut events).await else { panic!("no response") };
     assert_eq!((response.status, response.message_id.as_str()), (CommandStatus::ROK, "0000000001"));
@@ -87,7 +93,7 @@ async fn faults_are_as_the_options_say() {
     let (esme, mut events) = esme(port(&smsc).await, "any");
     assert!(matches!(next(&mut events).await, Event::Bound { .. }));
 
-    esme.submit(vec![submission()]).await.expect("a submission");
+    esme.submit(vec![submission(1)]).await.expect("a submission");
 
     let Event::Responded(response) = next(&mut events).await else { panic!("no response") };
     assert_eq!(response.status, CommandStatus::RTHROTTLED);
@@ -101,7 +107,7 @@ async fn it_dies_and_lives_again_and_says_so() {
     let (esme, mut events) = esme(port(&smsc).await, "any");
     assert!(matches!(next(&mut events).await, Event::Bound { .. }));
 
-    esme.submit(vec![submission()]).await.expect("a submission");
+    esme.submit(vec![submission(1)]).await.expect("a submission");
 
     assert!(matches!(next(&mut events).await, Event::Unbound { .. }));
     smsc.line("died").await;
@@ -116,7 +122,7 @@ async fn receipts_have_the_shape_that_was_asked_for() {
     let (esme, mut events) = esme(port(&smsc).await, "any");
     assert!(matches!(next(&mut events).await, Event::Bound { .. }));
 
-    esme.submit(vec![submission()]).await.expect("a submission");
+    esme.submit(vec![submission(1)]).await.expect("a submission");
 
     assert!(matches!(next(&mut events).await, Event::Responded(_)));
     let Event::Deliver(delivery) = next(&mut events).await else { panic!("no receipt") };
