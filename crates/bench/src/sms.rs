@@ -54,6 +54,9 @@ enum Envelope {
 /// What must be reached, for each RSA operation that the machine could do in the same CPU time.
 const TARGET: f64 = 0.8;
 
+/// The same where no RSA is done, in records per CPU-second.
+const TARGET_V2: f64 = 5_000.0;
+
 /// The client; the gateway must not take it for the one that loops back.
 const CLIENT: &str = "bench";
 const KEY_BITS: u32 = 2048;
@@ -146,10 +149,12 @@ fn print(measured: &Measured, options: Options, repeated: u64) {
     table.row(["gateway: resident MiB after".to_owned(), mebibytes(after.memory.resident)]);
     table.row(["gateway: resident MiB at its peak".to_owned(), mebibytes(after.memory.peak)]);
     table.print();
-    if options.envelope == Envelope::V1 {
-        let verdict = if reached >= TARGET { "reached" } else { "missed" };
-        say(&format!("  target: {TARGET:.1} records for each RSA operation: {verdict}"));
-    }
+    let (target, figure) = match options.envelope {
+        Envelope::V1 => (format!("{TARGET:.1} records for each RSA operation"), reached / TARGET),
+        Envelope::V2 => (format!("{} records per CPU-second", whole(TARGET_V2)), per_cpu_second / TARGET_V2),
+    };
+    let verdict = if figure >= 1.0 { "reached" } else { "missed" };
+    say(&format!("  target: {target}: {verdict} ({figure:.2} of it)"));
     let distinct = whole(*envelopes as f64);
     say(&format!("  the records share {distinct} envelopes, each decrypted as often as it comes"));
     say(&format!("  every record got {statuses}; {repeated} statuses came more than once"));

@@ -24,6 +24,8 @@ pub struct BusSettings {
     pub kind: BusKind,
     /// Kafka: bootstrap servers, `host:port`, comma-separated.
     pub brokers: String,
+    /// Kafka: the name by which brokers know us, in their logs, metrics and quotas.
+    pub client_id: String,
     /// Kafka: how to reach them.
     pub security: SecuritySettings,
     /// Put before each consumer group's name, so that two installations can share one cluster.
@@ -52,6 +54,7 @@ impl Default for BusSettings {
         Self {
             kind: BusKind::Embedded,
             brokers: String::new(),
+            client_id: "sealpost".into(),
             security: SecuritySettings::default(),
             group_prefix: String::new(),
             session_timeout: Duration::from_secs(10),

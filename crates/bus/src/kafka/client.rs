@@ -23,7 +23,7 @@ pub(super) fn config(settings: &BusSettings) -> Result<ClientConfig, BusError> {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &settings.brokers)
-        .set("client.id", "sealpost")
+        .set("client.id", &settings.client_id)
         .set("socket.keepalive.enable", "true")
         // The default grows to 10 s, which is how much later than the broker we would be back.
         .set("reconnect.backoff.ms", "50")
@@ -161,9 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn security_settings_reach_librdkafka() {
-        let config = config(&sasl()).unwrap();
+    fn settings_reach_librdkafka() {
+        let config = config(&BusSettings { client_id: "sms-lagos".into(), ..sasl() }).unwrap();
 
+        assert_eq!(config.get("client.id"), Some("sms-lagos"));
         assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
         assert_eq!(config.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
         assert_eq!(config.get("sasl.username"), Some("sealpost"));
