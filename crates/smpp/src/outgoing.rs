@@ -13,8 +13,9 @@ pub(crate) struct Outgoing {
     octets: Vec<u8>,
     /// Octets of `octets` that are written.
     written: usize,
-    /// Where each PDU ends in `octets`, and its sequence number.
-    ends: VecDeque<(usize, u32)>,
+    /// Where each PDU ends in `octets`, and the sequence number of a request. That of an answer is the peer's, and may be
+    /// that of a request of ours, too.
+    ends: VecDeque<(usize, Option<u32>)>,
     /// The stream has taken octets that it may not have passed on yet, as TLS does.
     unflushed: bool,
 }
@@ -23,7 +24,8 @@ impl Outgoing {
     /// Adds a PDU behind the others.
     pub(crate) fn push(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
         pdu.encode(&mut self.octets)?;
-        self.ends.push_back((self.octets.len(), pdu.sequence));
+        let own = Some(pdu.sequence).filter(|_| !pdu.is_response());
+        self.ends.push_back((self.octets.len(), own));
         Ok(())
     }
 
@@ -60,9 +62,9 @@ impl Outgoing {
         }
     }
 
-    /// Gives the sequence numbers of the PDUs of which at least one octet was not written.
+    /// Gives the sequence numbers of the requests of which at least one octet was not written.
     pub(crate) fn unwritten(&self) -> Vec<u32> {
-        self.ends.iter().map(|&(_, sequence)| sequence).collect()
+        self.ends.iter().filter_map(|&(_, own)| own).collect()
     }
 }
 
@@ -92,5 +94,15 @@ mod tests {
         assert!(!outgoing.is_done(), "a flush is due");
         outgoing.pushed(0);
         assert!(outgoing.is_done());
+    }
+
+    #[test]
+    fn the_number_of_an_unwritten_answer_is_not_that_of_a_request() {
+        let mut outgoing = Outgoing::default();
+        for body in [Body::EnquireLinkResp, Body::GenericNack, Body::EnquireLink] {
+            outgoing.push(&Pdu::ok(7, body)).unwrap();
+        }
+
+        assert_eq!(outgoing.unwritten(), [7]);
     }
 }

@@ -149,6 +149,11 @@ impl Pdu {
         Self { status: CommandStatus::ROK, sequence, body }
     }
 
+    /// Tells whether it answers a request, whose sequence number it then has (generic_nack included).
+    pub fn is_response(&self) -> bool {
+        CommandId::is_response(self.body.command_id().as_u32())
+    }
+
     /// Reads one PDU of a stream.
     ///
     /// # Errors

@@ -175,12 +175,17 @@ impl<'a> Link<'a> {
 
     fn act_on(&mut self, output: Output) {
         match output {
-            Output::Send(pdu) => {
-                if let Err(error) = self.outgoing.push(&pdu) {
+            Output::Send(pdu) => match self.outgoing.push(&pdu) {
+                Ok(()) => {}
+                // Its number is the peer's, and none of ours.
+                Err(error) if pdu.is_response() => {
+                    tracing::error!(smsc = %self.smsc, %error, "an answer fits no PDU");
+                }
+                Err(error) => {
                     let input = Input::Unsendable { sequence: pdu.sequence, error };
                     self.session.step(now(), input, &mut self.todo);
                 }
-            }
+            },
             Output::Close(reason) => self.end = Some(LinkError::Closed(reason)),
             Output::Bound(resp) => {
                 self.was_bound = true;
