@@ -111,6 +111,14 @@ impl Rig {
         Self { events, calls, commits, cancel }
     }
 
+    /// One whose first record is done with, and being committed.
+    async fn committing(more: usize) -> Self {
+        let mut rig = Self::start(vec![Outcome::Done; 1 + more]);
+        rig.tell([record(0)]);
+        assert_eq!(rig.calls(2).await, [Call::Store(0), Call::Commit]);
+        rig
+    }
+
     fn tell(&self, events: impl IntoIterator<Item = Event>) {
         events.into_iter().for_each(|event| self.events.try_send(event).unwrap());
     }
@@ -161,10 +169,8 @@ async fn a_partition_that_was_lost_and_comes_back_is_not_left_paused_for_a_retry
 
 #[tokio::test]
 async fn records_are_handled_while_a_commit_is_under_way_and_the_next_one_follows_it() {
-    let mut rig = Rig::start(vec![Outcome::Done; 3]);
+    let mut rig = Rig::committing(2).await;
 
-    rig.tell([record(0)]);
-    assert_eq!(rig.calls(2).await, [Call::Store(0), Call::Commit]);
     rig.tell([record(1), record(2)]);
     assert_eq!(rig.calls(2).await, [Call::Store(1), Call::Store(2)]);
     rig.end_commit(Ok(()));
@@ -174,10 +180,8 @@ async fn records_are_handled_while_a_commit_is_under_way_and_the_next_one_follow
 
 #[tokio::test]
 async fn a_commit_that_fails_is_tried_again() {
-    let mut rig = Rig::start(vec![Outcome::Done]);
+    let mut rig = Rig::committing(0).await;
 
-    rig.tell([record(0)]);
-    assert_eq!(rig.calls(2).await, [Call::Store(0), Call::Commit]);
     rig.end_commit(Err(BusError::Timeout));
 
     assert_eq!(rig.calls(1).await, [Call::Commit]);
@@ -185,9 +189,7 @@ async fn a_commit_that_fails_is_tried_again() {
 
 #[tokio::test]
 async fn the_end_waits_for_the_commit_that_is_under_way() {
-    let mut rig = Rig::start(vec![Outcome::Done]);
-    rig.tell([record(0)]);
-    assert_eq!(rig.calls(2).await, [Call::Store(0), Call::Commit]);
+    let mut rig = Rig::committing(0).await;
 
     rig.cancel.cancel();
     sleep(Duration::from_millis(50)).await;
