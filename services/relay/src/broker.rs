@@ -16,7 +16,7 @@ use common::models::gateway::OperatorKey;
 use db::{Db, DbError};
 use lapin::BasicProperties;
 use lapin::uri::AMQPUri;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +73,9 @@ struct Inner {
     metrics: Metrics,
     /// Told whenever there is a connection again.
     wake: Arc<Notify>,
+    /// Held by who takes queues down: two at once would mix the order of what waits there, and one could delete a queue
+    /// while the other still holds a message of it.
+    retiring: Mutex<()>,
 }
 
 /// What the connection is made with.
@@ -88,7 +91,8 @@ impl Broker {
     pub(crate) fn new(server: AmqpServer, means: Means) -> Self {
         let Means { db, settings, metrics, wake } = means;
         metrics.set_broker_connected(false);
-        Self(Arc::new(Inner { server, link: watch::Sender::new(None), db, settings, metrics, wake }))
+        let (link, retiring) = (watch::Sender::new(None), Mutex::new(()));
+        Self(Arc::new(Inner { server, link, db, settings, metrics, wake, retiring }))
     }
 
     /// Whose connection it is.
@@ -143,6 +147,8 @@ impl Broker {
         let declaring = async {
             if let Err(error) = topology::declare_clients(&link, &inner.db, &inner.settings).await {
                 tracing::warn!(%error, "not all queues of gateway clients could be declared");
+            } else if let Err(error) = self.retire().await {
+                tracing::warn!(%error, "not all queues of revoked gateway clients could be taken down");
             }
             std::future::pending::<()>().await;
         };
@@ -205,6 +211,7 @@ impl Broker {
     /// # Errors
     /// Those of the broker and of the database.
     pub(crate) async fn retire(&self) -> Result<(), BrokerError> {
+        let _alone = self.0.retiring.lock().await;
         topology::retire_revoked(&*self.link()?, &self.0.db).await
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn declare_shared(link: &Link, settings: &RelaySettings) -> Res
     Ok(())
 }
 
-/// Declares the queues of all clients, and takes down those of clients that are revoked.
+/// Declares the queues of all clients.
 pub(super) async fn declare_clients(
     link: &Link,
     db: &Db,
@@ -66,7 +66,7 @@ pub(super) async fn declare_clients(
         }
     }
     close(&declaring.channel).await;
-    retire_revoked(link, db).await
+    Ok(())
 }
 
 /// Declares the queues of a client.

@@ -128,6 +128,27 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
+    async fn what_waits_for_a_revoked_client_keeps_its_order_beside_the_sweep(test: TestDb) {
+        let vhost = vhost().await;
+        let app = TestApp::start_with(&test, &[("relay.amqp_url", vhost.url())]).await;
+        wait_until("the broker", || async { metric(&app, "broker_connected").await == 1 }).await;
+        let client = app.client(&json!({"operators": ["mtn"]})).await;
+        let texts: Vec<String> = (100..200).map(|number| format!("number {number}")).collect();
+        let data: Vec<Value> = texts.iter().map(|text| one("mtn", text)).collect();
+        client.post("/sms", &sms(&client, &json!(data))).await.assert_status(200);
+
+        app.operator.delete(&format!("/v1/gateway-clients/{}", client.id)).await.assert_status(204);
+
+        let reader = Reader::connect(vhost.url()).await;
+        for text in texts {
+            let kept = reader.take(DEAD).await;
+            let kept = String::from_utf8_lossy(&kept.data);
+            assert!(kept.contains(&text), "{kept} in place of {text}");
+        }
+        forgotten(&app).await;
+        app.host.stop().await;
+    }
+
     async fn a_revoked_client_that_is_still_connected_reads_no_more(test: TestDb) {
         let vhost = vhost().await;
         let app = TestApp::start_with(&test, &[("relay.amqp_url", vhost.url())]).await;
