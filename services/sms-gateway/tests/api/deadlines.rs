@@ -13,7 +13,7 @@ use crate::cases::{ACME, message};
 use crate::harness::{Gateway, World, count};
 
 /// Longer than any deadline here.
-const LATENCY: Duration = Duration::from_secs(8);
+pub(crate) const LATENCY: Duration = Duration::from_secs(8);
 
 /// An SMSC that answers late, and a gateway that hands it one segment at a time.
 async fn one_at_a_time() -> (World, Settings) {
@@ -25,7 +25,7 @@ async fn one_at_a_time() -> (World, Settings) {
 }
 
 /// A request that is to leave within four or five seconds.
-fn soon(world: &World, correl: &str, text: &str) -> Map<String, Value> {
+pub(crate) fn soon(world: &World, correl: &str, text: &str) -> Map<String, Value> {
     let deadline = SystemClock.now() + Duration::from_secs(5);
     let mut request = world.maker.request(ACME, correl, &message(text));
     request.insert("deadline".into(), deadline.to_rfc3339_seconds().into());

@@ -9,6 +9,7 @@ use testkit::wait::wait_until;
 use super::stub::{Act, Door, Stub, free_port};
 use super::{NUMBER, PASSWORD, USER, connection, nobody, wasp};
 use crate::cases::{ACME, message};
+use crate::deadlines::{LATENCY, soon};
 use crate::harness::{Gateway, World, count};
 
 pub(crate) fn submitted(code: i64, id: &str, remarks: &str) -> Act {
@@ -186,6 +187,42 @@ on_both! {
         assert!((2..=3).contains(&stub.most_under_way()), "{}", stub.most_under_way());
         assert!(start.elapsed() >= Duration::from_millis(1_400), "{:?}", start.elapsed());
         assert_eq!(stub.seen().len(), 15);
+        gateway.stop().await;
+    }
+
+    async fn what_waits_for_its_turn_past_its_deadline_is_expired_and_never_sent(test: TestDb) {
+        let world = World::new(Default::default()).await;
+        let stub = Stub::start(|_, _| submitted(0, "1", "")).await;
+        let mut settings = wasp(&world, &[stub.url()]);
+        settings.wasp[0].tps = LATENCY.as_secs_f64().recip();
+        let gateway = Gateway::with(&world, &test, settings).await;
+        gateway.request(&world.maker.request(ACME, "first", &message("hello"))).await;
+        gateway.statuses("first", 1).await;
+
+        gateway.request(&soon(&world, "late", "hello")).await;
+        wait_until("it to be with the provider's task", async || {
+            count(&gateway, "SELECT COUNT(*) AS n FROM sms_jobs WHERE state = 'submitting'").await == 1
+        }).await;
+
+        gateway.statuses("late", 1).await;
+        assert_eq!((gateway.names("first"), gateway.names("late")), (vec!["SENT".into()], vec!["EXPIRED".into()]));
+        assert_eq!(stub.seen().len(), 1);
+        gateway.stop().await;
+    }
+
+    async fn a_deadline_that_passes_at_one_url_keeps_a_message_from_the_next(test: TestDb) {
+        let world = World::new(Default::default()).await;
+        let (mute, good) = (Stub::closed(Door::Mute).await, Stub::start(|_, _| submitted(0, "1", "")).await);
+        let mut settings = wasp(&world, &[format!("https://127.0.0.1:{}/", mute.port), good.url()]);
+        let connection = &mut settings.wasp[0].connection;
+        (connection.connect_timeout, connection.response_timeout) = (LATENCY, LATENCY * 2);
+        let gateway = Gateway::with(&world, &test, settings).await;
+
+        gateway.request(&soon(&world, "late", "hello")).await;
+
+        gateway.statuses("late", 1).await;
+        assert_eq!(gateway.names("late"), ["EXPIRED"]);
+        assert_eq!((mute.connections(), good.seen().len()), (1, 0));
         gateway.stop().await;
     }
 

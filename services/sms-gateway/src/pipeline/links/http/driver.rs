@@ -40,7 +40,7 @@ pub(super) async fn run(
             () = sleep_until(free_at) => {}
         }
         // In trouble since it was handed over: it had better go another way, or later.
-        if core.stop.is_cancelled() || core.trouble().is_some() {
+        if !core.may_begin(&submission.message) || core.trouble().is_some() {
             tell(&exchanges.events, not_sent(submission.token)).await;
             continue;
         }

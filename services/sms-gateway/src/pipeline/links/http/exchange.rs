@@ -22,8 +22,8 @@ pub(super) enum End {
     Answered(Verdict),
     /// No URL could be reached.
     Unreachable,
-    /// It was not sent, as the gateway ends.
-    Stopped,
+    /// It was not sent, as the gateway ends or its deadline has passed.
+    Withheld,
 }
 
 impl Core {
@@ -33,8 +33,8 @@ impl Core {
         let first = self.last_good();
         for change in 0..urls {
             let index = (first + change) % urls;
-            if self.stop.is_cancelled() {
-                return End::Stopped;
+            if !self.may_begin(message) {
+                return End::Withheld;
             }
             let request = match self.provider.request(index, message, self.clock.now()) {
                 Ok(request) => request,
@@ -55,6 +55,11 @@ impl Core {
             }
         }
         End::Unreachable
+    }
+
+    /// Tells whether a message may be sent still: it may have waited for its turn, or for another URL, past its deadline.
+    pub(super) fn may_begin(&self, message: &Message) -> bool {
+        !self.stop.is_cancelled() && message.deadline >= self.clock.now()
     }
 
     async fn exchange(&self, request: Request) -> Result<Answer, Failure> {
@@ -96,7 +101,7 @@ impl Core {
                 self.learn(&verdict);
                 Landing::Answered(verdict)
             }
-            End::Stopped => Landing::NotSent,
+            End::Withheld => Landing::NotSent,
             End::Unreachable => self.unreachable(),
         }
     }
