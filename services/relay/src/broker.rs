@@ -6,6 +6,7 @@
 
 mod link;
 mod topology;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use db::{Db, DbError};
 use lapin::BasicProperties;
 use lapin::uri::AMQPUri;
 use tokio::sync::{Mutex, Notify, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::link::Link;
@@ -73,8 +74,7 @@ struct Inner {
     metrics: Metrics,
     /// Told whenever there is a connection again.
     wake: Arc<Notify>,
-    /// Held by who takes queues down: two at once would mix the order of what waits there, and one could delete a queue
-    /// while the other still holds a message of it.
+    /// Held by who waits for the turn to take queues down, or has it: it is that of a connection.
     retiring: Mutex<()>,
 }
 
@@ -206,13 +206,15 @@ impl Broker {
         topology::declare_client(&*self.link()?, client, operators, &self.0.settings).await
     }
 
-    /// Takes down the queues of revoked clients; what waits there goes to the dead letters.
+    /// Takes down the queues of revoked clients; what waits there goes to the dead letters. Where somebody else is at it for
+    /// longer than one waits for the broker, the next sweep does.
     ///
     /// # Errors
     /// Those of the broker and of the database.
     pub(crate) async fn retire(&self) -> Result<(), BrokerError> {
-        let _alone = self.0.retiring.lock().await;
-        topology::retire_revoked(&*self.link()?, &self.0.db).await
+        let patience = self.0.settings.confirm_timeout;
+        let Ok(_alone) = timeout(patience, self.0.retiring.lock()).await else { return Ok(()) };
+        topology::retire_revoked(&*self.link()?, &self.0.db, patience).await
     }
 }
 

@@ -5,6 +5,8 @@
 //! letters, at least once. A queue that is there already, declared otherwise (by somebody else, or under another limit), is
 //! taken as it is: only whoever knows what is in it can make it anew.
 
+use std::time::Duration;
+
 use common::models::gateway::{MODEM_EXCHANGE, OperatorKey, modem_key, modem_queue};
 use common::models::{GatewayClientId, UnixMillis};
 use db::Db;
@@ -17,6 +19,7 @@ use lapin::{Channel, ExchangeKind};
 
 use super::BrokerError;
 use super::link::Link;
+use super::turn::Turn;
 use crate::settings::RelaySettings;
 use crate::store::clients;
 
@@ -121,7 +124,7 @@ impl<'a> Declaring<'a> {
 
 /// Takes down the queues of revoked clients. What waits in one goes to the dead letters: the client may still be connected,
 /// and is to read no more. A queue with a consumer stays until that is gone: it may give back what it has not acknowledged.
-pub(super) async fn retire_revoked(link: &Link, db: &Db) -> Result<(), BrokerError> {
+pub(super) async fn retire_revoked(link: &Link, db: &Db, patience: Duration) -> Result<(), BrokerError> {
     let revoked = db
         .read(|conn| {
             let ids = clients::revoked(conn, UnixMillis(i64::MAX), PAGE)?;
@@ -129,7 +132,20 @@ pub(super) async fn retire_revoked(link: &Link, db: &Db) -> Result<(), BrokerErr
             Ok::<_, db::DbError>((ids, operators))
         })
         .await?;
-    let (ids, operators) = revoked;
+    if revoked.0.is_empty() {
+        return Ok(());
+    }
+    let Some(turn) = Turn::wait(link, patience).await? else { return Ok(()) };
+    let retired = retire_all(link, db, revoked).await;
+    turn.end().await;
+    retired
+}
+
+async fn retire_all(
+    link: &Link,
+    db: &Db,
+    (ids, operators): (Vec<GatewayClientId>, Vec<(GatewayClientId, OperatorKey)>),
+) -> Result<(), BrokerError> {
     for client in ids {
         let mut left = 0;
         for (_, operator) in operators.iter().filter(|(owner, _)| *owner == client) {
@@ -191,7 +207,7 @@ async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Resu
 }
 
 /// Gives a channel back. One that is gone already is as good.
-async fn close(channel: &Channel) {
+pub(super) async fn close(channel: &Channel) {
     let _ = channel.close(200, "done".into()).await;
 }
 

@@ -128,10 +128,13 @@ testkit::on_both! {
         app.host.stop().await;
     }
 
-    async fn what_waits_for_a_revoked_client_keeps_its_order_beside_the_sweep(test: TestDb) {
+    async fn what_waits_for_a_revoked_client_keeps_its_order_beside_the_sweeps_of_two_instances(test: TestDb) {
         let vhost = vhost().await;
         let app = TestApp::start_with(&test, &[("relay.amqp_url", vhost.url())]).await;
-        wait_until("the broker", || async { metric(&app, "broker_connected").await == 1 }).await;
+        let other = TestApp::start_with(&test, &[("relay.amqp_url", vhost.url())]).await;
+        for app in [&app, &other] {
+            wait_until("the broker", || async { metric(app, "broker_connected").await == 1 }).await;
+        }
         let client = app.client(&json!({"operators": ["mtn"]})).await;
         let texts: Vec<String> = (100..200).map(|number| format!("number {number}")).collect();
         let data: Vec<Value> = texts.iter().map(|text| one("mtn", text)).collect();
@@ -146,6 +149,7 @@ testkit::on_both! {
             assert!(kept.contains(&text), "{kept} in place of {text}");
         }
         forgotten(&app).await;
+        other.host.stop().await;
         app.host.stop().await;
     }
 
