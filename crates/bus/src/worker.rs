@@ -248,8 +248,9 @@ impl Loop {
         let verdicts = self.judge(&batch, outcomes).await;
         self.tools.metrics.count(&verdicts);
         let moved = self.lanes.settle(batch, verdicts, Instant::now());
-        if panicked {
-            self.lanes.note_panic(&moved.blocked);
+        match panicked {
+            true => self.lanes.note_panic(&moved.blocked),
+            false => self.lanes.note_answer(&moved.blocked),
         }
         self.consumer.pause(&moved.blocked);
         self.consumer.resume(&moved.freed);

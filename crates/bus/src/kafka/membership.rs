@@ -245,9 +245,11 @@ impl Membership {
         let flow = match state.held {
             false if state.queued_records >= HIGH => Flow::Stop,
             true if state.queued_records <= LOW => Flow::Resume,
+            // The owner resumed one at the very moment when all were stopped.
+            true if state.queued_records >= 2 * HIGH => Flow::Stop,
             _ => return Flow::Go,
         };
-        state.held = !state.held;
+        state.held = state.queued_records >= HIGH;
         flow(state.owned.keys().filter(|partition| !state.paused.contains(*partition)).cloned().collect())
     }
 

@@ -144,6 +144,15 @@ impl Lanes {
         }
     }
 
+    /// What these partitions wait for was answered: the panics at it so far were not in a row. It goes on alone.
+    pub(super) fn note_answer(&mut self, partitions: &[TopicPartition]) {
+        for at in partitions {
+            if let Some(lane) = self.0.get_mut(at) {
+                lane.panics = lane.panics.min(1);
+            }
+        }
+    }
+
     /// Enters the verdicts on a batch that [`Lanes::take`] gave.
     pub(super) fn settle(&mut self, batch: Vec<Delivered>, verdicts: Vec<Verdict>, now: Instant) -> Moved {
         let mut moved = Moved::default();

@@ -75,6 +75,27 @@ fn after_a_panic_records_come_one_at_a_time_until_the_first_is_done() {
 }
 
 #[test]
+fn panics_count_in_a_row_only() {
+    let (mut lanes, now) = (Lanes::default(), Instant::now());
+    lanes.push(vec![delivered(0, 1), delivered(0, 2)]);
+    let mut retry = |panicked: bool| {
+        let batch = lanes.take(now, 10);
+        let verdicts = vec![Verdict::Retry { after: Duration::ZERO }; batch.len()];
+        let moved = lanes.settle(batch, verdicts, now);
+        match panicked {
+            true => lanes.note_panic(&moved.blocked),
+            false => lanes.note_answer(&moved.blocked),
+        }
+        lanes.panics(&position(0, 1))
+    };
+
+    let counts = [true, true, true, false, true, false, false].map(&mut retry);
+
+    assert_eq!(counts, [1, 2, 3, 1, 2, 1, 1]);
+    assert_eq!(offsets(&lanes.take(now, 10)), [(0, 1)]);
+}
+
+#[test]
 fn verdicts_on_a_partition_that_was_taken_away_come_to_nothing() {
     let (mut lanes, now) = (Lanes::default(), Instant::now());
     lanes.push(vec![delivered(0, 1)]);

@@ -137,6 +137,20 @@ async fn fetching_stops_at_the_high_mark_and_goes_on_at_the_low_one() {
 }
 
 #[tokio::test]
+async fn fetching_that_went_on_all_the_same_is_stopped_again() {
+    let members = member().await;
+    members.set_paused(&[partition(1)], true);
+    members.deliver(records(0, 0..HIGH as i64));
+    assert_eq!(members.flow(), Flow::Stop(vec![partition(0)]));
+
+    members.deliver(records(0, HIGH as i64..2 * HIGH as i64));
+
+    assert_eq!(members.flow(), Flow::Stop(vec![partition(0)]));
+    members.next(2 * HIGH - LOW).await.unwrap();
+    assert_eq!(members.flow(), Flow::Resume(vec![partition(0)]));
+}
+
+#[tokio::test]
 async fn error_is_told_once_and_after_the_records_before_it() {
     let members = member().await;
     members.deliver(records(0, 0..1));
