@@ -24,6 +24,7 @@ use std::time::Instant;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::codec::time::shorter_time;
 use crate::codec::{CommandStatus, DeliverSm, EncodeError, FrameError, QuerySm, QuerySmResp, SubmitSm};
 use crate::session::DeliveryId;
 pub use crate::session::{BindKind, CloseReason, InFlight, QueryError, Response};
@@ -40,13 +41,21 @@ pub struct Submission {
     pub token: u64,
     /// The message.
     pub pdu: SubmitSm,
-    /// The last moment at which it may leave its queue to be written; `None` for no such moment.
+    /// The last moment at which it may leave its queue to be written; `None` for no such moment. A relative validity_period
+    /// of under a day, which counts from when the SMSC gets it, is shortened by then to end at that moment.
     pub not_after: Option<Instant>,
 }
 
 impl Submission {
     fn is_late(&self, now: Instant) -> bool {
         self.not_after.is_some_and(|last| last < now)
+    }
+
+    fn take_off_what_it_waited(&mut self, now: Instant) {
+        let left = self.not_after.map(|last| last.saturating_duration_since(now));
+        if let Some(shorter) = left.and_then(|left| shorter_time(&self.pdu.validity_period, left)) {
+            self.pdu.validity_period = shorter;
+        }
     }
 }
 

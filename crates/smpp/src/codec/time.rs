@@ -66,6 +66,17 @@ pub fn absolute_time(time: SystemTime) -> String {
     format!("{:02}{month:02}{day:02}{hour:02}{minute:02}{second:02}000+", year % 100)
 }
 
+/// Gives the relative time `000000hhmmss000R` that ends with `left`, whole seconds and one at least, where that is sooner
+/// than a relative `text` of under a day. `None` where nothing is to be changed, also of any other text.
+pub(crate) fn shorter_time(text: &str, left: Duration) -> Option<String> {
+    let clock = text.strip_prefix("000000")?.strip_suffix("000R")?;
+    let pair = |at: usize| clock.get(at..at + 2)?.parse::<u64>().ok();
+    let seconds = pair(0)? * 3600 + pair(2)? * 60 + pair(4)?;
+    let left = left.as_secs().max(1);
+    let (hours, minutes, rest) = (left / 3600, left / 60 % 60, left % 60);
+    (clock.len() == 6 && left < seconds).then(|| format!("000000{hours:02}{minutes:02}{rest:02}000R"))
+}
+
 /// Reads an absolute time: `YYMMDDhhmmsstnnp` with its offset from UTC in quarters of an hour. SMSCs leave out the end:
 /// what has no offset counts as UTC, what has no seconds as the minute's first. Years are 2000 to 2099. `None` for a
 /// relative time (`R`) and for all else.
@@ -138,6 +149,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_relative_time_of_under_a_day_is_shortened_and_never_prolonged() {
+        let second = Duration::from_secs(1);
+        for (text, left, shorter) in [
+            ("000000000010000R", Duration::from_millis(8_999), Some("000000000008000R")),
+            ("000000230000000R", second * 3_661, Some("000000010101000R")),
+            ("000000000010000R", Duration::ZERO, Some("000000000001000R")),
+            ("000000000001000R", Duration::ZERO, None),
+            ("000000000010000R", second * 10, None),
+            ("000000000010000R", second * 11, None),
+            ("000001000010000R", second, None),
+            ("261121103712000+", second, None),
+            ("00000010000R", second, None),
+            ("000000\u{E9}1000000R", second, None),
+            ("", second, None),
+        ] {
+            assert_eq!(shorter_time(text, left).as_deref(), shorter, "{text} {left:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(seconds in 946_684_800u64..4_102_444_800) {
@@ -149,6 +180,7 @@ mod tests {
         #[test]
         fn any_text_can_be_read(text: String) {
             let _ = read_absolute_time(&text);
+            let _ = shorter_time(&format!("000000{text}000R"), Duration::ZERO);
         }
     }
 }

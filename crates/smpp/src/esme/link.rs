@@ -129,7 +129,8 @@ impl<'a> Link<'a> {
                     let back = taken.extract_if(.., |one: &mut Submission| giving_back || one.is_late(taken_at));
                     back.for_each(|Submission { token, .. }| self.outputs.tell(Event::NotSent { token }));
                     self.pace.spend(taken_at, taken.len());
-                    for submission in taken.drain(..) {
+                    for mut submission in taken.drain(..) {
+                        submission.take_off_what_it_waited(taken_at);
                         let input = Input::Submit { token: submission.token, pdu: submission.pdu };
                         self.session.step(taken_at, input, &mut self.todo);
                     }

@@ -125,6 +125,28 @@ async fn what_waits_past_its_time_is_given_back_and_never_written() {
 }
 
 #[tokio::test]
+async fn a_validity_period_is_shortened_by_what_a_message_waited() {
+    let smsc = simulator(scripted(|_, plan| plan.latency = Duration::from_millis(1_500))).await;
+    let mut bound = Bound::spawn(EsmeSettings { window: 1, ..settings(smsc.address()) }).await;
+    let not_after = Some(Instant::now() + Duration::from_secs(30));
+    let period = |token, period: &str| {
+        let pdu = SubmitSm { validity_period: period.into(), ..message(token) };
+        Submission { pdu, not_after, ..submission(token) }
+    };
+    let said = [period(1, "000000000030000R"), period(2, "000000000030000R"), period(3, "000000000005000R")];
+
+    bound.esme.submit(said.to_vec()).await.unwrap();
+
+    for _ in 0..3 {
+        bound.response().await;
+    }
+    let accepted = smsc.accepted();
+    let periods: Vec<&str> = accepted.iter().map(|one| one.message.validity_period.as_str()).collect();
+    assert!(("000000000020000R"..="000000000028000R").contains(&periods[1]), "{periods:?}");
+    assert_eq!(periods[2], "000000000005000R");
+}
+
+#[tokio::test]
 async fn what_is_too_late_takes_nothing_of_the_rate() {
     let smsc = simulator(Behaviour::default()).await;
     let mut bound = Bound::spawn(EsmeSettings { tps: Some(2.0), ..settings(smsc.address()) }).await;
