@@ -79,13 +79,13 @@ pub fn matches(response: &str, receipt: &str, base: IdBase) -> bool {
     response == receipt || receipt_keys(receipt, base).contains(&response_key(response, base))
 }
 
-/// Only numbers are changed: no leading zeros, no `0x`, hexadecimal digits small. Any other text may mean something as
-/// it is.
+/// Without leading zeros, which one side may have padded it with; of numbers also without `0x`, and hexadecimal digits
+/// small. Any other text may mean something as it is.
 fn canonical(id: &str) -> String {
     if is_uuid(id) {
         return id.to_ascii_lowercase();
     }
-    let Some(digits) = hex_digits(id) else { return id.to_owned() };
+    let Some(digits) = hex_digits(id) else { return id.trim_start_matches('0').to_owned() };
     match digits.trim_start_matches('0') {
         "" => "0".to_owned(),
         digits => digits.to_ascii_lowercase(),
@@ -138,6 +138,8 @@ mod tests {
             ("7B", "7b", IdBase::Auto, true),
             ("123", "124", IdBase::Auto, false),
             ("smsc-01", "smsc-1", IdBase::Auto, false),
+            ("G12", "00G12", IdBase::AsIs, true),
+            ("0G12", "g12", IdBase::AsIs, false),
             ("SMSC-01", "smsc-01", IdBase::Auto, false),
             ("-1", "1", IdBase::Auto, false),
             ("+1", "1", IdBase::HexThenDecimal, false),

@@ -49,7 +49,7 @@ pub struct Answer {
     pub passed_over: Vec<PassedOver>,
     /// The SMSCs that may get it: those that share the route, then its backup in order.
     pub smscs: Vec<Candidate>,
-    /// Segments by the first SMSC.
+    /// Segments on the air by the first SMSC, whoever cuts the text.
     pub parts: u64,
     /// What those cost.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,7 +152,7 @@ impl DryRun {
         let shares = route.shares(|_| Some(1.0));
         let candidate = |smsc: &SmscName| {
             let settings = self.settings.smsc.iter().find(|one| one.name == *smsc);
-            let form = settings.map_or_else(Form::default, Form::of);
+            let form = settings.map_or_else(Form::default, |settings| Form::of(settings).by(route));
             let outgoing = self.cut(question, form)?;
             let share = shares.iter().find(|share| share.smsc == *smsc);
             Ok(Candidate {
@@ -161,7 +161,7 @@ impl DryRun {
                 backup: share.is_none(),
                 alphabet: outgoing.alphabet(),
                 characters: question.text.chars().count(),
-                parts: u64::try_from(outgoing.segments()).unwrap_or_default(),
+                parts: outgoing.on_air(),
             })
         };
         route.smscs().map(candidate).collect()
@@ -178,12 +178,21 @@ impl DryRun {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sms::LongText;
+
     use crate::settings::{RouteSettings, SmscSettings};
 
     fn ask(question: &Question<'_>) -> Answer {
         let smsc = |name: &str| SmscSettings { name: name.into(), ..SmscSettings::default() };
         let codes =
             RouteSettings { classes: vec![SmsClass::Otp], ..RouteSettings::new("codes", &[("b", 1)]) };
+        let long = |name, prefix: &str, long_text| RouteSettings {
+            prefixes: vec![prefix.parse().unwrap()],
+            long_text: Some(long_text),
+            ..RouteSettings::new(name, &[("a", 1)])
+        };
+        let wide = long("wide", "+256", LongText::Udh16);
+        let whole = long("whole", "+257", LongText::Payload { most_octets: u16::MAX });
         let tz = RouteSettings {
             prefixes: vec!["+255".parse().unwrap()],
             clients: vec!["acme".into()],
@@ -195,7 +204,7 @@ mod tests {
         let settings = Settings {
             allowed_clients: vec!["acme".into(), "test".into()],
             smsc: ["a", "b", "c"].map(smsc).to_vec(),
-            route: vec![codes, tz],
+            route: vec![codes, tz, wide, whole],
             ..Settings::default()
         };
         assert_eq!(settings.faults(), []);
@@ -224,6 +233,18 @@ mod tests {
             (answer.parts, answer.cost.unwrap().to_string(), answer.currency),
             (2, "0.025".into(), "USD".into())
         );
+    }
+
+    #[test]
+    fn it_counts_what_is_on_the_air_as_the_route_says_how_long_texts_leave() {
+        let (client, text) = ("acme".into(), "a".repeat(2 * 153));
+        let parts = |to: &str| {
+            let to = to.parse().unwrap();
+            ask(&Question { client: &client, class: SmsClass::Bulk, to: &to, sender: None, text: &text })
+                .parts
+        };
+
+        assert_eq!(["+255123456789", "+256123456789", "+257123456789"].map(parts), [2, 3, 2]);
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl LongText {
         }
     }
 
+    /// Tells whether it needs optional parameters, which SMPP 3.3 does not have.
+    pub fn needs_tlvs(self) -> bool {
+        matches!(self, Self::Sar | Self::Payload { .. })
+    }
+
     /// Octets of a segment that its text leaves free: those of the header that joins it to the others, whoever writes
     /// it.
     pub(super) fn header_octets(self) -> usize {

@@ -6,6 +6,7 @@
 
 mod charge;
 mod fail_over;
+mod heir;
 mod part;
 
 use common::models::UnixMillis;
@@ -16,6 +17,9 @@ use super::outcome::Refusal;
 use super::receipt::Fate;
 use super::state::{Emitted, JobState};
 pub(crate) use part::{Part, PartEvent, PartState};
+
+/// Why a message has expired, or what is missing of it was not sent.
+pub(crate) const TOO_LATE: &str = "the deadline passed before the SMSC took the message";
 
 /// Names a job; the order is the one in which rows are locked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -173,7 +177,7 @@ impl Attempt {
 
     /// Tells whether an unknown outcome would be followed by one more try.
     pub(crate) fn may_resend(&self) -> bool {
-        self.class != SmsClass::Bulk && self.resends == 0
+        self.class != SmsClass::Bulk && self.resends == 0 && !self.emitted.contains(SmsState::Failed)
     }
 
     /// The time for an outcome has passed. What the class allows, and the deadline, is queued once more; else the client
@@ -183,7 +187,8 @@ impl Attempt {
         for part in self.parts.iter_mut().filter(|part| part.state == PartState::Submitting) {
             part.state = PartState::Unknown;
         }
-        if self.harden() {
+        // What was refused is not sent once more, nor are the others.
+        if self.harden() || self.refusal().is_some() {
             let mut emissions = Vec::new();
             self.settle_submission(&mut emissions);
             return emissions;
@@ -221,9 +226,12 @@ impl Attempt {
 
     fn end_sent_in_part(&mut self, reason: Option<&str>) -> Vec<Emission> {
         let sent = self.parts.iter().filter(|part| part.state == PartState::Accepted).count();
+        self.end(SmsState::Failed, Some(self.sent_in_part(sent, reason)))
+    }
+
+    fn sent_in_part(&self, sent: usize, reason: Option<&str>) -> String {
         let reason = reason.map(|text| format!(": {text}")).unwrap_or_default();
-        let text = format!("only {sent} of {} segments were sent{reason}", self.segments);
-        self.end(SmsState::Failed, Some(text))
+        format!("only {sent} of {} segments were sent{reason}", self.segments)
     }
 
     fn stay_unknown(&mut self, reason: &str, release: bool) -> Vec<Emission> {
@@ -291,10 +299,13 @@ impl Attempt {
         if !has(&self.parts, PartState::Submitting) {
             self.harden();
         }
-        if let Some(part) = self.parts.iter().find(|part| part.state == PartState::Refused) {
-            let refusal = part.refusal.clone().unwrap_or(Refusal::Status(CommandStatus::RUNKNOWNERR));
-            let text = refusal.text(part.number, self.segments);
-            let state = refusal.state();
+        if has(&self.parts, PartState::Submitting) {
+            // What a refusal of one means for the message, the others decide.
+            self.state = JobState::Submitting;
+        } else if self.refusal().is_some() && self.emitted.contains(SmsState::Sent) {
+            // The attempt before it has arrived after all, and said so: see [`Attempt::speak_beside`].
+            self.cancel();
+        } else if let Some((state, text)) = self.refusal() {
             self.conclude(JobState::ended(state));
             emissions.extend(self.emit(state, Some(text), unknown));
         } else if self.parts.iter().all(|part| part.state == PartState::Accepted) {
@@ -304,13 +315,27 @@ impl Attempt {
             if !(unknown && self.is_undelivered() && self.emitted.contains(SmsState::Failed)) {
                 emissions.extend(self.emit(SmsState::Sent, None, unknown));
             }
-        } else if has(&self.parts, PartState::Submitting) {
-            self.state = JobState::Submitting;
         } else if has(&self.parts, PartState::Unknown) {
             self.state = JobState::Unknown;
         } else {
             self.state = JobState::Queued;
         }
+    }
+
+    /// Tells what follows from a refused segment, if there is one. INVALID says that nothing was sent: a message of which
+    /// the SMSC has a part, or may have, has failed.
+    fn refusal(&self) -> Option<(SmsState, String)> {
+        let part = self.parts.iter().find(|part| part.state == PartState::Refused)?;
+        let refusal = part.refusal.clone().unwrap_or(Refusal::Status(CommandStatus::RUNKNOWNERR));
+        let text = refusal.text(part.number, self.segments);
+        // Of what is to be sent once more, the first copy may be there.
+        let may_be_there = |part: &Part| part.state == PartState::Unknown || part.waits() && self.resends > 0;
+        let sent = self.parts.iter().filter(|part| part.state == PartState::Accepted).count();
+        Some(match sent {
+            0 if self.parts.iter().any(may_be_there) => (SmsState::Failed, text),
+            0 => (refusal.state(), text),
+            _ => (SmsState::Failed, self.sent_in_part(sent, Some(&text))),
+        })
     }
 
     fn settle_receipts(&mut self, unknown: bool, emissions: &mut Vec<Emission>) {

@@ -7,6 +7,7 @@ use sms::sender::{Sender, SenderError};
 use sms::{Carrier, DefaultAlphabet, LongText, Part, Parts, parts};
 
 use super::numbers::NumberPattern;
+use super::route::Route;
 use crate::settings::SmscSettings;
 
 /// The specification's "urgent", which the known gateway sends, too.
@@ -66,6 +67,11 @@ impl Form {
             destination_npi: smsc.destination_npi,
         }
     }
+
+    /// Takes over what a route says of long texts, if it does.
+    pub(crate) fn by(self, route: &Route) -> Self {
+        Self { long_text: route.long_text.unwrap_or(self.long_text), ..self }
+    }
 }
 
 impl Outgoing {
@@ -87,6 +93,11 @@ impl Outgoing {
     /// Counts what is to be submitted.
     pub(crate) fn segments(&self) -> i32 {
         i32::try_from(self.parts.parts.len()).unwrap_or(i32::MAX)
+    }
+
+    /// Counts the SMS that it is on the air, where an operator counts.
+    pub(crate) fn on_air(&self) -> u64 {
+        self.parts.segments.into()
     }
 
     /// Gives the submissions, in order and complete but for when they end. `reference`, 1 to 65 535, joins the segments

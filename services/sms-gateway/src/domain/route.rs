@@ -11,6 +11,7 @@ mod tests;
 pub(crate) mod turns;
 
 use common::models::sms::{ClientId, RouteName, SmsClass, SmscName};
+use sms::LongText;
 
 use super::price::Price;
 use crate::settings::{RouteSettings, Settings};
@@ -46,6 +47,8 @@ pub(crate) struct Route {
     pub(crate) conditions: Conditions,
     /// SMSCs with their weights: those that share its messages, then each backup.
     pub(crate) tiers: Vec<Vec<(SmscName, u32)>>,
+    /// How long texts leave by it, if not as its SMSCs say.
+    pub(crate) long_text: Option<LongText>,
     /// What a segment costs.
     pub(crate) price: Option<Price>,
     /// The currency of that.
@@ -60,6 +63,7 @@ impl Route {
             name: settings.name.clone(),
             conditions: Conditions::of(settings),
             tiers: std::iter::once(first).chain(backup).collect(),
+            long_text: settings.long_text,
             price: settings.price,
             currency: settings.currency.clone(),
         }
@@ -70,6 +74,7 @@ impl Route {
             name: IMPLICIT.into(),
             conditions: Conditions::default(),
             tiers: settings.submitting().map(|name| vec![(name.clone(), 1)]).collect(),
+            long_text: None,
             price: None,
             currency: String::new(),
         }

@@ -25,6 +25,7 @@ use super::outcomes::{Flight, Flights};
 use crate::domain::attempt::PartEvent;
 use crate::domain::message::Form;
 use crate::domain::order::Order;
+use crate::domain::route::Route;
 use crate::domain::route::health::Outcomes;
 use crate::settings::{Bind, HealthSettings, Settings, SmscSettings};
 use events::Events;
@@ -54,7 +55,7 @@ pub(crate) struct Link {
     /// Its name.
     pub(crate) name: SmscName,
     /// How it wants texts.
-    pub(crate) form: Form,
+    form: Form,
     /// The longest validity_period that it takes; none, it is given none.
     pub(crate) validity_max: Option<Duration>,
     /// How long after a message it is asked for a receipt that has not come.
@@ -236,6 +237,14 @@ impl Link {
     /// Tells whether it takes messages whole, which are then not segments.
     pub(crate) fn takes_whole(&self) -> bool {
         matches!(self.submitter, Some(Submitter::Http(_)))
+    }
+
+    /// Gives how the texts of a route leave here.
+    pub(crate) fn form_by(&self, route: Option<&Route>) -> Form {
+        match route {
+            Some(route) if !self.takes_whole() => self.form.by(route),
+            _ => self.form,
+        }
     }
 
     /// Tells how long it may take until the outcome of the last of so many segments is known, or known to be unknown:

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use common::models::sms::{ClientId, RouteName, SmsClass, SmscName};
 use serde::Deserialize;
+use smpp::esme::InterfaceVersion;
+use sms::LongText;
 
-use super::Settings;
+use super::{Settings, SmscSettings};
 use crate::domain::numbers::NumberPrefix;
 use crate::domain::price::Price;
 use crate::domain::route::Conditions;
@@ -37,6 +39,10 @@ pub struct RouteSettings {
     /// Most segments that this instance sends a second by this route; 0: no limit.
     #[serde(default)]
     pub tps: f64,
+    /// How long texts leave by this route, in place of what its SMSCs say: `udh8`, `udh16`, `sar` or `payload`. A provider
+    /// over HTTP gets them whole all the same.
+    #[serde(default, deserialize_with = "optional_word")]
+    pub long_text: Option<LongText>,
     /// What a segment costs, such as `"0.0125"`; for `sealpost sms route` only.
     #[serde(default)]
     pub price: Option<Price>,
@@ -60,6 +66,10 @@ fn one() -> u32 {
     1
 }
 
+fn optional_word<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<LongText>, D::Error> {
+    super::smsc::word(from).map(Some)
+}
+
 fn classes<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<SmsClass>, D::Error> {
     let words = Vec::<String>::deserialize(from)?;
     let class = |word: String| {
@@ -81,6 +91,7 @@ impl RouteSettings {
             smscs: smscs.iter().map(share).collect(),
             backup: Vec::new(),
             tps: 0.0,
+            long_text: None,
             price: None,
             currency: String::new(),
         }
@@ -113,14 +124,26 @@ pub(super) fn faults(settings: &Settings, fault: &mut dyn FnMut(&str, &str)) {
         let mut named = HashSet::new();
         for smsc in route.named() {
             if !submitting.contains(smsc) {
-                say("smscs", format!("{name:?} names {smsc:?}, which is no SMSC that we submit to"));
+                say(
+                    "smscs",
+                    format!("{name:?} names {:?}, which is no SMSC that we submit to", smsc.as_str()),
+                );
             }
             if !named.insert(smsc) {
-                say("smscs", format!("{name:?} names {smsc:?} twice"));
+                say("smscs", format!("{name:?} names {:?} twice", smsc.as_str()));
             }
         }
         if !super::is_rate(route.tps) {
             say("tps", "must be 0 or above".into());
+        }
+        let old = |smsc: &&SmscSettings| {
+            smsc.interface_version == InterfaceVersion::Smpp33 && route.named().any(|name| *name == smsc.name)
+        };
+        if let Some(smsc) = settings.smsc.iter().find(old)
+            && route.long_text.is_some_and(LongText::needs_tlvs)
+        {
+            let version = "which speaks SMPP 3.3, without optional parameters: udh8 or udh16";
+            say("long_text", format!("{name:?} names {:?}, {version}", smsc.name.as_str()));
         }
         let conditions = Conditions::of(route);
         if let Some((earlier, _)) = before.iter().find(|(_, earlier)| earlier.cover(&conditions)) {

@@ -160,7 +160,9 @@ impl Default for SmscSettings {
 }
 
 /// Reads a value that is written as one word.
-fn word<'de, D: serde::Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<T, D::Error> {
+pub(super) fn word<'de, D: serde::Deserializer<'de>, T: FromStr<Err: Display>>(
+    from: D,
+) -> Result<T, D::Error> {
     String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 
@@ -179,7 +181,7 @@ impl SmscSettings {
             (self.tls.as_ref().is_none_or(tls_pair), "tls", "certificate_file and key_file go together"),
             (!version_3_3 || self.bind != Bind::Transceiver, "bind", "SMPP 3.3 has no transceiver: tx+rx"),
             (
-                !version_3_3 || matches!(self.long_text, LongText::Udh8 | LongText::Udh16),
+                !version_3_3 || !self.long_text.needs_tlvs(),
                 "long_text",
                 "SMPP 3.3 has no optional parameters: udh8 or udh16",
             ),

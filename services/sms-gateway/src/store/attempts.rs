@@ -3,8 +3,10 @@
 mod save;
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 
 use common::models::UnixMillis;
+use common::models::sms::JobId;
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
@@ -100,6 +102,21 @@ pub(crate) fn lock(conn: &mut DbConn, keys: &[JobKey]) -> Result<Vec<Loaded>, St
         }
     };
     join(conn, keys, rows)
+}
+
+/// Finds the jobs that hold now the ids of those which have given them away, except where both are among `loaded`.
+pub(crate) fn heirs(conn: &mut DbConn, loaded: &[Loaded]) -> Result<Vec<JobKey>, StoreError> {
+    use sms_jobs::{client_id, correl_id, holds, id, table};
+    let mut heirs = BTreeSet::new();
+    for Attempt { key, correl_id: correl, .. } in
+        loaded.iter().map(|one| &one.attempt).filter(|attempt| !attempt.holds)
+    {
+        let same = client_id.eq(&key.client_id).and(correl_id.eq(correl)).and(holds.eq(true));
+        let found: Option<JobId> = table.filter(same).select(id).first(conn).optional()?;
+        heirs.extend(found.map(|found| JobKey { client_id: key.client_id.clone(), id: found }));
+    }
+    heirs.retain(|heir| loaded.iter().all(|one| one.attempt.key != *heir));
+    Ok(heirs.into_iter().collect())
 }
 
 enum LockQueued {}

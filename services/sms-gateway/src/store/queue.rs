@@ -15,7 +15,7 @@ use super::rows::{JobColumns, JobRow, StatusRow};
 use super::schema::sms_jobs;
 use super::statuses;
 use super::{Rules, StoreError, opt_outs, quotas, references};
-use crate::domain::attempt::{Attempt, JobKey};
+use crate::domain::attempt::{Attempt, JobKey, TOO_LATE};
 use crate::domain::opt_out::OPTED_OUT;
 use crate::domain::route::allot::Waiting;
 use crate::domain::state::JobState;
@@ -154,7 +154,8 @@ fn claim(conn: &mut DbConn, rules: &Rules, plans: &[Plan], now: UnixMillis) -> R
         }
         let emissions = match &plan.departure {
             _ if one.attempt.deadline < now => {
-                one.attempt.drop_waiting(SmsState::Expired, None, rules.resubmit_unknown)
+                let text = Some(TOO_LATE.to_owned());
+                one.attempt.drop_waiting(SmsState::Expired, text, rules.resubmit_unknown)
             }
             _ if out.contains(&one.attempt.key) => {
                 let text = Some(OPTED_OUT.to_owned());

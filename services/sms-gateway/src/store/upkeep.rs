@@ -10,7 +10,7 @@ use diesel::sql_types::Bool;
 use super::rows::StatusRow;
 use super::schema::{sms_jobs, sms_receipts, sms_references, sms_seals, sms_statuses};
 use super::{Rules, StoreError, attempts, quotas, report, statuses};
-use crate::domain::attempt::{Attempt, Emission, JobKey};
+use crate::domain::attempt::{Attempt, Emission, JobKey, TOO_LATE};
 use crate::domain::route::Hopeless;
 use crate::domain::state::JobState;
 
@@ -62,8 +62,7 @@ pub(crate) fn expire(
         .load(conn)?;
     change(conn, rules, keys, now, |attempt| match attempt.state {
         JobState::Queued => {
-            let text = "the deadline passed before the SMSC took the message";
-            attempt.drop_waiting(SmsState::Expired, Some(text.into()), rules.resubmit_unknown)
+            attempt.drop_waiting(SmsState::Expired, Some(TOO_LATE.to_owned()), rules.resubmit_unknown)
         }
         _ => Vec::new(),
     })

@@ -1,8 +1,12 @@
 //! From the request to the receipt, through the simulator.
 
+use std::time::{Duration, Instant};
+
+use smpp::smsc::{Behaviour, ReceiptFormat, Receipts};
+use sms_gateway::Settings;
 use testkit::on_both;
 
-use crate::cases::{ACME, message};
+use crate::cases::{ACME, TEST, message};
 use crate::harness::{Gateway, World};
 
 on_both! {
@@ -21,12 +25,86 @@ on_both! {
             assert_eq!((status.simulated, &status.error_text), (true, &None));
         }
         let pdu = &accepted[0].message;
-        assert_eq!((pdu.source.ton, pdu.source.value.as_str()), (5, "TEST"));
-        assert_eq!((pdu.destination.ton, pdu.destination.value.as_str()), (1, "255123456789"));
+        assert_eq!((pdu.source.ton, pdu.source.npi, pdu.source.value.as_str()), (5, 0, "TEST"));
+        assert_eq!((pdu.destination.ton, pdu.destination.npi, pdu.destination.value.as_str()), (1, 0, "255123456789"));
+        assert_eq!((pdu.service_type.as_str(), pdu.schedule_delivery_time.as_str()), ("", ""));
         assert_eq!((pdu.data_coding, pdu.registered_delivery), (0, 1));
         let fixed = [pdu.protocol_id, pdu.priority_flag, pdu.replace_if_present_flag, pdu.sm_default_msg_id];
         assert_eq!(fixed, [0, 1, 0, 0]);
         assert_eq!(pdu.short_message, b"Hello \0 you");
+        gateway.stop().await;
+    }
+
+    async fn a_sender_has_the_type_of_number_of_its_kind(test: TestDb) {
+        let world = World::new(World::with_receipts()).await;
+        let gateway = Gateway::start(&world, &test).await;
+
+        let mut sources = Vec::new();
+        for sender in ["+255700000001", "0700000001", "15050", "CLINIC"] {
+            let text = format!("To: +255123456789\nSender: {sender}\n\nhello");
+            gateway.request(&world.maker.request(ACME, sender, &text)).await;
+            gateway.statuses(sender, 2).await;
+            let source = world.smsc.accepted().last().unwrap().message.source.clone();
+            sources.push((source.ton, source.npi, source.value));
+        }
+
+        // SMPP 3.4 §5.2.5 and §5.2.6.
+        let expected = [(1, 1, "255700000001"), (2, 1, "0700000001"), (3, 0, "15050"), (5, 0, "CLINIC")];
+        assert_eq!(sources, expected.map(|(ton, npi, value)| (ton, npi, value.to_owned())));
+        gateway.stop().await;
+    }
+
+    async fn a_receipt_may_say_all_in_its_tlvs(test: TestDb) {
+        let receipts = Receipts { format: ReceiptFormat::Tlv, ..Receipts::default() };
+        let world = World::new(Behaviour { receipts: Some(receipts), ..Behaviour::default() }).await;
+        let gateway = Gateway::start(&world, &test).await;
+
+        gateway.request(&world.maker.request(ACME, "one", &message("hello"))).await;
+
+        gateway.statuses("one", 2).await;
+        assert_eq!(gateway.names("one"), ["SENT", "DELIVERED"]);
+        gateway.stop().await;
+    }
+
+    async fn the_loop_back_takes_its_time_knows_no_id_and_keeps_nobody_waiting(test: TestDb) {
+        let world = World::new(World::with_receipts()).await;
+        let (first, second) = (Duration::from_millis(1_500), Duration::from_secs(3));
+        let settings = Settings { loopback_delay: first, loopback_long_delay: second, ..world.settings() };
+        let gateway = Gateway::with(&world, &test, settings).await;
+        let began = Instant::now();
+
+        for (correl, text) in [("loop", "S1D1"), ("fail", "FAIL")] {
+            gateway.request(&world.maker.request(TEST, correl, &message(text))).await;
+        }
+        gateway.request(&world.maker.request(ACME, "other", &message("hello"))).await;
+
+        gateway.statuses("other", 2).await;
+        assert_eq!(gateway.names("loop"), [""; 0]);
+        gateway.statuses("loop", 1).await;
+        assert!((first..second).contains(&began.elapsed()), "{:?}", began.elapsed());
+        // The long delay alone.
+        gateway.statuses("fail", 1).await;
+        assert!((second..first + second).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert_eq!(gateway.names("loop"), ["SENT"]);
+        let statuses = gateway.statuses("loop", 2).await;
+        assert!(began.elapsed() >= first + second, "{:?}", began.elapsed());
+        assert!(statuses.iter().all(|status| status.recall_id.is_none()));
+        gateway.stop().await;
+    }
+
+    async fn what_was_too_late_may_be_sent_under_the_same_ids(test: TestDb) {
+        let world = World::new(World::with_receipts()).await;
+        let gateway = Gateway::start(&world, &test).await;
+        let mut request = world.maker.request(ACME, "again", &message("hello"));
+        let deadline = request.insert("deadline".into(), "2020-01-01T00:00:00Z".into()).unwrap();
+        gateway.request(&request).await;
+        gateway.statuses("again", 1).await;
+
+        request.insert("deadline".into(), deadline);
+        gateway.request(&request).await;
+
+        gateway.statuses("again", 3).await;
+        assert_eq!(gateway.names("again"), ["EXPIRED", "SENT", "DELIVERED"]);
         gateway.stop().await;
     }
 }

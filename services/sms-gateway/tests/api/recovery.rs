@@ -266,7 +266,11 @@ on_both! {
     async fn no_row_and_no_record_holds_what_was_sealed(test: TestDb) {
         let world = World::new(scripted(|_| Verdict::AcceptSilently)).await;
         world.smsc.kill();
-        let gateway = Gateway::start(&world, &test).await;
+        // Time to look at all tables while no answer is there.
+        let mut settings = world.settings();
+        (settings.unknown_after, settings.resend_after) = (Duration::from_secs(8), Duration::from_secs(8));
+        settings.smsc[0].response_timeout = Duration::from_secs(5);
+        let gateway = Gateway::with(&world, &test, settings).await;
 
         gateway.request(&world.maker.request(ACME, "quiet", &message(&"a secret text ".repeat(20)))).await;
         look(&gateway, &[("sms_jobs", "queued")]).await;

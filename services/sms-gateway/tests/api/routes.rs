@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use common::models::sms::SmsClass;
 use diesel::prelude::*;
-use smpp::codec::CommandStatus;
+use smpp::codec::{CommandStatus, esm_class};
+use smpp::esme::InterfaceVersion;
 use smpp::smsc::Span;
-use sms_gateway::{RouteSettings, Settings};
+use sms::LongText;
+use sms_gateway::{Bind, RouteSettings, Settings, SmscSettings};
 use testkit::on_both;
 use testkit::wait::wait_until;
 
@@ -101,6 +103,30 @@ on_both! {
         gateway.stop().await;
     }
 
+    async fn a_route_may_say_how_its_long_texts_leave(test: TestDb) {
+        let fleet = Fleet::new().await;
+        let tz = by_prefix("tz", "+255", &[("a", 1)]);
+        let ke = by_prefix("ke", "+254", &[("a", 1)]);
+        let routes = vec![
+            RouteSettings { long_text: Some(LongText::Sar), ..tz },
+            RouteSettings { long_text: Some(LongText::Payload { most_octets: u16::MAX }), ..ke },
+            RouteSettings::new("rest", &[("a", 1)]),
+        ];
+        let gateway = Gateway::with(&fleet.world, &test, fleet.settings(routes)).await;
+
+        let mut carriers = Vec::new();
+        for (correl, number) in [("tz", "+255123456789"), ("ke", "+254123456789"), ("de", "+49123456789")] {
+            gateway.request(&fleet.world.maker.request(ACME, correl, &to(number, &"a".repeat(200)))).await;
+            gateway.statuses(correl, 2).await;
+            let accepted = fleet.smsc("a").accepted();
+            let last = &accepted.last().unwrap().message;
+            carriers.push((accepted.len(), last.tlvs.sar().is_some(), last.esm_class & esm_class::UDHI != 0));
+        }
+
+        assert_eq!(carriers, [(2, true, false), (3, false, false), (5, false, true)]);
+        gateway.stop().await;
+    }
+
     async fn what_is_urgent_overtakes_and_bulk_is_not_starved(test: TestDb) {
         let fleet = Fleet::new().await;
         fleet.smsc("a").behave(|behaviour| behaviour.latency = Span::exactly(Duration::from_millis(40)));
@@ -191,4 +217,24 @@ async fn faults_of_routes_keep_the_gateway_from_starting() {
 
     assert_eq!(faults[0].0, "sms_gateway.route.smscs");
     assert!(faults[0].1.contains("\"nobody\""), "{faults:?}");
+}
+
+#[test]
+fn a_route_may_not_want_of_smpp_3_3_what_that_does_not_have() {
+    let old = SmscSettings {
+        name: "old".into(),
+        bind: Bind::Pair,
+        interface_version: InterfaceVersion::Smpp33,
+        ..SmscSettings::default()
+    };
+    let faults = |long_text| {
+        let route = RouteSettings { long_text: Some(long_text), ..RouteSettings::new("r", &[("old", 1)]) };
+        Settings { smsc: vec![old.clone()], route: vec![route], ..Settings::default() }.faults()
+    };
+
+    let refused = faults(LongText::Sar);
+
+    assert_eq!((refused.len(), refused[0].0.as_str()), (1, "sms_gateway.route.long_text"));
+    assert!(refused[0].1.contains("\"old\", which speaks SMPP 3.3"), "{refused:?}");
+    assert_eq!(faults(LongText::Udh16), []);
 }

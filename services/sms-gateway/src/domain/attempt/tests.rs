@@ -1,6 +1,7 @@
 //! Tables of events to statuses.
 
 mod fail_over;
+mod heirs;
 mod random;
 mod receipts;
 mod resends;
@@ -100,14 +101,49 @@ fn several_segments_are_sent_when_all_are_and_named_by_the_last() {
 
 #[test]
 fn a_refusal_ends_the_attempt_with_code_and_name() {
-    let mut attempt = attempt(2);
+    let mut attempt = attempt(1);
 
-    let published =
-        run(&mut attempt, [(1, accepted("a")), (2, PartEvent::Refused(CommandStatus::RINVDSTADR.into()))]);
+    let published = run(&mut attempt, [(1, PartEvent::Refused(CommandStatus::RINVDSTADR.into()))]);
 
     assert_eq!(statuses(&published), [SmsState::Invalid]);
     assert!(published[0].error_text.as_deref().unwrap().contains("ESME_RINVDSTADR"));
     assert_eq!((attempt.state, attempt.holds, attempt.due_at), (JobState::Invalid, false, None));
+}
+
+#[test]
+fn a_refusal_means_that_nothing_was_sent_only_where_the_smsc_has_no_other_segment() {
+    let refused = || PartEvent::Refused(CommandStatus::RINVDSTADR.into());
+    let in_part = "only 1 of 2 segments were sent: the SMSC refused segment 2 of 2: ";
+    for (other, status, text) in [
+        (refused(), SmsState::Invalid, "the SMSC refused segment "),
+        (PartEvent::NotSent { retry_at: RETRY }, SmsState::Invalid, "the SMSC refused segment 2 of 2: "),
+        (PartEvent::Unknown, SmsState::Failed, "the SMSC refused segment 2 of 2: "),
+        (accepted("a"), SmsState::Failed, in_part),
+    ] {
+        for events in [[(2, refused()), (1, other.clone())], [(1, other.clone()), (2, refused())]] {
+            let mut attempt = attempt(2);
+            let [first, second] = events;
+
+            // The other one may be at the SMSC by now.
+            assert_eq!(run(&mut attempt, [first]), []);
+            let published = run(&mut attempt, [second]);
+
+            assert_eq!(statuses(&published), [status], "{other:?}");
+            assert!(published[0].error_text.as_deref().unwrap().starts_with(text), "{published:?}");
+            assert_eq!((attempt.state, attempt.holds), (JobState::ended(status), false));
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_in_part_is_not_sent_once_more_when_the_rest_is_given_up() {
+    let mut attempt = Attempt { class: SmsClass::Otp, ..attempt(2) };
+    assert_eq!(run(&mut attempt, [(1, PartEvent::Refused(CommandStatus::RINVDSTADR.into()))]), []);
+
+    let published = attempt.give_up(false, NOW);
+
+    assert_eq!(statuses(&published), [SmsState::Failed]);
+    assert_eq!((attempt.state, attempt.resends), (JobState::Failed, 0));
 }
 
 #[test]

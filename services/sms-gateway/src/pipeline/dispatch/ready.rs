@@ -52,7 +52,8 @@ pub(super) async fn make_ready(
     for Leaving { one, link } in leaving {
         let Some(message) = opened.remove(&one.key) else { continue };
         let key = one.key.clone();
-        let outgoing = match message.and_then(|message| fit(gateway, message, link.form)) {
+        let form = link.form_by(gateway.rules.routes.get(&one.route));
+        let outgoing = match message.and_then(|message| fit(gateway, message, form)) {
             Ok(outgoing) => outgoing,
             Err(text) => {
                 ready.plans.push(Plan { key, departure: Err(text) });

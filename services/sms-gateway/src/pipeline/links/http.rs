@@ -230,12 +230,17 @@ impl Core {
                 Landing::Answered(Verdict::Refused { text })
             }
             Unreachable::Wait => {
-                let cause = (Cause::Unreachable, Duration::ZERO);
-                if let Some(pause) = self.troubles().begin(cause, self.trouble_pauses, Instant::now()) {
-                    tracing::warn!(smsc = %self.name, ?pause, "no URL can be reached");
-                }
+                self.leave_alone();
                 Landing::NotSent
             }
+        }
+    }
+
+    /// Begins a pause, as there was no connection.
+    fn leave_alone(&self) {
+        let cause = (Cause::Unreachable, Duration::ZERO);
+        if let Some(pause) = self.troubles().begin(cause, self.trouble_pauses, Instant::now()) {
+            tracing::warn!(smsc = %self.name, ?pause, "it cannot be reached");
         }
     }
 }

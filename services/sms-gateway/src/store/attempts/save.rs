@@ -1,14 +1,14 @@
 //! Writes attempts back.
 
 use common::models::UnixMillis;
-use common::models::sms::{JobId, SmscName};
+use common::models::sms::SmscName;
 use db::{BatchQuery, BatchSql, DbConn, Rows};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 use sms::message_id::response_key;
 
 use super::Loaded;
-use crate::domain::attempt::Attempt;
+use crate::domain::attempt::JobKey;
 use crate::domain::state::JobState;
 use crate::store::quotas::Changes;
 use crate::store::rows::NewPart;
@@ -42,8 +42,8 @@ pub(crate) fn write(
         if one.attempt.state == JobState::Delivered && one.delivered_at.is_none() {
             one.delivered_at = Some(now);
         }
-        if one.attempt.holds && !one.held {
-            one.attempt.holds = take_back(conn, &one.attempt, charges, now)?;
+        if one.held && !one.attempt.holds && one.attempt.state == JobState::Cancelled {
+            give_ids_back(conn, &one.attempt.key)?;
         }
     }
     save_jobs(conn, &loaded, now)?;
@@ -56,50 +56,10 @@ pub(crate) fn write(
     save_parts(conn, &parts.collect::<Vec<_>>())
 }
 
-/// An attempt that was given up has succeeded after all: cancels a later one that has not been sent yet, and says
-/// whether the ids are its own again.
-fn take_back(
-    conn: &mut DbConn,
-    attempt: &Attempt,
-    charges: &mut Changes,
-    now: UnixMillis,
-) -> Result<bool, StoreError> {
-    use sms_jobs::{client_id, correl_id, due_at, holds, payload, state, table, updated_at};
-    release_later(conn, attempt, charges)?;
-    let ids = || client_id.eq(&attempt.key.client_id).and(correl_id.eq(&attempt.correl_id));
-    let same = || ids().and(holds.eq(true));
-    diesel::update(table.filter(same()).filter(state.eq(JobState::Queued.as_str())))
-        .set((
-            state.eq(JobState::Cancelled.as_str()),
-            holds.eq(false),
-            payload.eq(None::<String>),
-            due_at.eq(None::<i64>),
-            updated_at.eq(now),
-        ))
-        .execute(conn)?;
-    let others: i64 = table.filter(same()).count().get_result(conn)?;
-    Ok(others == 0)
-}
-
-/// Gives back what a later attempt, which is about to be cancelled, held of the quota for segments that have not left.
-fn release_later(conn: &mut DbConn, attempt: &Attempt, charges: &mut Changes) -> Result<(), StoreError> {
-    use sms_jobs::{charged, client_id, correl_id, holds, id, left_at, resends, state, table};
-    let same = client_id.eq(&attempt.key.client_id).and(correl_id.eq(&attempt.correl_id)).and(holds.eq(true));
-    let queued = state.eq(JobState::Queued.as_str()).and(charged.gt(0)).and(resends.eq(0));
-    let later = table.filter(same.and(queued)).select((id, charged, left_at));
-    // The unique index of those that hold their ids: one at most. Locked, as it may be about to leave.
-    let later: Option<(JobId, i32, Option<UnixMillis>)> = match conn {
-        DbConn::Pg(c) => later.for_update().first(c).optional()?,
-        DbConn::Sqlite(c) => later.first(c).optional()?,
-    };
-    let Some((job, held, left)) = later else { return Ok(()) };
-    let sent = sms_parts::table
-        .filter(sms_parts::client_id.eq(&attempt.key.client_id).and(sms_parts::job_id.eq(&job)))
-        .filter(sms_parts::state.eq_any(["submitting", "accepted", "unknown"]));
-    let sent: i64 = sent.count().get_result(conn)?;
-    let keeps = held.min(i32::try_from(sent).unwrap_or(held));
-    diesel::update(table.find((&attempt.key.client_id, &job))).set(charged.eq(keeps)).execute(conn)?;
-    charges.note(&attempt.key.client_id, (held, left), (keeps, left));
+/// At once: no two attempts hold the same ids at any time, whatever the order in which rows are written.
+fn give_ids_back(conn: &mut DbConn, key: &JobKey) -> Result<(), StoreError> {
+    let row = sms_jobs::table.find((&key.client_id, &key.id));
+    diesel::update(row).set(sms_jobs::holds.eq(false)).execute(conn)?;
     Ok(())
 }
 

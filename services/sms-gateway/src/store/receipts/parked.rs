@@ -130,7 +130,7 @@ pub(super) fn note_tried(
     // Another instance may have tried it at the same time: both are the same try.
     let again = looked_at.gt(NEVER).and(looked_at.le(now - AGAIN_AFTER));
     diesel::update(table.filter(smsc.eq(of).and(id.eq(parked))))
-        .set((tried.eq(again), looked_at.eq(now)))
+        .set((tried.eq(tried.or(again)), looked_at.eq(now)))
         .execute(conn)?;
     Ok(())
 }
@@ -153,21 +153,30 @@ pub(crate) fn due(conn: &mut DbConn, now: UnixMillis) -> Result<Vec<Receipt>, St
         .eq(sms_receipts::smsc)
         .and(sms_parts::message_key.eq(sms_receipts::message_key.nullable()));
     let waited = sms_receipts::received_at.lt(wide).and(sms_receipts::looked_at.le(now - AGAIN_AFTER));
-    let mut rows: Vec<ReceiptRow> = sms_receipts::table
-        // The condition of its index, word for word.
-        .filter(sql::<Bool>("NOT tried"))
-        .filter(waited.or(diesel::dsl::exists(sms_parts::table.filter(same))))
-        // What nobody knows has its second try when all others have had their first.
-        .order((sms_receipts::looked_at, sms_receipts::received_at))
+    // The condition of its index, word for word.
+    let untried = || sms_receipts::table.filter(sql::<Bool>("NOT tried"));
+    let mut rows: Vec<ReceiptRow> = untried()
+        .filter(diesel::dsl::exists(sms_parts::table.filter(same)))
+        .order(sms_receipts::received_at)
         .limit(ROUND)
         .select(ReceiptRow::as_select())
         .load(conn)?;
+    // By itself, so that receipts of nobody keep none of those back. They have their second try when all others have had
+    // their first.
+    rows.extend(
+        untried()
+            .filter(waited)
+            .order((sms_receipts::looked_at, sms_receipts::received_at))
+            .limit(ROUND)
+            .select(ReceiptRow::as_select())
+            .load(conn)?,
+    );
     let same = sms_jobs::recipient.eq(sms_receipts::recipient);
     rows.extend(
         sms_jobs::table
             .inner_join(sms_receipts::table.on(same))
             .filter(sql::<Bool>(UNANSWERED))
-            .filter(sql::<Bool>("tried"))
+            .filter(sms_receipts::looked_at.gt(NEVER))
             .filter(sms_jobs::updated_at.gt(sms_receipts::looked_at))
             .order(sms_receipts::received_at)
             .limit(ROUND)

@@ -223,6 +223,11 @@ on_both! {
         gateway.statuses("late", 1).await;
         assert_eq!(gateway.names("late"), ["EXPIRED"]);
         assert_eq!((mute.connections(), good.seen().len()), (1, 0));
+        // The next one begins where that one would have gone on.
+        gateway.request(&soon(&world, "next", "hello")).await;
+        gateway.statuses("next", 1).await;
+        assert_eq!(gateway.names("next"), ["SENT"]);
+        assert_eq!((mute.connections(), good.seen().len()), (1, 1));
         gateway.stop().await;
     }
 

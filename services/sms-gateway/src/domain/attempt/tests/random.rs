@@ -4,11 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn event() -> impl Strategy<Value = PartEvent> {
+pub(super) fn event() -> impl Strategy<Value = PartEvent> {
     prop_oneof![
         Just(accepted("7")),
         Just(accepted("")),
         Just(PartEvent::Refused(CommandStatus::RSYSERR.into())),
+        Just(PartEvent::Refused(CommandStatus::RINVDSTADR.into())),
         Just(PartEvent::Throttled { retry_at: RETRY }),
         Just(PartEvent::NotSent { retry_at: RETRY }),
         Just(PartEvent::Unknown),
@@ -43,7 +44,7 @@ proptest! {
         steps in proptest::collection::vec((1i32..4, 0i32..2, event(), 0u8..4), 0..40),
     ) {
         let mut attempt = Attempt { class, ..attempt(segments) };
-        let mut published = Vec::new();
+        let mut published: Vec<Emission> = Vec::new();
         // How often each segment has left, less the copies that are known not to have arrived.
         let mut copies = [1; 4];
         for (number, copy, event, act) in steps {
@@ -71,6 +72,12 @@ proptest! {
                     published.extend(attempt.drop_waiting(SmsState::Expired, None, true));
                 }
                 _ => {}
+            }
+            if let [only] = published.as_slice()
+                && matches!(only.status, SmsState::Invalid | SmsState::Expired)
+            {
+                let sent = |part: &Part| !matches!(part.state, PartState::Queued | PartState::Refused);
+                prop_assert!(!attempt.parts.iter().any(sent), "{only:?}: {attempt:?}");
             }
         }
 

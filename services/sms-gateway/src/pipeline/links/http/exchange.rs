@@ -7,6 +7,7 @@ use reqwest::{Response, header::HeaderMap};
 
 use super::{Core, Landing};
 use crate::domain::provider::{Answer, Message, Request, Verdict};
+use crate::settings::Unreachable;
 
 /// What became of a request without an answer.
 enum Failure {
@@ -23,7 +24,10 @@ pub(super) enum End {
     /// No URL could be reached.
     Unreachable,
     /// It was not sent, as the gateway ends or its deadline has passed.
-    Withheld,
+    Withheld {
+        /// Whether a URL could not be reached before.
+        passed_over: bool,
+    },
 }
 
 impl Core {
@@ -34,7 +38,11 @@ impl Core {
         for change in 0..urls {
             let index = (first + change) % urls;
             if !self.may_begin(message) {
-                return End::Withheld;
+                if change > 0 {
+                    // Else every message with a short deadline would try the same URL alone.
+                    self.remember(index);
+                }
+                return End::Withheld { passed_over: change > 0 };
             }
             let request = match self.provider.request(index, message, self.clock.now()) {
                 Ok(request) => request,
@@ -101,7 +109,12 @@ impl Core {
                 self.learn(&verdict);
                 Landing::Answered(verdict)
             }
-            End::Withheld => Landing::NotSent,
+            End::Withheld { passed_over } => {
+                if passed_over && self.unreachable == Unreachable::Wait {
+                    self.leave_alone();
+                }
+                Landing::NotSent
+            }
             End::Unreachable => self.unreachable(),
         }
     }
