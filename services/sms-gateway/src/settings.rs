@@ -383,26 +383,6 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_a_bind_are_no_longer_than_smpp_allows() {
-        let smsc = |password: usize, system_id: usize, system_type: usize| SmscSettings {
-            name: "a".into(),
-            password: "x".repeat(password).into(),
-            system_id: "x".repeat(system_id),
-            system_type: "x".repeat(system_type),
-            ..SmscSettings::default()
-        };
-        let places = |smsc: SmscSettings| {
-            let faults = Settings { smsc: vec![smsc], ..Settings::default() }.faults();
-            faults.into_iter().map(|(place, _)| place).collect::<Vec<_>>()
-        };
-
-        assert_eq!(places(smsc(8, 15, 12)), [""; 0]);
-        let expected =
-            ["password", "system_id", "system_type"].map(|name| format!("sms_gateway.smsc.{name}"));
-        assert_eq!(places(smsc(9, 16, 13)), expected);
-    }
-
-    #[test]
     fn a_key_finds_its_client_and_is_not_shown() {
         let keys: HttpKeys = [("0123456789abcdef".to_owned(), "acme".into())].into_iter().collect();
 

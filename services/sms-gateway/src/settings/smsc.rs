@@ -195,3 +195,27 @@ impl SmscSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_a_bind_are_no_longer_than_smpp_allows() {
+        let smsc = |password: usize, system_id: usize, system_type: usize| SmscSettings {
+            name: "a".into(),
+            password: "x".repeat(password).into(),
+            system_id: "x".repeat(system_id),
+            system_type: "x".repeat(system_type),
+            ..SmscSettings::default()
+        };
+        let places = |smsc: SmscSettings| {
+            let mut places = Vec::new();
+            smsc.faults(&mut |place, _| places.push(place.to_owned()));
+            places
+        };
+
+        assert_eq!(places(smsc(8, 15, 12)), [""; 0]);
+        assert_eq!(places(smsc(9, 16, 13)), ["password", "system_id", "system_type"]);
+    }
+}
