@@ -64,6 +64,10 @@ pub fn receipt_keys(id: &str, base: IdBase) -> Vec<String> {
             [Some(canonical(id)), decimal_to_hex(id), hex_to_decimal(id)].into_iter().flatten().collect()
         }
     };
+    // As it is stored of messages from before ids that are no numbers were freed of their padding.
+    if id.starts_with('0') && hex_digits(id).is_none() {
+        keys.push(id.to_owned());
+    }
     let mut seen = Vec::new();
     keys.retain(|key| {
         !seen.contains(key) && {
@@ -150,6 +154,12 @@ mod tests {
         for (response, receipt, base, expected) in cases {
             assert_eq!(matches(response, receipt, base), expected, "{response} {receipt} {base:?}");
         }
+    }
+
+    #[test]
+    fn an_id_that_is_no_number_is_also_looked_for_with_its_padding() {
+        assert_eq!(receipt_keys("00G12", IdBase::AsIs), ["G12", "00G12"]);
+        assert_eq!(receipt_keys("G12", IdBase::AsIs), ["G12"]);
     }
 
     #[test]

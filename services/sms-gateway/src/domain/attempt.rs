@@ -105,7 +105,7 @@ impl Attempt {
     /// Takes one event of one segment. [`Attempt::settle`] draws the conclusions. `copy`: the [`Attempt::resends`] of
     /// when what it tells of was sent.
     pub(crate) fn apply(&mut self, number: i32, copy: i32, event: PartEvent) {
-        let given_up = self.emitted.contains(SmsState::Failed);
+        let given_up = self.is_given_up();
         let (earlier, repeated) = (copy < self.resends, self.resends > 0);
         let Some(part) = self.parts.iter_mut().find(|part| part.number == number) else { return };
         let (open, waits) = (part.is_open(), part.waits());
@@ -175,9 +175,15 @@ impl Attempt {
         emissions
     }
 
+    /// Tells whether nothing more of it is to be sent: its client was told FAILED and may have sent it anew, or what it
+    /// sent before under the same ids has arrived.
+    fn is_given_up(&self) -> bool {
+        self.emitted.contains(SmsState::Failed) || self.emitted.is_left_to_another()
+    }
+
     /// Tells whether an unknown outcome would be followed by one more try.
     pub(crate) fn may_resend(&self) -> bool {
-        self.class != SmsClass::Bulk && self.resends == 0 && !self.emitted.contains(SmsState::Failed)
+        self.class != SmsClass::Bulk && self.resends == 0 && !self.is_given_up()
     }
 
     /// The time for an outcome has passed. What the class allows, and the deadline, is queued once more; else the client
@@ -243,7 +249,8 @@ impl Attempt {
         self.due_at = None;
         self.state = JobState::Unknown;
         let emissions = self.emit(SmsState::Failed, Some(format!("outcome unknown: {reason}")), true);
-        self.holds &= !release;
+        // Of one that another speaks for, the ids stay taken: that one has arrived.
+        self.holds &= !release || self.emitted.is_left_to_another();
         emissions.into_iter().collect()
     }
 
@@ -287,7 +294,7 @@ impl Attempt {
             JobState::Queued => true,
             // A segment that turns out not to have left goes back into the queue.
             JobState::Submitting => true,
-            JobState::Unknown => !self.emitted.contains(SmsState::Failed),
+            JobState::Unknown => !self.is_given_up(),
             JobState::Sent => self.due_at.is_some(),
             _ => false,
         }
@@ -302,8 +309,7 @@ impl Attempt {
         if has(&self.parts, PartState::Submitting) {
             // What a refusal of one means for the message, the others decide.
             self.state = JobState::Submitting;
-        } else if self.refusal().is_some() && self.emitted.contains(SmsState::Sent) {
-            // The attempt before it has arrived after all, and said so: see [`Attempt::speak_beside`].
+        } else if self.refusal().is_some() && self.emitted.is_left_to_another() {
             self.cancel();
         } else if let Some((state, text)) = self.refusal() {
             self.conclude(JobState::ended(state));
@@ -364,13 +370,13 @@ impl Attempt {
             }
             return;
         }
-        let told = told && status == SmsState::Failed;
-        let emission = self.emit(status, text, unknown);
+        emissions.extend(self.emit(status, text, unknown));
         // What was told as unknown has failed indeed: nothing new to its client, but an end of the attempt.
-        if emission.is_some() || told {
+        if self.emitted.contains(status) {
             self.conclude(JobState::ended(status));
+        } else if self.emitted.is_left_to_another() {
+            self.cancel();
         }
-        emissions.extend(emission);
     }
 
     fn is_undelivered(&self) -> bool {

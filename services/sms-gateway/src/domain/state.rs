@@ -91,7 +91,7 @@ impl FromStr for JobState {
     }
 }
 
-/// The statuses that were published for an attempt.
+/// The statuses that were published for an attempt, and whether another one with the same ids speaks for it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Emitted(i32);
 
@@ -116,6 +116,27 @@ impl Emitted {
         }
     }
 
+    /// Another attempt with the same ids has arrived, and said so.
+    const LEFT: i32 = 32;
+
+    /// Leaves it to another attempt to say what comes of both, but for DELIVERED.
+    pub(crate) fn leave_to_another(&mut self) {
+        self.0 |= Self::LEFT;
+    }
+
+    /// Takes that back; what the other one said, SENT, need not be said again.
+    pub(crate) fn speak_again(&mut self) {
+        if self.is_left_to_another() {
+            self.0 &= !Self::LEFT;
+            self.insert(SmsState::Sent);
+        }
+    }
+
+    /// Tells whether another attempt speaks for it.
+    pub(crate) fn is_left_to_another(self) -> bool {
+        self.0 & Self::LEFT != 0
+    }
+
     /// Tells whether `status` was published.
     pub(crate) fn contains(self, status: SmsState) -> bool {
         self.0 & Self::bit(status) != 0
@@ -132,7 +153,7 @@ impl Emitted {
     ///
     /// `unknown`: FAILED, if published, meant no more than that the outcome is unknown.
     pub(crate) fn admits(self, status: SmsState, unknown: bool) -> bool {
-        if self.contains(status) {
+        if self.contains(status) || self.is_left_to_another() && status != SmsState::Delivered {
             return false;
         }
         let said = if unknown { self.0 & !Self::bit(SmsState::Failed) } else { self.0 };

@@ -4,7 +4,7 @@
 //! message at most once in a try.
 
 use common::models::UnixMillis;
-use common::models::sms::{SmsState, SmscName};
+use common::models::sms::SmscName;
 
 use super::{Attempt, Part, PartState};
 
@@ -13,7 +13,7 @@ impl Attempt {
     /// an end.
     pub(crate) fn may_pass_on(&self) -> bool {
         let untaken = |part: &Part| matches!(part.state, PartState::Queued | PartState::Submitting);
-        self.resends == 0 && !self.emitted.contains(SmsState::Failed) && self.parts.iter().all(untaken)
+        self.resends == 0 && !self.is_given_up() && self.parts.iter().all(untaken)
     }
 
     /// Gives the SMSCs that had it in this try, the last one included.

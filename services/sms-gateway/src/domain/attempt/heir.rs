@@ -1,30 +1,59 @@
 //! An attempt that was given up, and its heir: the one that its client has sent since under the same ids.
 //!
-//! What must hold: of both together no status is published twice, SENT comes once, and no bad end of the one is told while
-//! the other may have arrived.
+//! What must hold: of both together nothing good is told twice, a bad end of the one is not told while the other may have
+//! arrived, and one is told when neither has.
 
 use common::models::sms::SmsState;
 
 use super::{Attempt, Emission, JobState};
 
 impl Attempt {
-    /// Settles with its heir what has become of it, and gives what of `emissions` is to be told. What has arrived is not
-    /// sent again: an heir that waits is cancelled, and one that has left can only be delivered, too.
-    pub(crate) fn speak_beside(&mut self, heir: &mut Attempt, mut emissions: Vec<Emission>) -> Vec<Emission> {
-        if !matches!(self.state, JobState::Sent | JobState::Delivered) {
-            return Vec::new();
+    /// Settles with its heir, which holds their ids, what has become of it, and gives what of that is to be told.
+    pub(crate) fn speak_beside(&mut self, heir: &mut Attempt, emissions: Vec<Emission>) -> Vec<Emission> {
+        match self.state {
+            JobState::Sent | JobState::Delivered => self.arrive_beside(heir, emissions),
+            JobState::Expired | JobState::Invalid | JobState::Failed => self.fail_beside(heir, emissions),
+            _ => Vec::new(),
         }
-        if heir.state == JobState::Queued {
-            heir.cancel();
-            heir.holds = false;
-            return emissions;
+    }
+
+    /// What has arrived is not sent again: an heir that waits is cancelled, and goes on keeping others out. One that has left
+    /// can only be delivered, too: of all else this one tells.
+    fn arrive_beside(&mut self, heir: &mut Attempt, mut emissions: Vec<Emission>) -> Vec<Emission> {
+        match heir.state {
+            JobState::Queued => heir.cancel(),
+            JobState::Cancelled => {}
+            _ => heir.emitted.leave_to_another(),
         }
         self.holds = false;
-        let unknown = heir.state == JobState::Unknown;
-        emissions.retain(|emission| heir.emitted.admits(emission.status, unknown));
-        let ends = [SmsState::Sent, SmsState::Expired, SmsState::Invalid, SmsState::Failed];
-        for status in emissions.iter().map(|emission| emission.status).chain(ends) {
-            heir.emitted.insert(status);
+        emissions.retain(|emission| !heir.emitted.contains(emission.status));
+        if heir.emitted.contains(SmsState::Delivered) {
+            emissions.clear();
+        }
+        if self.state == JobState::Delivered {
+            heir.emitted.insert(SmsState::Delivered);
+        }
+        emissions
+    }
+
+    /// As long as the heir may arrive it tells what comes of both.
+    fn fail_beside(&self, heir: &mut Attempt, mut emissions: Vec<Emission>) -> Vec<Emission> {
+        let given_up = heir.state == JobState::Unknown && heir.due_at.is_none();
+        if heir.state != JobState::Cancelled && !given_up {
+            heir.emitted.speak_again();
+            return Vec::new();
+        }
+        heir.holds = false;
+        // This one was told FAILED when it was given up; its heir was told of no end.
+        if emissions.is_empty() && !heir.emitted.contains(SmsState::Failed) {
+            heir.emitted.insert(SmsState::Failed);
+            let text =
+                self.parts.iter().find_map(|part| part.fate.as_ref()?.text()).unwrap_or("not delivered");
+            emissions.push(Emission {
+                status: SmsState::Failed,
+                recall_id: self.recall_id.clone(),
+                error_text: Some(text.to_owned()),
+            });
         }
         emissions
     }

@@ -36,13 +36,14 @@ pub(crate) fn write(
     mut loaded: Vec<Loaded>,
     (charges, now): (&mut Changes, UnixMillis),
 ) -> Result<(), StoreError> {
+    let changes_hands = loaded.iter().any(|one| one.attempt.holds && !one.held);
     for one in &mut loaded {
         one.attempt.release_unsent();
         charges.note(&one.attempt.key.client_id, one.charge, (one.attempt.charged, one.left_at));
         if one.attempt.state == JobState::Delivered && one.delivered_at.is_none() {
             one.delivered_at = Some(now);
         }
-        if one.held && !one.attempt.holds && one.attempt.state == JobState::Cancelled {
+        if changes_hands && one.held && !one.attempt.holds {
             give_ids_back(conn, &one.attempt.key)?;
         }
     }

@@ -149,9 +149,12 @@ pub(super) fn begin_anew(conn: &mut DbConn, (of, parked): (&SmscName, &str)) -> 
 /// and those towards whose recipient an outcome has become unknown since they were tried.
 pub(crate) fn due(conn: &mut DbConn, now: UnixMillis) -> Result<Vec<Receipt>, StoreError> {
     let wide = now - LIKELIEST_WITHIN;
+    // Stored long before the last try it would have been found then: an id that is read otherwise by now is not.
+    let lately = (sms_parts::updated_at + AGAIN_AFTER.as_millis() as i64).gt(sms_receipts::looked_at);
     let same = sms_parts::smsc
         .eq(sms_receipts::smsc)
-        .and(sms_parts::message_key.eq(sms_receipts::message_key.nullable()));
+        .and(sms_parts::message_key.eq(sms_receipts::message_key.nullable()))
+        .and(lately);
     let waited = sms_receipts::received_at.lt(wide).and(sms_receipts::looked_at.le(now - AGAIN_AFTER));
     // The condition of its index, word for word.
     let untried = || sms_receipts::table.filter(sql::<Bool>("NOT tried"));

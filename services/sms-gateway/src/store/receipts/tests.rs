@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use common::models::UnixMillis;
 use common::models::sms::SmsState;
+use diesel::RunQueryDsl as _;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use smpp::codec::CommandStatus;
@@ -253,6 +254,23 @@ on_both! {
         }
 
         assert_eq!(told, ["1", "2"]);
+    }
+
+    async fn a_receipt_that_is_read_otherwise_by_now_is_not_tried_for_ever(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+        desk.take(vec![job("1", "bulk", UnixMillis(i64::MAX))]).await;
+        desk.claim(vec![plan("1", "a", 1, NOON)], NOON).await;
+        desk.settle(vec![outcome("1", "a", 1, 0, accepted("1", 1))], NOON).await;
+        desk.settle(vec![Outcome::Receipt(to_somebody("9-9", ReceiptState::Delivered))], NOON).await;
+        let stored = "UPDATE sms_receipts SET message_key = '1-1'";
+        desk.write(move |conn, _| Ok(diesel::sql_query(stored).execute(conn)?)).await;
+
+        let mut tried = Vec::new();
+        for after in [10, 11, 100, 101, 191, 192, 400] {
+            tried.push(round(&desk, seconds(after)).await.0);
+        }
+
+        assert_eq!(tried, [1, 1, 1, 0, 1, 0, 0]);
     }
 
     async fn a_throttled_segment_that_is_told_once_more_does_not_stop_the_next_try(test: TestDb) {

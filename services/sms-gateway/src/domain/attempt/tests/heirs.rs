@@ -30,7 +30,7 @@ fn what_has_arrived_cancels_what_waits() {
 
     assert_eq!(tell(&mut first, &mut second, accepted("a")), [SmsState::Sent]);
 
-    assert_eq!((second.state, second.holds, first.holds), (JobState::Cancelled, false, true));
+    assert_eq!((second.state, second.holds, first.holds), (JobState::Cancelled, true, false));
 }
 
 #[test]
@@ -50,6 +50,61 @@ fn an_urgent_one_is_not_sent_once_more_after_the_first_one_arrived() {
     tell(&mut first, &mut second, accepted("a"));
 
     assert_eq!((second.give_up(true, NOW), second.resends), (vec![], 0));
+}
+
+#[test]
+fn a_bad_end_is_told_when_neither_has_arrived() {
+    let bad = || receipt(ReceiptState::Expired);
+    let refused = || PartEvent::Refused(CommandStatus::RINVDSTADR.into());
+    let undelivered = || receipt(ReceiptState::Undeliverable);
+    let (sent, none) = (vec![SmsState::Sent], Vec::new);
+    for (events, expected) in [
+        // The heir is refused, and what has arrived expires.
+        ([(1, accepted("a")), (2, refused()), (1, bad())], [sent.clone(), none(), vec![SmsState::Expired]]),
+        (
+            [(1, accepted("a")), (2, refused()), (1, undelivered())],
+            [sent.clone(), none(), vec![SmsState::Failed]],
+        ),
+        // The other way round.
+        ([(1, accepted("a")), (1, bad()), (2, refused())], [sent.clone(), none(), vec![SmsState::Invalid]]),
+        // It is unanswered.
+        (
+            [(1, accepted("a")), (2, PartEvent::Unknown), (1, bad())],
+            [sent.clone(), none(), vec![SmsState::Expired]],
+        ),
+    ] {
+        let [mut first, mut second] = two(false);
+        let told = events.map(|(number, event)| match number {
+            1 => tell(&mut first, &mut second, event),
+            _ => {
+                let unanswered = event == PartEvent::Unknown;
+                let mut told = tell(&mut second, &mut first, event);
+                if unanswered {
+                    told.extend(statuses(&second.give_up(true, NOW)));
+                }
+                told
+            }
+        });
+
+        assert_eq!(told, expected, "{first:?} {second:?}");
+        assert!(!first.holds && !second.holds);
+    }
+}
+
+#[test]
+fn both_are_sent_and_the_last_one_to_fail_says_so() {
+    let bad = || receipt(ReceiptState::Expired);
+    for (one, other) in [(1, 2), (2, 1)] {
+        let [mut first, mut second] = two(false);
+        let mut both = |number, event| match number {
+            1 => tell(&mut first, &mut second, event),
+            _ => tell(&mut second, &mut first, event),
+        };
+
+        let told = [both(2, accepted("b")), both(1, accepted("a")), both(one, bad()), both(other, bad())];
+
+        assert_eq!(told, [vec![SmsState::Sent], vec![], vec![], vec![SmsState::Expired]], "{one}");
+    }
 }
 
 proptest! {
@@ -73,6 +128,13 @@ proptest! {
                 told.extend(statuses(&second.give_up(true, NOW)));
             }
             prop_assert!(!(first.holds && second.holds), "{first:?} {second:?}");
+        }
+        let failed = |state| matches!(state, JobState::Failed | JobState::Invalid | JobState::Expired);
+        let given_up = second.state == JobState::Unknown && second.due_at.is_none();
+        let neither = failed(first.state) && (failed(second.state) || second.state == JobState::Cancelled || given_up);
+        if neither && !told.contains(&SmsState::Delivered) {
+            let bad = |status: &SmsState| failed(JobState::ended(*status));
+            prop_assert!(told.iter().any(bad), "{told:?} {first:?} {second:?}");
         }
     }
 }

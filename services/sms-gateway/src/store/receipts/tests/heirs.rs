@@ -76,6 +76,35 @@ on_both! {
         }
     }
 
+    async fn a_bad_end_is_told_when_neither_has_arrived_and_the_ids_are_free(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+        sent_anew(&desk, "c").await;
+
+        let refusal = PartEvent::Refused(CommandStatus::RINVDSTADR.into());
+        let expired = Outcome::Receipt(to_somebody("c1-1", ReceiptState::Expired));
+        let mut told = Vec::new();
+        for said in [sent("c1"), outcome("c2", "a", 1, 0, refusal), expired] {
+            told.push(statuses(&desk.settle(vec![said], LATER).await));
+        }
+        desk.take(vec![attempt("c", 3)]).await;
+
+        assert_eq!(told, [vec![SmsState::Sent], vec![], vec![SmsState::Expired]]);
+        assert_eq!(desk.claim(vec![plan("c3", "a", 1, LATER)], LATER).await, ["c3"]);
+    }
+
+    async fn ids_may_change_hands_within_a_batch(test: TestDb) {
+        let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
+        sent_anew(&desk, "c").await;
+
+        let refusal = PartEvent::Refused(CommandStatus::RINVDSTADR.into());
+        let said = vec![outcome("c2", "a", 1, 0, refusal), sent("c1")];
+        let told = statuses(&desk.settle(said, LATER).await);
+
+        assert_eq!(told, [SmsState::Invalid, SmsState::Sent]);
+        desk.take(vec![attempt("c", 3)]).await;
+        assert!(desk.claim(vec![plan("c3", "a", 1, LATER)], LATER).await.is_empty());
+    }
+
     async fn a_bad_end_is_not_told_while_another_attempt_may_arrive(test: TestDb) {
         let desk = Desk::new(&test, rules(QuotaSettings::default())).await;
         sent_anew(&desk, "c").await;
