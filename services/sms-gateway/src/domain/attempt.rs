@@ -256,6 +256,10 @@ impl Attempt {
 
     /// Ends an attempt of which nothing is under way.
     pub(crate) fn end(&mut self, status: SmsState, error_text: Option<String>) -> Vec<Emission> {
+        if self.emitted.is_left_to_another() {
+            self.cancel();
+            return Vec::new();
+        }
         self.conclude(JobState::ended(status));
         self.emit(status, error_text, false).into_iter().collect()
     }
@@ -309,11 +313,14 @@ impl Attempt {
         if has(&self.parts, PartState::Submitting) {
             // What a refusal of one means for the message, the others decide.
             self.state = JobState::Submitting;
-        } else if self.refusal().is_some() && self.emitted.is_left_to_another() {
-            self.cancel();
         } else if let Some((state, text)) = self.refusal() {
-            self.conclude(JobState::ended(state));
-            emissions.extend(self.emit(state, Some(text), unknown));
+            match self.emitted.is_left_to_another() {
+                true => self.cancel(),
+                false => {
+                    self.conclude(JobState::ended(state));
+                    emissions.extend(self.emit(state, Some(text), unknown));
+                }
+            }
         } else if self.parts.iter().all(|part| part.state == PartState::Accepted) {
             self.recall_id = self.parts.last().and_then(|part| part.message_id.clone());
             self.conclude(JobState::Sent);
@@ -372,10 +379,10 @@ impl Attempt {
         }
         emissions.extend(self.emit(status, text, unknown));
         // What was told as unknown has failed indeed: nothing new to its client, but an end of the attempt.
-        if self.emitted.contains(status) {
-            self.conclude(JobState::ended(status));
-        } else if self.emitted.is_left_to_another() {
+        if self.emitted.is_left_to_another() && !self.emitted.contains(status) {
             self.cancel();
+        } else if self.emitted.contains(status) || self.state == JobState::Sent {
+            self.conclude(JobState::ended(status));
         }
     }
 

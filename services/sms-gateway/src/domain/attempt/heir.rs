@@ -21,8 +21,13 @@ impl Attempt {
     /// can only be delivered, too: of all else this one tells.
     fn arrive_beside(&mut self, heir: &mut Attempt, mut emissions: Vec<Emission>) -> Vec<Emission> {
         match heir.state {
-            JobState::Queued => heir.cancel(),
             JobState::Cancelled => {}
+            JobState::Queued if heir.resends == 0 => heir.cancel(),
+            JobState::Queued => {
+                // A first copy of it is out.
+                heir.emitted.leave_to_another();
+                heir.stay_unknown("another one has arrived", false);
+            }
             _ => heir.emitted.leave_to_another(),
         }
         self.holds = false;
@@ -38,15 +43,20 @@ impl Attempt {
 
     /// As long as the heir may arrive it tells what comes of both.
     fn fail_beside(&self, heir: &mut Attempt, mut emissions: Vec<Emission>) -> Vec<Emission> {
-        let given_up = heir.state == JobState::Unknown && heir.due_at.is_none();
-        if heir.state != JobState::Cancelled && !given_up {
-            heir.emitted.speak_again();
+        let (is_left, cancelled) = (heir.emitted.is_left_to_another(), heir.state == JobState::Cancelled);
+        let arrived = self.emitted.contains(SmsState::Sent) || self.emitted.contains(SmsState::Delivered);
+        if (is_left || cancelled) && !arrived {
+            // It was yet another one that had arrived.
+            return Vec::new();
+        }
+        heir.emitted.speak_again();
+        let given_up = is_left && heir.state == JobState::Unknown && heir.due_at.is_none();
+        if !cancelled && !given_up {
             return Vec::new();
         }
         heir.holds = false;
         // This one was told FAILED when it was given up; its heir was told of no end.
         if emissions.is_empty() && !heir.emitted.contains(SmsState::Failed) {
-            heir.emitted.insert(SmsState::Failed);
             let text =
                 self.parts.iter().find_map(|part| part.fate.as_ref()?.text()).unwrap_or("not delivered");
             emissions.push(Emission {
@@ -55,6 +65,9 @@ impl Attempt {
                 error_text: Some(text.to_owned()),
             });
         }
+        // Told of both, as an heir that was given up may still be found to have failed.
+        heir.emitted.insert(SmsState::Failed);
+        emissions.iter().for_each(|emission| heir.emitted.insert(emission.status));
         emissions
     }
 }

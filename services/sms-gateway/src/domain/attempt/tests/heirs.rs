@@ -92,6 +92,60 @@ fn a_bad_end_is_told_when_neither_has_arrived() {
 }
 
 #[test]
+fn an_heir_that_is_found_to_have_failed_long_after_frees_the_ids() {
+    for late in [ReceiptState::Expired, ReceiptState::Undeliverable, ReceiptState::Rejected] {
+        let [mut first, mut second] = two(false);
+        tell(&mut first, &mut second, accepted("a"));
+        assert_eq!(second.give_up(true, NOW), []);
+        assert!(second.holds);
+        assert_eq!(tell(&mut first, &mut second, receipt(ReceiptState::Expired)), [SmsState::Expired]);
+
+        let told = tell(&mut second, &mut first, found(late));
+
+        assert_eq!((told, second.holds), (vec![], false), "{second:?}");
+    }
+}
+
+#[test]
+fn a_given_up_heir_that_keeps_its_ids_keeps_them_when_the_first_one_fails_once_more() {
+    let [mut first, mut second] = two(false);
+    assert_eq!(statuses(&second.give_up(false, NOW)), [SmsState::Failed]);
+
+    let told = tell(&mut first, &mut second, PartEvent::Refused(CommandStatus::RINVDSTADR.into()));
+
+    assert_eq!((told, second.holds), (vec![], true));
+}
+
+#[test]
+fn one_of_three_that_fails_does_not_undo_what_another_arrived_for() {
+    for waits in [true, false] {
+        let ([mut first, mut third], [mut second, _]) = (two(waits), two(false));
+        assert_eq!(tell(&mut first, &mut third, accepted("a")), [SmsState::Sent]);
+
+        let told = tell(&mut second, &mut third, PartEvent::Refused(CommandStatus::RINVDSTADR.into()));
+
+        assert_eq!((told, third.holds), (vec![], true));
+        assert!(waits || third.emitted.is_left_to_another());
+    }
+}
+
+#[test]
+fn an_heir_that_waits_for_the_rest_of_it_and_is_dropped_leaves_the_end_to_the_first_one() {
+    let [mut first, _] = two(false);
+    let mut second = attempt(2);
+    tell(&mut second, &mut first, PartEvent::Throttled { retry_at: RETRY });
+    tell(&mut first, &mut second, accepted("a"));
+    second.apply(2, 0, accepted("b"));
+    assert_eq!(second.settle(), []);
+    assert_eq!(second.state, JobState::Queued);
+
+    assert_eq!(second.drop_waiting(SmsState::Expired, None, true), []);
+
+    assert_eq!((second.state, second.holds), (JobState::Cancelled, true));
+    assert_eq!(tell(&mut first, &mut second, receipt(ReceiptState::Undeliverable)), [SmsState::Failed]);
+}
+
+#[test]
 fn both_are_sent_and_the_last_one_to_fail_says_so() {
     let bad = || receipt(ReceiptState::Expired);
     for (one, other) in [(1, 2), (2, 1)] {
@@ -135,6 +189,7 @@ proptest! {
         if neither && !told.contains(&SmsState::Delivered) {
             let bad = |status: &SmsState| failed(JobState::ended(*status));
             prop_assert!(told.iter().any(bad), "{told:?} {first:?} {second:?}");
+            prop_assert!(!first.holds && !second.holds, "{first:?} {second:?}");
         }
     }
 }
