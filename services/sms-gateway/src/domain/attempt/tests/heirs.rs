@@ -161,35 +161,62 @@ fn both_are_sent_and_the_last_one_to_fail_says_so() {
     }
 }
 
+/// Whether nothing more can come of an attempt but a correction.
+fn is_over(attempt: &Attempt) -> bool {
+    let given_up = attempt.state == JobState::Unknown && attempt.due_at.is_none();
+    has_failed(attempt.state) || attempt.state == JobState::Cancelled || given_up
+}
+
+fn has_failed(state: JobState) -> bool {
+    matches!(state, JobState::Failed | JobState::Invalid | JobState::Expired)
+}
+
 proptest! {
     #[test]
-    fn nothing_good_is_told_twice_unless_the_other_one_has_failed(
-        events in proptest::collection::vec((any::<bool>(), event(), any::<bool>()), 0..24),
+    fn nothing_good_is_told_twice_and_a_bad_end_when_neither_has_arrived(
+        segments in 1i32..3,
+        waits in any::<bool>(),
+        class in proptest::sample::select(vec![SmsClass::Bulk, SmsClass::Otp]),
+        steps in proptest::collection::vec((any::<bool>(), 1i32..3, event(), 0u8..5), 0..24),
     ) {
-        let [mut first, mut second] = two(false);
+        let mut first = attempt(segments);
+        first.give_up(true, NOW);
+        let mut second = Attempt { class, ..attempt(segments) };
+        if waits {
+            second.state = JobState::Queued;
+            second.parts.clear();
+        }
         let mut told = Vec::new();
-        for (is_first, event, give_up) in events {
+        for (is_first, number, event, act) in steps {
             let (one, other) = if is_first { (&mut first, &mut second) } else { (&mut second, &mut first) };
-            let new = tell(one, other, event);
+            let holds = one.holds;
+            one.apply(number, one.resends, event);
+            let emissions = one.settle();
+            let new = if !holds && other.holds { one.speak_beside(other, emissions) } else { emissions };
+            let new = statuses(&new);
             // Of one that has failed the other says that it is sent after all.
-            let failed = matches!(other.state, JobState::Failed | JobState::Invalid | JobState::Expired);
             for good in [SmsState::Sent, SmsState::Delivered] {
                 let again = told.contains(&good) && new.contains(&good);
-                prop_assert!(!again || failed, "{told:?} {new:?} {other:?}");
+                prop_assert!(!again || has_failed(other.state), "{told:?} {new:?} {other:?}");
             }
             told.extend(new);
-            if give_up && matches!(second.state, JobState::Submitting | JobState::Unknown) && second.due_at.is_some() {
-                told.extend(statuses(&second.give_up(true, NOW)));
-            }
+            let waiting = matches!(second.state, JobState::Submitting | JobState::Unknown);
+            told.extend(statuses(&match act {
+                1 if waiting && second.due_at.is_some() => second.give_up(true, NOW),
+                2 if second.state == JobState::Queued => second.drop_waiting(SmsState::Expired, None, true),
+                3 if second.state == JobState::Queued => {
+                    second.begin(segments, &"main".into(), RETRY);
+                    Vec::new()
+                }
+                _ => Vec::new(),
+            }));
             prop_assert!(!(first.holds && second.holds), "{first:?} {second:?}");
         }
-        let failed = |state| matches!(state, JobState::Failed | JobState::Invalid | JobState::Expired);
-        let given_up = second.state == JobState::Unknown && second.due_at.is_none();
-        let neither = failed(first.state) && (failed(second.state) || second.state == JobState::Cancelled || given_up);
-        if neither && !told.contains(&SmsState::Delivered) {
-            let bad = |status: &SmsState| failed(JobState::ended(*status));
+
+        if has_failed(first.state) && is_over(&second) && !told.contains(&SmsState::Delivered) {
+            let bad = |status: &SmsState| has_failed(JobState::ended(*status));
             prop_assert!(told.iter().any(bad), "{told:?} {first:?} {second:?}");
-            prop_assert!(!first.holds && !second.holds, "{first:?} {second:?}");
+            prop_assert!(!first.holds && !second.holds, "{told:?} {first:?} {second:?}");
         }
     }
 }
