@@ -190,6 +190,17 @@ impl Program {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// What its metrics say in words: the lines of `GET /metrics` without their values. A test that looks for a
+    /// phone number reads these, as the digits of a sum of seconds are any digits at all.
+    pub async fn metric_names(&self) -> String {
+        let metrics = self.internal.get("/metrics").await.expect(200).text();
+        let named = metrics.lines().map(|line| match line.rsplit_once(' ') {
+            Some((series, _)) if !line.starts_with('#') => series,
+            _ => line,
+        });
+        named.collect::<Vec<_>>().join("\n")
+    }
+
     /// Where its files are.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {

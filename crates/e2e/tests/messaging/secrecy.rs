@@ -30,7 +30,7 @@ testkit::on_both! {
         failures(&front).await;
 
         for program in &programs {
-            let metrics = program.internal.get("/metrics").await.expect(200).text();
+            let metrics = program.metric_names().await;
             assert!(metrics.contains("http"), "{metrics}");
             front.secrets.assert_absent("metrics", &metrics);
         }

@@ -77,7 +77,7 @@ async fn metrics_name_services_and_route_patterns() {
         assert!(metrics.lines().any(|found| found == line), "no {line} in\n{metrics}");
     }
     assert!(metrics.contains("process_resident_memory_bytes"));
-    assert!(!metrics.contains("123456"));
+    assert!(!metrics.contains("things/123456"));
     host.stop().await;
 }
 
