@@ -14,7 +14,6 @@ use common::models::sms::{ClientId, CorrelId, JobId, RouteName, SmsClass, SmsSta
 use smpp::codec::CommandStatus;
 
 use super::outcome::Refusal;
-use super::receipt::Fate;
 use super::state::{Emitted, JobState};
 pub(crate) use part::{Part, PartEvent, PartState};
 
@@ -256,16 +255,12 @@ impl Attempt {
 
     /// Ends an attempt of which nothing is under way.
     pub(crate) fn end(&mut self, status: SmsState, error_text: Option<String>) -> Vec<Emission> {
-        if self.emitted.is_left_to_another() {
-            self.cancel();
-            return Vec::new();
-        }
         self.conclude(JobState::ended(status));
         self.emit(status, error_text, false).into_iter().collect()
     }
 
-    /// Ends an attempt without a status, as an earlier one with the same ids has succeeded. It goes on keeping others
-    /// out in that one's stead.
+    /// Ends an attempt without a status, as another one with the same ids has succeeded. It goes on keeping others out
+    /// in that one's stead.
     pub(crate) fn cancel(&mut self) {
         self.state = JobState::Cancelled;
         self.due_at = None;
@@ -298,7 +293,8 @@ impl Attempt {
             JobState::Queued => true,
             // A segment that turns out not to have left goes back into the queue.
             JobState::Submitting => true,
-            JobState::Unknown => !self.is_given_up(),
+            // One that another speaks for may have to speak for itself again, and be sent once more.
+            JobState::Unknown => self.due_at.is_some(),
             JobState::Sent => self.due_at.is_some(),
             _ => false,
         }
@@ -325,11 +321,13 @@ impl Attempt {
             self.recall_id = self.parts.last().and_then(|part| part.message_id.clone());
             self.conclude(JobState::Sent);
             // Who was told FAILED would take SENT for hope, where the receipt says that it has failed.
-            if !(unknown && self.is_undelivered() && self.emitted.contains(SmsState::Failed)) {
+            if !(unknown && self.bad_end().is_some() && self.emitted.contains(SmsState::Failed)) {
                 emissions.extend(self.emit(SmsState::Sent, None, unknown));
             }
         } else if has(&self.parts, PartState::Unknown) {
             self.state = JobState::Unknown;
+        } else if self.emitted.is_left_to_another() {
+            self.stay_behind();
         } else {
             self.state = JobState::Queued;
         }
@@ -358,15 +356,10 @@ impl Attempt {
         if !told && matches!(self.state, JobState::Submitting | JobState::Unknown) {
             return;
         }
-        let fates = || self.parts.iter().filter_map(|part| part.fate.as_ref());
-        let delivered = |fate: &&Fate| fate.state() == Some(SmsState::Delivered);
-        let bad = fates().find(|fate| fate.state().is_some() && !delivered(fate)).cloned();
-        let all = self.segments > 0 && fates().filter(delivered).count() == self.segments as usize;
-        let (status, text) = match bad {
-            Some(fate) => match fate.state() {
-                Some(status) => (status, fate.text().map(str::to_owned)),
-                None => return,
-            },
+        let delivered = |part: &&Part| part.says() == Some(SmsState::Delivered);
+        let all = self.segments > 0 && self.parts.iter().filter(delivered).count() == self.segments as usize;
+        let (status, text) = match self.bad_end() {
+            Some((status, text)) => (status, text.map(str::to_owned)),
             None if all => (SmsState::Delivered, None),
             None => return,
         };
@@ -379,16 +372,18 @@ impl Attempt {
         }
         emissions.extend(self.emit(status, text, unknown));
         // What was told as unknown has failed indeed: nothing new to its client, but an end of the attempt.
-        if self.emitted.is_left_to_another() && !self.emitted.contains(status) {
+        if self.emitted.is_left_to_another() && status != SmsState::Delivered {
             self.cancel();
         } else if self.emitted.contains(status) || self.state == JobState::Sent {
             self.conclude(JobState::ended(status));
         }
     }
 
-    fn is_undelivered(&self) -> bool {
-        let mut fates = self.parts.iter().filter_map(|part| part.fate.as_ref()?.state());
-        fates.any(|state| state != SmsState::Delivered)
+    /// Gives what the first of its receipts says that tells of no delivery.
+    fn bad_end(&self) -> Option<(SmsState, Option<&str>)> {
+        let bad =
+            self.parts.iter().filter(|part| part.says().is_some_and(|state| state != SmsState::Delivered));
+        bad.filter_map(|part| Some((part.says()?, part.fate.as_ref()?.text()))).next()
     }
 
     fn conclude(&mut self, state: JobState) {

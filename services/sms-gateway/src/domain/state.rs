@@ -29,7 +29,7 @@ pub(crate) enum JobState {
     Silent,
     /// Not tried: another attempt with the same ids was open or had succeeded.
     Duplicate,
-    /// Not tried: an earlier attempt, whose outcome was unknown, turned out to have succeeded.
+    /// Not tried, or without success: another attempt, whose outcome was unknown, turned out to have succeeded.
     Cancelled,
 }
 
@@ -124,12 +124,9 @@ impl Emitted {
         self.0 |= Self::LEFT;
     }
 
-    /// Takes that back; what the other one said, SENT, need not be said again.
+    /// Takes that back.
     pub(crate) fn speak_again(&mut self) {
-        if self.is_left_to_another() {
-            self.0 &= !Self::LEFT;
-            self.insert(SmsState::Sent);
-        }
+        self.0 &= !Self::LEFT;
     }
 
     /// Tells whether another attempt speaks for it.
@@ -171,7 +168,8 @@ impl fmt::Debug for Emitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all =
             [SmsState::Sent, SmsState::Delivered, SmsState::Expired, SmsState::Invalid, SmsState::Failed];
-        f.debug_set().entries(all.into_iter().filter(|status| self.contains(*status))).finish()
+        let left = self.is_left_to_another().then_some("left to another");
+        f.debug_set().entries(all.into_iter().filter(|status| self.contains(*status))).entries(left).finish()
     }
 }
 

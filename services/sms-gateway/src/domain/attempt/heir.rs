@@ -1,7 +1,8 @@
-//! An attempt that was given up, and its heir: the one that its client has sent since under the same ids.
+//! An attempt that was given up, and its heir: the one with the same ids that holds them now, mostly as its client has
+//! sent it since.
 //!
-//! What must hold: of both together nothing good is told twice, a bad end of the one is not told while the other may have
-//! arrived, and one is told when neither has.
+//! What must hold: of both together nothing good is told twice, a bad end of the one is not told while the other is known
+//! to have arrived, and one is told when neither has. After one has arrived nothing of the other leaves.
 
 use common::models::sms::SmsState;
 
@@ -22,16 +23,13 @@ impl Attempt {
     fn arrive_beside(&mut self, heir: &mut Attempt, mut emissions: Vec<Emission>) -> Vec<Emission> {
         match heir.state {
             JobState::Cancelled => {}
-            JobState::Queued if heir.resends == 0 => heir.cancel(),
-            JobState::Queued => {
-                // A first copy of it is out.
-                heir.emitted.leave_to_another();
-                heir.stay_unknown("another one has arrived", false);
-            }
+            JobState::Queued => heir.stay_behind(),
             _ => heir.emitted.leave_to_another(),
         }
         self.holds = false;
         emissions.retain(|emission| !heir.emitted.contains(emission.status));
+        // There may be a third one, with the same heir.
+        heir.emitted.insert(SmsState::Sent);
         if heir.emitted.contains(SmsState::Delivered) {
             emissions.clear();
         }
@@ -39,6 +37,15 @@ impl Attempt {
             heir.emitted.insert(SmsState::Delivered);
         }
         emissions
+    }
+
+    /// Sends nothing of this one any more, as another one has arrived. Of what is sent once more a first copy is out.
+    pub(super) fn stay_behind(&mut self) {
+        if self.resends == 0 {
+            return self.cancel();
+        }
+        self.emitted.leave_to_another();
+        self.stay_unknown("another one has arrived", false);
     }
 
     /// As long as the heir may arrive it tells what comes of both.
@@ -55,19 +62,17 @@ impl Attempt {
             return Vec::new();
         }
         heir.holds = false;
-        // This one was told FAILED when it was given up; its heir was told of no end.
-        if emissions.is_empty() && !heir.emitted.contains(SmsState::Failed) {
-            let text =
-                self.parts.iter().find_map(|part| part.fate.as_ref()?.text()).unwrap_or("not delivered");
-            emissions.push(Emission {
-                status: SmsState::Failed,
-                recall_id: self.recall_id.clone(),
-                error_text: Some(text.to_owned()),
-            });
+        // This one was told FAILED when it was given up. What its heir has come to was not told.
+        let own = self.bad_end().map_or("not delivered", |(_, text)| text.unwrap_or("it expired"));
+        let (status, text) = heir.bad_end().unwrap_or((SmsState::Failed, Some(own)));
+        if emissions.is_empty() && !heir.emitted.contains(status) {
+            let error_text = text.map(str::to_owned);
+            emissions.push(Emission { status, recall_id: self.recall_id.clone(), error_text });
         }
         // Told of both, as an heir that was given up may still be found to have failed.
-        heir.emitted.insert(SmsState::Failed);
-        emissions.iter().for_each(|emission| heir.emitted.insert(emission.status));
+        for end in [SmsState::Expired, SmsState::Invalid, SmsState::Failed] {
+            heir.emitted.insert(end);
+        }
         emissions
     }
 }

@@ -1,7 +1,7 @@
 //! Segments: where each stands, and what may happen to it.
 
 use common::models::UnixMillis;
-use common::models::sms::SmscName;
+use common::models::sms::{SmsState, SmscName};
 use smpp::codec::CommandStatus;
 
 use crate::domain::outcome::Refusal;
@@ -59,6 +59,11 @@ impl Part {
     pub(crate) fn awaits_receipt_since(&self, now: UnixMillis) -> Option<UnixMillis> {
         let waits = self.state == PartState::Accepted && self.fate.is_none();
         waits.then(|| self.stored_at.unwrap_or(now))
+    }
+
+    /// Gives what its receipt says has become of it; nothing as long as that is not decided.
+    pub(super) fn says(&self) -> Option<SmsState> {
+        self.fate.as_ref()?.state()
     }
 
     /// Tells whether it has left, or may have, and nobody knows what came of that.

@@ -9,6 +9,7 @@ mod resends;
 use sms::receipt::ReceiptState;
 
 use super::*;
+use crate::domain::receipt::Fate;
 
 const NOW: UnixMillis = UnixMillis(1_000);
 const RETRY: UnixMillis = UnixMillis(5_000);

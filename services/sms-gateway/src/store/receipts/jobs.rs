@@ -93,7 +93,7 @@ fn with_heir(loaded: &mut [Loaded], place: usize) -> Option<(&mut Loaded, Option
     let has_ids = |other: &Attempt| {
         other.holds && other.correl_id == *correl_id && other.key.client_id == key.client_id
     };
-    let heir = loaded.iter().position(|other| !holds && has_ids(&other.attempt));
+    let heir = if *holds { None } else { loaded.iter().position(|other| has_ids(&other.attempt)) };
     match heir {
         Some(heir) => {
             let [one, heir] = loaded.get_disjoint_mut([place, heir]).ok()?;

@@ -93,12 +93,13 @@ fn a_bad_end_is_told_when_neither_has_arrived() {
 
 #[test]
 fn an_heir_that_is_found_to_have_failed_long_after_frees_the_ids() {
-    for late in [ReceiptState::Expired, ReceiptState::Undeliverable, ReceiptState::Rejected] {
+    let bad = [ReceiptState::Expired, ReceiptState::Undeliverable, ReceiptState::Rejected];
+    for (early, late) in bad.into_iter().flat_map(|early| bad.map(|late| (early, late))) {
         let [mut first, mut second] = two(false);
         tell(&mut first, &mut second, accepted("a"));
         assert_eq!(second.give_up(true, NOW), []);
         assert!(second.holds);
-        assert_eq!(tell(&mut first, &mut second, receipt(ReceiptState::Expired)), [SmsState::Expired]);
+        assert_eq!(tell(&mut first, &mut second, receipt(early)).len(), 1);
 
         let told = tell(&mut second, &mut first, found(late));
 
@@ -130,19 +131,72 @@ fn one_of_three_that_fails_does_not_undo_what_another_arrived_for() {
 }
 
 #[test]
-fn an_heir_that_waits_for_the_rest_of_it_and_is_dropped_leaves_the_end_to_the_first_one() {
+fn an_heir_of_which_a_part_has_arrived_leaves_the_end_to_the_first_one() {
     let [mut first, _] = two(false);
     let mut second = attempt(2);
     tell(&mut second, &mut first, PartEvent::Throttled { retry_at: RETRY });
     tell(&mut first, &mut second, accepted("a"));
     second.apply(2, 0, accepted("b"));
     assert_eq!(second.settle(), []);
-    assert_eq!(second.state, JobState::Queued);
 
-    assert_eq!(second.drop_waiting(SmsState::Expired, None, true), []);
+    let told = tell(&mut first, &mut second, receipt(ReceiptState::Undeliverable));
 
-    assert_eq!((second.state, second.holds), (JobState::Cancelled, true));
-    assert_eq!(tell(&mut first, &mut second, receipt(ReceiptState::Undeliverable)), [SmsState::Failed]);
+    assert_eq!((told, first.holds, second.holds), (vec![SmsState::Failed], false, false));
+}
+
+#[test]
+fn two_of_three_arrive_and_sent_is_told_once() {
+    for waits in [true, false] {
+        let ([mut first, mut third], [mut second, _]) = (two(waits), two(false));
+        assert_eq!(tell(&mut first, &mut third, accepted("a")), [SmsState::Sent]);
+
+        assert_eq!(tell(&mut second, &mut third, accepted("b")), []);
+
+        assert!(third.holds);
+    }
+}
+
+#[test]
+fn an_urgent_one_keeps_what_it_is_sent_once_more_from() {
+    let [mut first, mut second] = two(false);
+    second.class = SmsClass::Otp;
+    tell(&mut second, &mut first, PartEvent::Unknown);
+    tell(&mut first, &mut second, accepted("a"));
+    assert!(second.needs_payload());
+    tell(&mut first, &mut second, receipt(ReceiptState::Undeliverable));
+
+    assert_eq!((second.give_up(true, NOW), second.resends), (vec![], 1));
+}
+
+#[test]
+fn the_rest_of_one_does_not_leave_once_the_other_has_arrived() {
+    for resends in [0, 1] {
+        let [mut first, _] = two(false);
+        let mut second = Attempt { resends, ..attempt(2) };
+        second.apply(1, resends, PartEvent::Throttled { retry_at: RETRY });
+        assert_eq!(second.settle(), []);
+        tell(&mut first, &mut second, accepted("a"));
+
+        second.apply(2, resends, accepted("b"));
+
+        assert_eq!(second.settle(), []);
+        let expected = if resends == 0 { JobState::Cancelled } else { JobState::Unknown };
+        assert_eq!((second.state, second.holds), (expected, true), "{second:?}");
+    }
+}
+
+#[test]
+fn of_two_that_were_given_up_and_have_expired_the_first_one_says_so_at_last() {
+    let [mut first, mut second] = two(false);
+    assert_eq!(statuses(&second.give_up(true, NOW)), [SmsState::Failed]);
+    first.holds = true;
+    tell(&mut first, &mut second, accepted("a"));
+    tell(&mut second, &mut first, accepted("b"));
+    assert_eq!(tell(&mut first, &mut second, receipt(ReceiptState::Expired)), []);
+
+    let told = tell(&mut second, &mut first, receipt(ReceiptState::Undeliverable));
+
+    assert_eq!((told, first.holds, second.holds), (vec![SmsState::Expired], false, false));
 }
 
 #[test]
@@ -186,7 +240,7 @@ proptest! {
             second.state = JobState::Queued;
             second.parts.clear();
         }
-        let mut told = Vec::new();
+        let (mut told, mut has_payload) = (Vec::new(), true);
         for (is_first, number, event, act) in steps {
             let (one, other) = if is_first { (&mut first, &mut second) } else { (&mut second, &mut first) };
             let holds = one.holds;
@@ -211,6 +265,10 @@ proptest! {
                 _ => Vec::new(),
             }));
             prop_assert!(!(first.holds && second.holds), "{first:?} {second:?}");
+            has_payload &= second.needs_payload();
+            prop_assert!(has_payload || second.state != JobState::Queued, "{second:?}");
+            let arrived = matches!(first.state, JobState::Sent | JobState::Delivered);
+            prop_assert!(!arrived || second.state != JobState::Queued, "{first:?} {second:?}");
         }
 
         if has_failed(first.state) && is_over(&second) && !told.contains(&SmsState::Delivered) {
