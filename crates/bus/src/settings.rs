@@ -119,6 +119,10 @@ pub struct SecuritySettings {
     pub password: Option<Secret<String>>,
     /// With TLS: PEM file with the authorities to trust. None: the system's.
     pub ca_file: Option<PathBuf>,
+    /// With TLS: PEM file with the certificate of this side and its chain, where the broker wants one.
+    pub certificate_file: Option<PathBuf>,
+    /// With TLS: PEM file with the key of that certificate.
+    pub key_file: Option<PathBuf>,
 }
 
 /// How a RabbitMQ at an `amqps://` address is known, and how this side identifies itself beside its password.

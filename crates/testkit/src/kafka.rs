@@ -81,7 +81,15 @@ impl Kafka {
     /// # Errors
     /// As [`Kafka::start`]; [`InfraError::Command`] when openssl fails.
     pub async fn start_secured() -> Result<Self, InfraError> {
-        Self::prepare(|folder| Secured::make(ports::free(), folder).map(Some)).await
+        Self::prepare(|folder| Secured::make(ports::free(), "none", folder).map(Some)).await
+    }
+
+    /// As [`Kafka::start_secured`], and lets in only who shows a certificate, too: see [`Secured::security_with`].
+    ///
+    /// # Errors
+    /// As [`Kafka::start_secured`].
+    pub async fn start_mutual() -> Result<Self, InfraError> {
+        Self::prepare(|folder| Secured::make(ports::free(), "required", folder).map(Some)).await
     }
 
     async fn prepare(

@@ -41,15 +41,25 @@ fn secure(config: &mut ClientConfig, settings: &BusSettings) -> Result<(), BusEr
 }
 
 fn trust(config: &mut ClientConfig, security: &SecuritySettings) -> Result<(), BusError> {
-    let Some(file) = &security.ca_file else { return Ok(()) };
-    if !matches!(security.protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl) {
-        return Err(contradiction("ca_file needs protocol ssl or sasl_ssl"));
+    let SecuritySettings { protocol, ca_file, certificate_file, key_file, .. } = security;
+    if certificate_file.is_some() != key_file.is_some() {
+        return Err(contradiction("certificate_file and key_file go together"));
     }
-    // librdkafka would name a setting of its own.
-    if let Err(error) = std::fs::File::open(file) {
-        return Err(contradiction(&format!("ca_file {}: {error}", file.display())));
+    for (name, file, theirs) in [
+        ("ca_file", ca_file, "ssl.ca.location"),
+        ("certificate_file", certificate_file, "ssl.certificate.location"),
+        ("key_file", key_file, "ssl.key.location"),
+    ] {
+        let Some(file) = file else { continue };
+        if !matches!(protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl) {
+            return Err(contradiction(&format!("{name} needs protocol ssl or sasl_ssl")));
+        }
+        // librdkafka would name a setting of its own.
+        if let Err(error) = std::fs::File::open(file) {
+            return Err(contradiction(&format!("{name} {}: {error}", file.display())));
+        }
+        config.set(theirs, file.to_string_lossy());
     }
-    config.set("ssl.ca.location", file.to_string_lossy());
     Ok(())
 }
 
@@ -150,13 +160,15 @@ mod tests {
             sasl_mechanism: Some("SCRAM-SHA-512".into()),
             username: Some("sealpost".into()),
             password: Some(Secret::new("hunter2".to_owned())),
-            ca_file: Some(authority()),
+            ca_file: Some(file()),
+            certificate_file: Some(file()),
+            key_file: Some(file()),
         };
         BusSettings { brokers: "localhost:9093".into(), security, ..BusSettings::default() }
     }
 
     /// Any file that can be opened.
-    fn authority() -> PathBuf {
+    fn file() -> PathBuf {
         PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
     }
 
@@ -169,21 +181,25 @@ mod tests {
         assert_eq!(config.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
         assert_eq!(config.get("sasl.username"), Some("sealpost"));
         assert_eq!(config.get("sasl.password"), Some("hunter2"));
-        assert_eq!(config.get("ssl.ca.location"), authority().to_str());
+        for location in ["ssl.ca.location", "ssl.certificate.location", "ssl.key.location"] {
+            assert_eq!(config.get(location), file().to_str(), "{location}");
+        }
     }
 
     #[test]
     fn what_contradicts_itself_is_refused_before_anything_connects() {
         type Spoil = fn(&mut SecuritySettings);
-        let cases: [(&str, Spoil); 6] = [
+        let cases: [(&str, Spoil); 8] = [
             ("needs sasl_mechanism, username and password", |it| it.password = None),
             ("none of PLAIN", |it| it.sasl_mechanism = Some("SCRAM".into())),
             ("/nowhere/ca.pem", |it| it.ca_file = Some("/nowhere/ca.pem".into())),
+            ("certificate_file and key_file go together", |it| it.key_file = None),
+            ("key_file /nowhere/us.key", |it| it.key_file = Some("/nowhere/us.key".into())),
             ("ca_file needs protocol", |it| it.protocol = SecurityProtocol::SaslPlaintext),
             ("need protocol sasl_ssl", |it| it.protocol = SecurityProtocol::Ssl),
             ("need protocol sasl_ssl", |it| {
                 it.protocol = SecurityProtocol::Plaintext;
-                it.ca_file = None;
+                (it.ca_file, it.certificate_file, it.key_file) = (None, None, None);
             }),
         ];
 

@@ -24,7 +24,8 @@ impl Refusal {
             }
             Some(RDKafkaErrorCode::SSL) => {
                 "check that ca_file in [bus.security] has the authority of the broker's certificate, and that the \
-                 certificate has the name that [bus] brokers uses"
+                 certificate has the name that [bus] brokers uses; where the broker wants a certificate of ours, \
+                 that it trusts the one in certificate_file"
             }
             _ => return,
         };

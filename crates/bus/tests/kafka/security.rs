@@ -57,6 +57,20 @@ async fn everything_works_over_tls_with_every_mechanism() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_wants_a_certificate_of_ours_is_shown_it() {
+    let kafka = Kafka::start_mutual().await.unwrap();
+    let listener = kafka.secured();
+
+    use_everything(&secured(&listener.bootstrap(), listener.security_with("client")), "mutual").await;
+
+    for security in [listener.security_with("stranger"), listener.security()] {
+        let bus = Bus::open(&secured(&listener.bootstrap(), security), None).unwrap();
+        let refused = tokio::time::timeout(BOUND, bus.ping()).await.expect("an answer in time").unwrap_err();
+        assert!(matches!(refused, BusError::Unavailable { .. }), "{refused:?}");
+    }
+}
+
 /// Checks that every call fails in time, says `advice`, and tells no password.
 async fn assert_refused(settings: &BusSettings, advice: &str, passwords: &[&str]) {
     let bus = Bus::open(settings, None).unwrap();

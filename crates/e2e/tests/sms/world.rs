@@ -173,7 +173,7 @@ impl World {
 
 /// The section `[bus.security]`, as far as it is set.
 fn section(security: &SecuritySettings) -> String {
-    let SecuritySettings { protocol, sasl_mechanism, username, password, ca_file } = security;
+    let SecuritySettings { protocol, sasl_mechanism, username, password, ca_file, .. } = security;
     let ca_file = ca_file.as_ref().map(|file| file.display().to_string());
     let set = [
         ("protocol", Some(protocol.as_str())),

@@ -39,13 +39,15 @@ impl Certificate {
 #[derive(Debug)]
 pub struct Secured {
     port: u16,
+    /// `none`, or `required`: whether a client has to show a certificate that the authority has signed.
+    client_auth: &'static str,
     folder: PathBuf,
 }
 
 impl Secured {
     /// Makes the authorities and the certificates in `folder`, which is the broker's.
-    pub(super) fn make(port: u16, folder: &Path) -> Result<Self, InfraError> {
-        let secured = Self { port, folder: folder.to_owned() };
+    pub(super) fn make(port: u16, client_auth: &'static str, folder: &Path) -> Result<Self, InfraError> {
+        let secured = Self { port, client_auth, folder: folder.to_owned() };
         let authority = ["-CA", "authority.pem", "-CAkey", "authority.key"];
         openssl(folder, "authority", &["-subj", "/CN=authority"])?;
         openssl(folder, Certificate::Stranger.stem(), &["-subj", "/CN=stranger"])?;
@@ -55,6 +57,7 @@ impl Secured {
             let named = ["-subj", "/CN=broker", "-addext", &format!("subjectAltName={name}")];
             openssl(folder, certificate.stem(), &[&named[..], &authority].concat())?;
         }
+        openssl(folder, "client", &[&["-subj", "/CN=client"][..], &authority].concat())?;
         secured.present(Certificate::Sound)?;
         Ok(secured)
     }
@@ -86,7 +89,17 @@ impl Secured {
             username: Some(USER.to_owned()),
             password: Some(Secret::new(PASSWORD.to_owned())),
             ca_file: Some(self.folder.join("authority.pem")),
+            certificate_file: None,
+            key_file: None,
         }
+    }
+
+    /// The same with a certificate of the client's own: one that the broker trusts (`"client"`), or that of a
+    /// [`Certificate::Stranger`] (`"stranger"`).
+    #[must_use]
+    pub fn security_with(&self, certificate: &str) -> SecuritySettings {
+        let file = |kind| Some(self.folder.join(format!("{certificate}.{kind}")));
+        SecuritySettings { certificate_file: file("pem"), key_file: file("key"), ..self.security() }
     }
 
     /// What lets another user in, who has to have been made, and may do nothing but what was granted.
@@ -119,10 +132,14 @@ impl Secured {
     /// The broker's settings for this listener.
     pub(super) fn properties(&self) -> String {
         let (keystore, listener) = (self.folder.join("keystore.pem"), "listener.name.sasl_ssl");
+        let authority = self.folder.join("authority.pem");
         let module = "sasl.jaas.config=org.apache.kafka.common.security";
         format!(
             "ssl.keystore.type=PEM
 ssl.keystore.location={}
+{listener}.ssl.truststore.type=PEM
+{listener}.ssl.truststore.location={}
+{listener}.ssl.client.auth={}
 sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS;User:{USER}
@@ -130,7 +147,9 @@ super.users=User:ANONYMOUS;User:{USER}
 {listener}.scram-sha-256.{module}.scram.ScramLoginModule required;
 {listener}.plain.{module}.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";
 ",
-            keystore.display()
+            keystore.display(),
+            authority.display(),
+            self.client_auth
         )
     }
 }

@@ -35,6 +35,12 @@ pub(super) struct Kafka {
     /// PEM file with the authorities to trust instead of the system's
     #[arg(long, value_name = "FILE", requires = "brokers")]
     ca_file: Option<PathBuf>,
+    /// PEM file with the certificate to show to the broker
+    #[arg(long, value_name = "FILE", requires_all = ["brokers", "key_file"])]
+    certificate_file: Option<PathBuf>,
+    /// PEM file with its key
+    #[arg(long, value_name = "FILE", requires = "certificate_file")]
+    key_file: Option<PathBuf>,
 }
 
 fn protocol() -> impl clap::builder::TypedValueParser<Value = SecurityProtocol> {
@@ -59,6 +65,8 @@ impl Kafka {
             username: self.sasl_username.clone(),
             password: password.map(|password| Secret::new(password.to_string())),
             ca_file: self.ca_file.clone(),
+            certificate_file: self.certificate_file.clone(),
+            key_file: self.key_file.clone(),
         };
         Ok(Some(BusSettings {
             kind: BusKind::Kafka,
