@@ -17,7 +17,7 @@ pub use receipts::{FinalState, ReceiptFormat, Receipts};
 pub(super) use shapes::Facts;
 pub use shapes::ReceiptShape;
 
-use crate::codec::SubmitSm;
+use crate::codec::{CommandStatus, SubmitSm};
 
 /// A duration between two, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +62,8 @@ pub struct Behaviour {
     pub throttle: f64,
     /// Part of the submissions that are refused with [`crate::codec::CommandStatus::RMSGQFUL`].
     pub queue_full: f64,
+    /// Statuses with the part of the submissions that are refused with them.
+    pub refuse: Vec<(CommandStatus, f64)>,
     /// Most submissions accepted in a second; more are refused with [`crate::codec::CommandStatus::RTHROTTLED`].
     pub tps: Option<u32>,
     /// enquire_link gets no answer.

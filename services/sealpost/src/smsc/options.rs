@@ -14,7 +14,9 @@ use smpp::smsc::{
 };
 use smpp::tls::ServerTlsSettings;
 
-use super::values::{id_format, outcome, part, receipt_format, refusal, shapes, span, time, wrong_id};
+use super::values::{
+    id_format, outcome, part, receipt_format, refusal, refused, shapes, span, time, wrong_id,
+};
 use crate::console::{self, Outcome};
 
 const EXAMPLES: &str = "\
@@ -109,6 +111,9 @@ struct AnswerOptions {
     /// Part of the messages that are refused for a full queue
     #[arg(long, value_name = "PART", default_value_t = 0.0, value_parser = part)]
     queue_full: f64,
+    /// Part of the messages that are refused with a status such as RINVDSTADR=0.02; several, for a mixture
+    #[arg(long, value_name = "STATUS=PART", value_parser = refused, num_args = 1..)]
+    refuse: Vec<(CommandStatus, f64)>,
 }
 
 #[derive(Args)]
@@ -182,7 +187,7 @@ impl Simulator {
     /// # Errors
     /// Files that cannot be used, texts that SMPP has no room for.
     pub(super) fn settings(self, hook: impl Fn(&SmscEvent) + Send + Sync + 'static) -> Outcome<SmscSettings> {
-        let accounts = self.binds.accounts()?;
+        let (accounts, refuse) = (self.binds.accounts()?, self.answers.refusals()?);
         let tls = self.tls.settings().map(|tls| tls.load()).transpose()?;
         Ok(SmscSettings {
             listen: self.listen,
@@ -198,6 +203,7 @@ impl Simulator {
                 drop_requests: self.faults.lose,
                 throttle: self.answers.throttle,
                 queue_full: self.answers.queue_full,
+                refuse,
                 tps: self.answers.tps,
                 ignore_enquire_link: self.faults.mute,
                 die_after: self.faults.die_after,
@@ -211,6 +217,15 @@ impl Simulator {
             hook: Some(Arc::new(hook)),
             ..SmscSettings::default()
         })
+    }
+}
+
+impl AnswerOptions {
+    fn refusals(&self) -> Outcome<Vec<(CommandStatus, f64)>> {
+        if self.refuse.iter().map(|(_, part)| part).sum::<f64>() > 1.0 {
+            return Err("parts of refusals: together they are at most 1".into());
+        }
+        Ok(self.refuse.clone())
     }
 }
 

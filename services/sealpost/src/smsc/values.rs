@@ -70,9 +70,19 @@ pub(super) fn refusal(text: &str) -> Result<(CommandStatus, Option<Duration>), S
         None => (text, None),
         Some((name, until)) => (name, Some(time(until)?)),
     };
+    Ok((status(name)?, until))
+}
+
+/// A status and the part that gets it.
+pub(super) fn refused(text: &str) -> Result<(CommandStatus, f64), String> {
+    let (name, share) = text.split_once('=').unwrap_or((text, "1"));
+    Ok((status(name)?, part(share)?))
+}
+
+fn status(name: &str) -> Result<CommandStatus, String> {
     match CommandStatus::from_name(name) {
-        Some(status) if !status.is_ok() => Ok((status, until)),
-        _ => Err("a status of SMPP 3.4 is expected, such as RINVPASWD, RALYBND or RBINDFAIL".to_owned()),
+        Some(status) if !status.is_ok() => Ok(status),
+        _ => Err("a status of SMPP 3.4 is expected, such as RINVPASWD, RALYBND or RINVDSTADR".to_owned()),
     }
 }
 

@@ -101,6 +101,20 @@ async fn faults_are_as_the_options_say() {
 }
 
 #[tokio::test]
+async fn messages_are_refused_with_the_status_that_was_asked_for() {
+    let smsc = Place::new().start("smsc --listen 127.0.0.1:0 --refuse RINVDSTADR");
+    let (esme, mut events) = esme(port(&smsc).await, "any");
+    assert!(matches!(next(&mut events).await, Event::Bound { .. }));
+
+    esme.submit(vec![submission(1)]).await.expect("a submission");
+
+    let Event::Responded(response) = next(&mut events).await else { panic!("no response") };
+    assert_eq!(response.status, CommandStatus::RINVDSTADR);
+    let too_much = "smsc --listen 127.0.0.1:0 --refuse RINVDSTADR=0.6 RSYSERR=0.6";
+    assert!(Place::new().sealpost(too_much).refusal().contains("at most 1"));
+}
+
+#[tokio::test]
 async fn it_dies_and_lives_again_and_says_so() {
     let smsc =
         Place::new().start("smsc --listen 127.0.0.1:0 --die-after 1 --revive-after 50ms --no-receipts");

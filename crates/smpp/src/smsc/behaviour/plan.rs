@@ -91,6 +91,10 @@ impl Behaviour {
                 shape: receipts.shape(random.fraction()),
             },
         };
+        // Last, so that it moves none of the other draws.
+        if let (Verdict::Accept, Some(status)) = (plan.verdict, self.refusal(random.fraction())) {
+            plan.verdict = Verdict::Refuse(status);
+        }
         if reordered {
             plan.latency += HELD_BACK;
         }
@@ -102,6 +106,15 @@ impl Behaviour {
             script(message, number, &mut plan);
         }
         plan
+    }
+
+    /// Chooses one of the refusals, or none, by a number from 0 to 1.
+    fn refusal(&self, mut drawn: f64) -> Option<CommandStatus> {
+        let chosen = self.refuse.iter().find(|(_, part)| {
+            drawn -= part;
+            drawn < 0.0
+        });
+        chosen.map(|(status, _)| *status)
     }
 }
 
@@ -144,6 +157,19 @@ mod tests {
 
         let drawn = |plans: &[Plan]| plans.iter().map(|plan| (plan.latency, plan.id)).collect::<Vec<_>>();
         assert_eq!(drawn(&before), drawn(&after));
+    }
+
+    #[test]
+    fn refusals_are_drawn_by_their_parts() {
+        let refuse = vec![(CommandStatus::RINVDSTADR, 0.25), (CommandStatus::RSYSERR, 0.5)];
+        let refusing = Behaviour { refuse, ..Behaviour::default() };
+
+        let refusals = [0.0, 0.24, 0.25, 0.74, 0.75, 0.99].map(|drawn| refusing.refusal(drawn));
+
+        let (address, system) = (Some(CommandStatus::RINVDSTADR), Some(CommandStatus::RSYSERR));
+        assert_eq!(refusals, [address, address, system, system, None, None]);
+        let refused = |plan: &&Plan| matches!(plan.verdict, Verdict::Refuse(_));
+        assert!((25..49).contains(&plans(&refusing, 3).iter().filter(refused).count()));
     }
 
     #[test]
