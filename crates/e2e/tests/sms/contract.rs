@@ -142,6 +142,22 @@ fn kcat(world: &World, cases: &[Case]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_sent_before_the_first_start_goes_out() {
+    let (world, db) = (World::shared().await, TestDb::postgres().await);
+    let behaviour = smpp::smsc::Behaviour { receipts: Some(Default::default()), ..Default::default() };
+    let smsc = simulator(behaviour, 1).await;
+    let text = format!("To: +{NUMBERS}4711\nSender: TEST\n\n{WHISPER}");
+    world.request(&world.maker().request(ACME, "early", &text)).await;
+
+    let gateway = world.gateway(&db, &simulator_table(&smsc)).await;
+
+    let statuses = Statuses::of(&world.bus, &world.status);
+    statuses.wait("early", 2).await;
+    assert_eq!(statuses.names("early"), [("SENT".to_owned(), false), ("DELIVERED".to_owned(), false)]);
+    assert_discreet(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_of_three_segments_goes_to_the_smsc_and_back() {
     let (world, db) = (World::shared().await, TestDb::postgres().await);
     let behaviour = smpp::smsc::Behaviour { receipts: Some(Default::default()), ..Default::default() };

@@ -8,6 +8,7 @@ use testkit::database::TestDb;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, sleep};
 
+use crate::cases::Maker;
 use crate::random::Random;
 use crate::run::{Account, Operator, correl, request};
 use crate::secrecy::assert_discreet;
@@ -27,13 +28,23 @@ pub(crate) async fn produce(world: &Arc<World>, sends: usize) -> JoinHandle<()> 
 
 /// The same with some of the sends, and a pause after each bit.
 pub(crate) async fn produce_paced(world: &Arc<World>, sends: Range<usize>, pace: Duration) -> JoinHandle<()> {
+    produce_made(world, sends, pace, request).await
+}
+
+/// The same with requests that are made like this.
+pub(crate) async fn produce_made(
+    world: &Arc<World>,
+    sends: Range<usize>,
+    pace: Duration,
+    make: fn(&Maker, usize) -> Vec<u8>,
+) -> JoinHandle<()> {
     let sealed = {
         let world = world.clone();
         let seal = move || -> Vec<_> {
             // A key for each, so that all partitions have some.
             let record = |index| Record {
                 key: Some(correl(index).into_bytes()),
-                ..world.record(Some(request(world.maker(), index)))
+                ..world.record(Some(make(world.maker(), index)))
             };
             sends.map(record).collect()
         };

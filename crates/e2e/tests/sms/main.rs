@@ -27,4 +27,5 @@ mod secrecy;
 mod secured;
 mod standalone;
 mod statuses;
+mod urgent;
 mod world;

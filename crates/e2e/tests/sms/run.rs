@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use common::models::sms::{SmsState, SmsStatus};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use smpp::codec::{CommandStatus, SubmitSm, esm_class};
 use smpp::smsc::{Behaviour, FinalState, Plan, Receipts, Smsc, Span, Verdict};
 use testkit::http::TestClient;
@@ -50,6 +51,11 @@ fn fate(index: usize) -> Fate {
     }
 }
 
+/// Whether the SMSC takes it without a word, each time.
+pub(crate) fn is_silent(index: usize) -> bool {
+    fate(index) == Fate::Silent
+}
+
 /// Parts of a send's text.
 pub(crate) fn segments(index: usize) -> usize {
     if index % 20 == 4 { 3 } else { 1 }
@@ -65,9 +71,20 @@ fn index_of(correl: &str) -> usize {
 
 /// The request of a send, as JSON.
 pub(crate) fn request(maker: &Maker, index: usize) -> Vec<u8> {
+    serde_json::to_vec(&fields(maker, index)).unwrap()
+}
+
+/// The same of the class `otp`.
+pub(crate) fn urgent_request(maker: &Maker, index: usize) -> Vec<u8> {
+    let mut fields = fields(maker, index);
+    fields.insert("class".into(), "otp".into());
+    serde_json::to_vec(&fields).unwrap()
+}
+
+fn fields(maker: &Maker, index: usize) -> Map<String, Value> {
     let words = if segments(index) == 1 { 1 } else { LONG };
     let text = format!("To: +{NUMBERS}{index:04}\nSender: TEST\n\n{}", format!("{WHISPER} ").repeat(words));
-    serde_json::to_vec(&maker.request(ACME, &correl(index), &text)).unwrap()
+    maker.request(ACME, &correl(index), &text)
 }
 
 /// A segment: number of the send, number of the part.
@@ -113,6 +130,15 @@ impl Operator {
 }
 
 impl Operator {
+    /// How often the SMSC has taken each segment, whether it has said so or not.
+    pub(crate) fn copies(&self) -> HashMap<Segment, usize> {
+        let mut copies = HashMap::new();
+        for (segment, verdict) in self.asked.lock().unwrap().iter() {
+            *copies.entry(*segment).or_default() += usize::from(takes(verdict));
+        }
+        copies
+    }
+
     /// The segments of each send that the SMSC has taken, whether it has said so or not.
     fn taken(&self) -> HashMap<usize, usize> {
         let mut taken = HashMap::new();
@@ -263,7 +289,7 @@ impl Account {
             }
         }
         assert_eq!(&self.sends(), sends, "every request has a story, and nothing else has");
-        let silent = sends.iter().filter(|index| fate(**index) == Fate::Silent).count();
+        let silent = sends.iter().filter(|index| is_silent(**index)).count();
         // Fewer, where a receipt comes before anybody is told that nobody knows.
         assert!(
             unknown <= silent + kills * UNDER_WAY,
