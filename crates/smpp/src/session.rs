@@ -38,6 +38,15 @@ pub enum BindKind {
 }
 
 impl BindKind {
+    /// Gives its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transmitter => "transmitter",
+            Self::Receiver => "receiver",
+            Self::Transceiver => "transceiver",
+        }
+    }
+
     pub(crate) fn request(self, bind: Bind) -> Body {
         match self {
             Self::Transmitter => Body::BindTransmitter(bind),

@@ -47,10 +47,10 @@ telemetry::metrics! {
         quota_limit: IntGaugeVec = &["client", "period"],
         /// Messages that were refused as a quota was used up.
         quota_refused_total: IntCounterVec = &["client"],
-        /// Binds that stand; of a provider over HTTP, 1 while it answers.
-        bound: IntGaugeVec = &["smsc"],
-        /// 1 while the SMSC refuses our credentials.
-        alarm: IntGaugeVec = &["smsc"],
+        /// 1 while the bind stands: transceiver, transmitter, receiver; of a provider over HTTP (http), 1 while it answers.
+        bound: IntGaugeVec = &["smsc", "bind"],
+        /// 1 while the SMSC refuses our credentials for that bind.
+        alarm: IntGaugeVec = &["smsc", "bind"],
         /// 1 while an operator has paused or drained it.
         stopped_by_operator: IntGaugeVec = &["smsc"],
         /// Submissions that wait for their response.

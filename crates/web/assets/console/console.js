@@ -89,16 +89,18 @@ async function showBinds() {
   if (bound.length === 0) return;
   const views = token ? await ask("GET", "/binds").catch(() => []) : [];
   const value = (name, smsc) => history.newest(name).find((one) => one.labels.smsc === smsc)?.value ?? null;
-  const rows = bound.map(({ labels: { smsc }, value: binds }) => {
+  const rows = bound.map(({ labels: { smsc, bind }, value: stands }) => {
     const view = views.find((one) => one.smsc === smsc);
-    const state = view?.state ?? (binds > 0 ? "bound" : "not bound");
+    // Of two binds the receiver is shown for itself.
+    const shown = bind === "receiver" && view?.receiver ? view.receiver : view;
+    const state = shown?.state ?? (stands ? "bound" : "not bound");
     const used = view ? `${view.inFlight} of ${view.window}` : count(value("sealpost_sms_window_used", smsc));
     const most = value("sealpost_sms_rate", smsc);
-    const words = [mark(state, binds > 0 ? "good" : "bad")];
-    if (view?.error) words.push(` ${view.error}`);
+    const words = [mark(state, stands ? "good" : "bad")];
+    if (shown?.error) words.push(` ${shown.error}`);
     if (value("sealpost_sms_paused", smsc)) words.push(" ", mark("throttled", "warn"));
     return row(
-      smsc,
+      bind === "receiver" ? `${smsc}, receiver` : smsc,
       element("td", {}, ...words),
       used,
       element("td", { class: "number" }, most ? `at most ${count(most)}` : "no limit known"),

@@ -83,11 +83,19 @@ struct BindView {
     order: String,
     state: String,
     error: Option<String>,
+    receiver: Option<WayView>,
     in_flight: usize,
     queued: usize,
     window: usize,
     rate: Option<f64>,
     throttling: bool,
+}
+
+/// The bind that receipts come by, where that is one of its own.
+#[derive(Deserialize)]
+struct WayView {
+    state: String,
+    error: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -179,10 +187,17 @@ fn show(bind: &BindView) -> Outcome {
     let BindView { smsc, order, state, in_flight, queued, window, .. } = bind;
     let rate = bind.rate.map(|rate| format!("\tat most {rate:.1} a second")).unwrap_or_default();
     let throttling = if bind.throttling { "\tthrottling" } else { "" };
-    let error = bind.error.as_deref().map(|error| format!("\t{error}")).unwrap_or_default();
+    let why = |error: &Option<String>| error.as_ref().map(|error| format!("\t{error}")).unwrap_or_default();
+    let error = why(&bind.error);
     console::print_line(&format!(
         "{smsc}\t{order}\t{state}\twindow {in_flight} of {window}\tqueued {queued}{rate}{throttling}{error}"
-    ))
+    ))?;
+    match &bind.receiver {
+        Some(WayView { state, error }) => {
+            console::print_line(&format!("{smsc}\t{order}\t{state}\tfor receipts{}", why(error)))
+        }
+        None => Ok(()),
+    }
 }
 
 impl Unknown {

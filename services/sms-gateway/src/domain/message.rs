@@ -12,8 +12,6 @@ use crate::settings::SmscSettings;
 
 /// The specification's "urgent", which the known gateway sends, too.
 const PRIORITY: u8 = 1;
-/// Receipts on success and failure (SMPP 3.4 §5.2.17), for each segment: the message is delivered when all are.
-const RECEIPTS: u8 = 1;
 
 /// Why an SMSC will not get a message; INVALID. Never quotes the content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +54,8 @@ pub(crate) struct Form {
     pub(crate) long_text: LongText,
     /// Numbering plan of recipients (SMPP 3.4 §5.2.6).
     pub(crate) destination_npi: u8,
+    /// Which receipts are asked for (SMPP 3.4 §5.2.17), for each segment: the message is delivered when all are.
+    pub(crate) registered_delivery: u8,
 }
 
 impl Form {
@@ -65,6 +65,7 @@ impl Form {
             alphabet: smsc.default_alphabet,
             long_text: smsc.long_text,
             destination_npi: smsc.destination_npi,
+            registered_delivery: smsc.registered_delivery,
         }
     }
 
@@ -123,7 +124,7 @@ impl Outgoing {
             },
             esm_class: if part.udh.is_empty() { 0 } else { esm_class::UDHI },
             priority_flag: PRIORITY,
-            registered_delivery: RECEIPTS,
+            registered_delivery: self.form.registered_delivery,
             data_coding: self.parts.coding.data_coding(),
             ..SubmitSm::default()
         };

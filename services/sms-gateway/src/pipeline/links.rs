@@ -7,6 +7,7 @@ mod providers;
 mod refusals;
 mod session;
 mod submitter;
+mod way;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,11 +15,10 @@ use std::time::Duration;
 
 use common::models::SharedClock;
 use common::models::sms::{SmsState, SmscName};
-use smpp::codec::{CommandStatus, QuerySm, QuerySmResp};
-use smpp::esme::{BindKind, Esme, EsmeSettings, EsmeState, EsmeStats, Password, QueryError};
+use smpp::codec::{QuerySm, QuerySmResp};
+use smpp::esme::{BindKind, Esme, EsmeSettings, EsmeStats, Password, QueryError};
 use smpp::tls::{ClientTls, TlsError, TlsSettings};
 use telemetry::prometheus::Histogram;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::outcomes::{Flight, Flights};
@@ -33,9 +33,12 @@ use http::ClientError;
 pub(crate) use session::Session;
 pub(crate) use submitter::Submission;
 use submitter::Submitter;
+pub(crate) use way::Way;
 
 /// With a limit on submissions a second: so many seconds' worth is handed over ahead.
 const AHEAD_SECS: f64 = 5.0;
+/// What a provider has in metrics for the kind of its bind.
+pub(crate) const HTTP: &str = "http";
 /// A lower rate counts as this.
 const LEAST_RATE: f64 = 0.001;
 
@@ -60,16 +63,16 @@ pub(crate) struct Link {
     pub(crate) validity_max: Option<Duration>,
     /// How long after a message it is asked for a receipt that has not come.
     pub(crate) query_after: Option<Duration>,
+    /// Whether what reads like a receipt is one, though nothing marks it.
+    receipts_by_text: bool,
     /// What operators want of it; nothing goes out before that is known.
     order: Mutex<Option<Order>>,
     /// What submits.
     submitter: Option<Submitter>,
     /// Its binds, whichever way they go; none of a provider over HTTP.
-    binds: Vec<Esme>,
+    ways: Vec<Way>,
     /// The files of its binds for TLS, and the host they are for.
     tls: Option<(TlsSettings, String)>,
-    /// Since when the bind that submits is refused, and with what.
-    alarm: Mutex<Option<(CommandStatus, Instant)>>,
     /// Takes down how long responses took; made at the first one.
     pub(super) responses: OnceLock<Histogram>,
     flights: Flights,
@@ -124,17 +127,18 @@ impl Link {
             })
         };
         let (submitter, receiver) = (submits.map(&spawn), receives.map(&spawn));
-        let binds = submitter.iter().chain(&receiver).map(|(esme, _)| esme.clone()).collect();
+        let ways = submits.into_iter().chain(receives).zip(submitter.iter().chain(&receiver));
+        let ways = ways.map(|(kind, (esme, _))| Way::new(esme.clone(), kind)).collect();
         let link = Arc::new(Self {
             name: settings.name.clone(),
             form: Form::of(settings),
             validity_max: settings.validity_period.then_some(settings.validity_max),
             query_after: settings.query_after,
+            receipts_by_text: settings.receipts_by_text,
             order: Mutex::default(),
             submitter: submitter.as_ref().map(|(esme, _)| Submitter::Esme(esme.clone())),
-            binds,
+            ways,
             tls: files,
-            alarm: Mutex::default(),
             responses: OnceLock::new(),
             flights: Flights::default(),
             window: settings.window,
@@ -145,11 +149,10 @@ impl Link {
             outcomes: Mutex::default(),
             judged_by: common.health.clone(),
         });
-        let binds = submitter.map(|bind| (bind, true)).into_iter().chain(receiver.map(|bind| (bind, false)));
-        let session = |((esme, events), submits)| {
-            Session::new(link.clone(), Submitter::Esme(esme), Events::Smpp(events), submits)
+        let session = |(way, (esme, events)): (&Way, _)| {
+            Session::new(link.clone(), Submitter::Esme(esme), Events::Smpp(events), Some(way.kind()))
         };
-        Ok(binds.map(session).collect())
+        Ok(link.ways.iter().zip(submitter.into_iter().chain(receiver)).map(session).collect())
     }
 
     /// Tells whether it can take submissions: bound, not paused by an operator or throttled, and not full while it is
@@ -163,9 +166,9 @@ impl Link {
         self.order() == Some(Order::Open) && ready && !paused && !(full() && (slowed() || silent()))
     }
 
-    /// Gives the state of the bind that submits, if there is one.
-    pub(crate) fn state(&self) -> Option<EsmeState> {
-        self.submitter.as_ref().and_then(Submitter::state)
+    /// Gives its binds, the one that submits before the others; none of a provider over HTTP.
+    pub(crate) fn ways(&self) -> &[Way] {
+        &self.ways
     }
 
     /// Tells whether a provider over HTTP was reached when it was last tried; none where there is a bind.
@@ -180,7 +183,7 @@ impl Link {
 
     /// Takes an order over; tells whether it is another one.
     pub(crate) fn obey(&self, order: Order) -> bool {
-        self.binds.iter().for_each(|bind| bind.hold(order == Order::Drained));
+        self.ways.iter().for_each(|way| way.esme.hold(order == Order::Drained));
         let mut held = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         held.replace(order) != Some(order)
     }
@@ -191,7 +194,7 @@ impl Link {
             return Some(backend.reload()?.map_err(LinkError::from));
         }
         let (files, host) = self.tls.as_ref()?;
-        let renew = |tls: ClientTls| self.binds.iter().for_each(|bind| bind.renew_tls(tls.clone()));
+        let renew = |tls: ClientTls| self.ways.iter().for_each(|way| way.esme.renew_tls(tls.clone()));
         Some(files.load(host).map(renew).map_err(LinkError::from))
     }
 

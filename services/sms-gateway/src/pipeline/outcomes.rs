@@ -7,7 +7,7 @@ use std::time::Duration;
 use smpp::codec::{CommandStatus, DeliverSm};
 use smpp::esme::Response;
 use sms::decode_text;
-use sms::receipt::{Receipt as ReceiptText, ReceiptTlvs};
+use sms::receipt::{Receipt as ReceiptText, ReceiptState, ReceiptTlvs};
 use tokio::time::Instant;
 
 use crate::domain::attempt::{JobKey, PartEvent};
@@ -164,18 +164,27 @@ pub(crate) fn unwritable() -> PartEvent {
 
 /// Reads a receipt: the SMSC's id and what it says. `None` when it names no id.
 pub(crate) fn read_receipt(message: &DeliverSm) -> Option<(String, Fate)> {
+    let receipt = parse(message)?;
+    // What no table can hold is no id of ours.
+    is_storable(&receipt.id).then(|| (receipt.id, Fate::of(receipt.state, receipt.err.as_deref())))
+}
+
+/// Tells whether the text of a message names an id and a state that receipts have.
+pub(crate) fn reads_like_receipt(message: &DeliverSm) -> bool {
+    parse(message).is_some_and(|receipt| receipt.state != ReceiptState::Unrecognised)
+}
+
+fn parse(message: &DeliverSm) -> Option<ReceiptText> {
     let tlvs = ReceiptTlvs {
         message_id: message.tlvs.receipted_message_id(),
         message_state: message.tlvs.message_state(),
         network_error: message.tlvs.network_error_code(),
     };
     let wide = (message.data_coding == UCS2).then(|| decode_text(UCS2, message.text())).flatten();
-    let receipt = match &wide {
+    match &wide {
         Some(text) => ReceiptText::read(text.as_bytes(), tlvs),
         None => ReceiptText::read(message.text(), tlvs),
-    }?;
-    // What no table can hold is no id of ours.
-    is_storable(&receipt.id).then(|| (receipt.id, Fate::of(receipt.state, receipt.err.as_deref())))
+    }
 }
 
 #[cfg(test)]
@@ -239,6 +248,17 @@ mod tests {
 
         assert_eq!(id, "0012");
         assert_eq!(fate.text(), Some("undeliverable, error 017"));
+    }
+
+    #[test]
+    fn only_what_names_an_id_and_a_state_reads_like_a_receipt() {
+        let reads = |text: &str| reads_like_receipt(&DeliverSm { esm_class: 0, ..receipt(text) });
+
+        assert!(reads("id:0012 sub:001 dlvrd:001 stat:DELIVRD err:000 text:hello"));
+        assert!(reads("ID:0012 STAT:undeliv"));
+        for text in ["id: 12 is where we meet", "my id:12 stat:fine", "stat:DELIVRD", "hello", ""] {
+            assert!(!reads(text), "{text}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use db::DbConn;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::links::Links;
+use super::links::{HTTP, Links};
 use super::{Gateway, quota};
 use crate::domain::order::Order;
 use crate::store::receipts::{self, Outcome};
@@ -99,12 +99,15 @@ fn show(gateway: &Gateway, links: &Links) {
     for link in links.all() {
         let (stats, label) = (link.stats(), [link.name.as_str()]);
         if let Some(reached) = link.reaches() {
-            metrics.bound.with_label_values(&label).set(reached.into());
+            metrics.bound.with_label_values(&[link.name.as_str(), HTTP]).set(reached.into());
+        }
+        for way in link.ways() {
+            let of_bind = [link.name.as_str(), way.kind().as_str()];
+            metrics.alarm.with_label_values(&of_bind).set(way.alarm().is_some().into());
         }
         let used = i64::try_from(stats.in_flight).unwrap_or(i64::MAX);
         metrics.window_used.with_label_values(&label).set(used);
         metrics.window.with_label_values(&label).set(i64::try_from(link.window).unwrap_or(i64::MAX));
-        metrics.alarm.with_label_values(&label).set(link.alarm().is_some().into());
         let wanted = link.order().unwrap_or_default() == Order::Open;
         metrics.stopped_by_operator.with_label_values(&label).set((!wanted).into());
         metrics.rate.with_label_values(&label).set(stats.rate.unwrap_or_default());

@@ -80,9 +80,10 @@ pub struct SmscSettings {
     pub interface_version: InterfaceVersion,
     /// The binds: `transceiver`, `tx+rx`, `transmitter` or `receiver`.
     pub bind: Bind,
-    /// Requests without a response, at most.
+    /// Requests without a response, at most, for each instance.
     pub window: usize,
-    /// Submissions a second, at most; 0: no limit.
+    /// Submissions a second of each instance, at most; 0: no limit. Instances share what an SMSC allows: with three, each
+    /// has a third.
     pub tps: f64,
     /// How long a response is waited for.
     #[serde(with = "humantime_serde")]
@@ -104,6 +105,12 @@ pub struct SmscSettings {
     pub refused_retry: Duration,
     /// Numbering plan (NPI) of recipients: 0, as clients of this interface know it, or 1 (ISDN) where an operator wants that.
     pub destination_npi: u8,
+    /// Which receipts it is asked for with each segment (registered_delivery): 1, of success and failure; 2, of failures
+    /// alone; 0, none. Without that of a success a message stays SENT.
+    pub registered_delivery: u8,
+    /// Whether a message of its that reads like a receipt, with `id:` and `stat:`, is one although nothing marks it. Any
+    /// handset can write such a text: only for an SMSC that marks none.
+    pub receipts_by_text: bool,
     /// What it takes data_coding 0 for: `gsm7`, `latin1` or `ascii`.
     #[serde(deserialize_with = "word")]
     pub default_alphabet: DefaultAlphabet,
@@ -148,6 +155,8 @@ impl Default for SmscSettings {
             reconnect_max: Duration::from_secs(60),
             refused_retry: Duration::from_secs(12),
             destination_npi: 0,
+            registered_delivery: 1,
+            receipts_by_text: false,
             default_alphabet: DefaultAlphabet::default(),
             long_text: LongText::default(),
             validity_period: true,
@@ -187,6 +196,7 @@ impl SmscSettings {
             ),
             (!self.refused_retry.is_zero(), "refused_retry", "must be above 0"),
             (self.destination_npi <= 18, "destination_npi", "is 0 to 18"),
+            (self.registered_delivery <= 2, "registered_delivery", "is 0 to 2"),
             (self.query_after != Some(Duration::ZERO), "query_after", "must be above 0"),
         ] {
             if !fits {

@@ -4,16 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::models::{Clock as _, SystemClock};
+use smpp::codec::{Address, DeliverSm};
 use smpp::esme::InterfaceVersion;
-use smpp::smsc::Behaviour;
+use smpp::smsc::{Behaviour, Binds};
 use smpp::tls::ServerTlsSettings;
 use sms::LongText;
 use sms_gateway::{Bind, Tls};
+use testkit::wait::{wait_for, wait_until};
 use testkit::{certificates, on_both};
 
 use crate::cases::{ACME, message};
-use crate::harness::{Gateway, World};
+use crate::harness::{Gateway, World, metric};
 use crate::inbound::wire::Listening;
+use crate::operators::{BINDS, ask};
 
 /// Makes `smsc.pem`, a certificate that is its own authority, and `smsc.key`.
 pub(crate) fn certify(folder: &Path) -> ServerTlsSettings {
@@ -106,5 +109,83 @@ on_both! {
         assert_eq!((accepted.len(), places), (3, vec![1, 2]));
         assert!(accepted.iter().all(|one| one.message.destination.npi == 1));
         assert_eq!(accepted[2].message.text(), "a".repeat(200).as_bytes());
+    }
+
+    async fn the_smsc_is_asked_for_the_receipts_that_are_wanted(test: TestDb) {
+        let world = World::new(Behaviour::default()).await;
+        for wanted in [0, 2] {
+            let mut settings = world.settings();
+            settings.smsc[0].registered_delivery = wanted;
+            let gateway = Gateway::with(&world, &test, settings).await;
+            let correl = format!("wanted{wanted}");
+            gateway.request(&world.maker.request(ACME, &correl, &message("hello"))).await;
+            gateway.statuses(&correl, 1).await;
+            gateway.stop().await;
+        }
+
+        let asked = world.smsc.accepted();
+        assert_eq!(asked.iter().map(|one| one.message.registered_delivery).collect::<Vec<_>>(), [0, 2]);
+    }
+
+    async fn a_receipt_that_nothing_marks_is_one_where_the_settings_say_so(test: TestDb) {
+        let world = World::new(Behaviour::default()).await;
+        let mut settings = world.settings();
+        settings.smsc[0].receipts_by_text = true;
+        let gateway = Gateway::with(&world, &test, settings).await;
+        gateway.request(&world.maker.request(ACME, "plain", &message("hello"))).await;
+        gateway.statuses("plain", 1).await;
+
+        let id = world.smsc.accepted()[0].message_id.clone();
+        let unmarked = DeliverSm {
+            source: Address { ton: 1, npi: 1, value: "255123456789".into() },
+            short_message: format!("id:{id} sub:001 dlvrd:001 stat:DELIVRD err:000 text:").into_bytes(),
+            ..DeliverSm::default()
+        };
+        world.smsc.deliver("acme", unmarked);
+
+        gateway.statuses("plain", 2).await;
+        assert_eq!(gateway.names("plain"), ["SENT", "DELIVERED"]);
+        gateway.stop().await;
+    }
+
+    async fn an_smsc_that_was_never_reached_shows_as_not_bound(test: TestDb) {
+        let (world, gone) = (World::new(Behaviour::default()).await, Listening::start().await);
+        let mut settings = world.settings();
+        settings.smsc[0].port = gone.port();
+        drop(gone);
+        let gateway = Gateway::with(&world, &test, settings).await;
+
+        let series = r#"sealpost_sms_bound{bind="transceiver",smsc="main",service="sms-gateway"} 0"#;
+        wait_until(series, async || metric(&gateway, series).await).await;
+        wait_until("the reason", async || ask(&gateway, BINDS).await[0]["state"] == "waiting").await;
+        gateway.stop().await;
+    }
+
+    async fn of_two_binds_each_is_shown_for_itself(test: TestDb) {
+        let binds = Binds { most: Some(1), ..Binds::default() };
+        let world = World::new(Behaviour { binds, ..Behaviour::default() }).await;
+        let mut settings = world.settings();
+        settings.smsc[0].bind = Bind::Pair;
+        let gateway = Gateway::with(&world, &test, settings).await;
+
+        // Whichever came second is refused.
+        let states = async || {
+            let view = ask(&gateway, BINDS).await[0].clone();
+            (view["state"].clone(), view["receiver"]["state"].clone(), view.to_string())
+        };
+        let refused = wait_for("the refusal of one", async || match states().await {
+            (first, second, view) if first == "bound" && second == "waiting" => Some(("receiver", view)),
+            (first, second, view) if first == "waiting" && second == "receiving" => Some(("transmitter", view)),
+            _ => None,
+        });
+
+        let (refused, view) = refused.await;
+        assert!(view.contains("ESME_RALYBND"), "{view}");
+        for bind in ["transmitter", "receiver"] {
+            let stands = i32::from(bind != refused);
+            let series = format!(r#"sealpost_sms_bound{{bind="{bind}",smsc="main",service="sms-gateway"}} {stands}"#);
+            wait_until(&series, async || metric(&gateway, &series).await).await;
+        }
+        gateway.stop().await;
     }
 }

@@ -158,7 +158,7 @@ on_both! {
         assert_eq!((gateway.names("ke"), gateway.names("tz")), (vec!["FAILED".into()], vec!["SENT".into(), "DELIVERED".into()]));
         let metrics = gateway.metrics().await;
         for (smsc, value) in [("strict", 1), ("main", 0)] {
-            let line = format!("sealpost_sms_alarm{{smsc=\"{smsc}\",service=\"sms-gateway\"}} {value}");
+            let line = format!("sealpost_sms_alarm{{bind=\"transceiver\",smsc=\"{smsc}\",service=\"sms-gateway\"}} {value}");
             assert!(metrics.contains(&line), "{line} is not in {metrics}");
         }
         gateway.stop().await;

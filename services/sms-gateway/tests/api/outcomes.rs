@@ -40,6 +40,32 @@ on_both! {
         gateway.stop().await;
     }
 
+    async fn a_lost_part_of_what_is_urgent_is_sent_once_more_under_the_same_reference(test: TestDb) {
+        let script = |_: &SubmitSm, number, plan: &mut Plan| {
+            if number == 2 {
+                plan.verdict = Verdict::AcceptSilently;
+            }
+        };
+        let world = World::new(Behaviour { script: Some(Arc::new(script)), ..Behaviour::default() }).await;
+        let settings = sms_gateway::Settings { resend_after: Duration::from_secs(2), ..world.settings() };
+        let gateway = Gateway::with(&world, &test, settings).await;
+        let mut request = world.maker.request(ACME, "long", &message(&"x".repeat(200)));
+        request.insert("class".into(), "otp".into());
+
+        gateway.request(&request).await;
+
+        let statuses = gateway.statuses("long", 1).await;
+        assert_eq!((gateway.names("long"), statuses[0].possible_duplicate), (vec!["SENT".into()], true));
+        let accepted = world.smsc.accepted();
+        let sent: Vec<&[u8]> = accepted.iter().map(|one| one.message.short_message.as_slice()).collect();
+        let [first, second, again] = sent[..] else { panic!("{} were sent", sent.len()) };
+        // The header: its length, the kind, the length, the reference, how many, which one.
+        assert_eq!((first[4], second[4], first[5], second[5]), (2, 2, 1, 2));
+        assert_eq!(first[3], second[3]);
+        assert_eq!(second, again);
+        gateway.stop().await;
+    }
+
     async fn what_is_urgent_is_not_sent_a_third_time(test: TestDb) {
         let world = World::new(silent(u64::MAX, Behaviour::default())).await;
         let settings = sms_gateway::Settings { resend_after: Duration::from_secs(2), ..world.settings() };

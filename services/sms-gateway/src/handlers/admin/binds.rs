@@ -11,7 +11,7 @@ use web::{Failure, Json};
 
 use super::Operator;
 use crate::domain::order::Order;
-use crate::pipeline::links::{Link, Links};
+use crate::pipeline::links::{Link, Links, Way};
 use crate::pipeline::{Gateway, orders};
 use crate::store::{AUDIT, StoreError, orders as table};
 
@@ -24,13 +24,16 @@ pub(crate) struct BindView {
     smsc: SmscName,
     /// What operators want of it.
     order: Order,
-    /// Of a bind: `bound`, `connecting`, `waiting` before it connects again, `alarm` when the credentials are refused,
-    /// `unbound` once it is drained, `closed`, or `receiving` where this instance only takes receipts. Of a provider over HTTP: `reachable` or
-    /// `unreachable`.
+    /// Of a bind: `bound`, or `receiving` where it only takes receipts; `connecting`, `waiting` before it connects again,
+    /// `alarm` when the credentials are refused, `unbound` once it is drained, `closed`. Of a provider over HTTP:
+    /// `reachable` or `unreachable`.
     state: &'static str,
     /// Why it is not bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The bind that receipts come by, where that is one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receiver: Option<WayView>,
     /// Submissions without a response.
     in_flight: usize,
     /// Submissions that wait for a place in the window.
@@ -48,27 +51,43 @@ pub(crate) struct BindView {
     binds: u64,
 }
 
+/// How the second of two binds does.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WayView {
+    /// As that of the first one.
+    state: &'static str,
+    /// Why it is not bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl WayView {
+    fn of(way: &Way) -> Self {
+        let (state, error) = match way.state() {
+            EsmeState::Connecting => ("connecting", None),
+            EsmeState::Bound if way.submits() => ("bound", None),
+            EsmeState::Bound => ("receiving", None),
+            EsmeState::Waiting { error } => ("waiting", Some(error.to_string())),
+            EsmeState::Alarm { status } => ("alarm", Some(status.to_string())),
+            EsmeState::Held => ("unbound", None),
+            EsmeState::Closed => ("closed", None),
+        };
+        Self { state, error }
+    }
+}
+
 impl BindView {
     fn of(link: &Link) -> Self {
         let stats = link.stats();
-        let (state, error) = match link.state() {
-            None => match link.reaches() {
-                None => ("receiving", None),
-                Some(true) => ("reachable", None),
-                Some(false) => ("unreachable", None),
-            },
-            Some(EsmeState::Connecting) => ("connecting", None),
-            Some(EsmeState::Bound) => ("bound", None),
-            Some(EsmeState::Waiting { error }) => ("waiting", Some(error.to_string())),
-            Some(EsmeState::Alarm { status }) => ("alarm", Some(status.to_string())),
-            Some(EsmeState::Held) => ("unbound", None),
-            Some(EsmeState::Closed) => ("closed", None),
-        };
+        let mut ways = link.ways().iter().map(WayView::of);
+        let reached = if link.reaches() == Some(true) { "reachable" } else { "unreachable" };
+        let WayView { state, error } = ways.next().unwrap_or(WayView { state: reached, error: None });
         Self {
             smsc: link.name.clone(),
             order: link.order().unwrap_or_default(),
             state,
             error,
+            receiver: ways.next(),
             in_flight: stats.in_flight,
             queued: stats.queued,
             window: link.window,

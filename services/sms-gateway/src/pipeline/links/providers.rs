@@ -35,11 +35,11 @@ impl Link {
             },
             validity_max: None,
             query_after: None,
+            receipts_by_text: false,
             order: Mutex::default(),
             submitter: Some(submitter.clone()),
-            binds: Vec::new(),
+            ways: Vec::new(),
             tls: None,
-            alarm: Mutex::default(),
             responses: OnceLock::new(),
             flights: Flights::default(),
             window,
@@ -49,7 +49,7 @@ impl Link {
             outcomes: Mutex::default(),
             judged_by: common.health.clone(),
         });
-        Ok(Session::new(link, submitter, Events::Http(events), true))
+        Ok(Session::new(link, submitter, Events::Http(events), None))
     }
 
     /// Starts a provider with the interface WASP.

@@ -1,39 +1,20 @@
 //! SMSCs that refuse our credentials: since when, and which messages have no other way.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::models::sms::SmscName;
 use smpp::codec::CommandStatus;
-use smpp::esme::EsmeState;
-use tokio::time::Instant;
 
 use super::{Link, Links};
 use crate::domain::route::{Hopeless, Route, Routes};
-
-impl Link {
-    /// While the SMSC refuses our credentials for submissions: with what, and since when. To be asked again and again.
-    pub(crate) fn alarm(&self) -> Option<(CommandStatus, Instant)> {
-        let mut alarm = self.alarm.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.state() {
-            Some(EsmeState::Alarm { status }) => {
-                let since = alarm.map_or_else(Instant::now, |(_, since)| since);
-                *alarm = Some((status, since));
-            }
-            // The next try, which may well be refused again.
-            Some(EsmeState::Connecting) => {}
-            _ => *alarm = None,
-        }
-        *alarm
-    }
-}
 
 impl Links {
     /// Says what cannot be sent, as SMSCs have refused our credentials for longer than `patience`.
     pub(crate) fn hopeless(&self, routes: &Routes, patience: Duration) -> Vec<(Hopeless, CommandStatus)> {
         let refusal = |link: &Arc<Link>| {
-            let (status, since) = link.alarm()?;
+            let (status, since) = link.ways().iter().find(|way| way.submits())?.alarm()?;
             (since.elapsed() >= patience).then(|| (link.name.clone(), status))
         };
         let refusals: HashMap<SmscName, CommandStatus> = self.links.iter().filter_map(refusal).collect();

@@ -7,17 +7,18 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp::codec::CommandStatus;
-use smpp::esme::{Delivery, Event};
+use smpp::codec::{CommandStatus, DeliverSm};
+use smpp::esme::{BindKind, Delivery, Event};
+use telemetry::prometheus::IntGauge;
 use tokio_util::sync::CancellationToken;
 
 use super::events::{Events, Heard};
 use super::submitter::Submitter;
-use super::{Link, http};
+use super::{HTTP, Link, http};
 use crate::domain::attempt::PartEvent;
 use crate::domain::outcome::Refusal;
 use crate::domain::provider::Verdict;
-use crate::pipeline::outcomes::{Backoff, Flight, read_receipt, unwritable};
+use crate::pipeline::outcomes::{Backoff, Flight, read_receipt, reads_like_receipt, unwritable};
 use crate::pipeline::{Gateway, inbound};
 use crate::store::receipts::{Outcome, Receipt};
 
@@ -29,13 +30,13 @@ pub(crate) struct Session {
     link: Arc<Link>,
     submitter: Submitter,
     events: Events,
-    /// Whether it is the one that submits.
-    submits: bool,
+    /// Which bind; none of a provider.
+    kind: Option<BindKind>,
 }
 
 impl Session {
-    pub(super) fn new(link: Arc<Link>, submitter: Submitter, events: Events, submits: bool) -> Self {
-        Self { link, submitter, events, submits }
+    pub(super) fn new(link: Arc<Link>, submitter: Submitter, events: Events, kind: Option<BindKind>) -> Self {
+        Self { link, submitter, events, kind }
     }
 
     /// Gives the SMSC.
@@ -45,7 +46,12 @@ impl Session {
 
     /// Reads the session's events and stores them, until the session was ended and all is settled.
     pub(crate) async fn run(self, gateway: Arc<Gateway>, quiet: CancellationToken) -> Result<(), Infallible> {
-        let Self { link, submitter, mut events, submits } = self;
+        let Self { link, submitter, mut events, kind } = self;
+        // From the start, as an SMSC that was never reached is to be noticed.
+        let bound = gateway
+            .metrics
+            .bound
+            .with_label_values(&[link.name.as_str(), kind.map_or(HTTP, BindKind::as_str)]);
         let end = async {
             quiet.cancelled().await;
             submitter.shutdown().await;
@@ -60,16 +66,16 @@ impl Session {
                 () = &mut end, if !ending => ending = true,
                 () = tokio::time::sleep(RETRY), if !unstored.is_empty() => {}
             }
-            link.round(&gateway, &mut batch, &mut unstored).await;
+            link.round((&gateway, &bound), &mut batch, &mut unstored).await;
         }
         let now = gateway.now();
         let backoff = Backoff::new(&gateway.settings);
-        let abandoned = if submits { link.flights.abandon() } else { Vec::new() };
+        let abandoned = if kind != Some(BindKind::Receiver) { link.flights.abandon() } else { Vec::new() };
         unstored.extend(abandoned.iter().map(|flight| link.outcome(flight, backoff.not_sent(now))));
         // What cannot be stored is told as unknown after a minute, also where the SMSC has answered. How long there is to try
         // is for the drain to say.
         while !unstored.is_empty() {
-            link.round(&gateway, &mut batch, &mut unstored).await;
+            link.round((&gateway, &bound), &mut batch, &mut unstored).await;
             if !unstored.is_empty() {
                 tokio::time::sleep(RETRY).await;
             }
@@ -80,19 +86,24 @@ impl Session {
 
 impl Link {
     /// Stores what came in, together with what could not be stored before.
-    async fn round(&self, gateway: &Gateway, batch: &mut Vec<Heard>, unstored: &mut Vec<Outcome>) {
+    async fn round(
+        &self,
+        (gateway, bound): (&Gateway, &IntGauge),
+        batch: &mut Vec<Heard>,
+        unstored: &mut Vec<Outcome>,
+    ) {
         let mut outcomes = std::mem::take(unstored);
         let (mut deliveries, mut inbound) = (Vec::new(), Vec::new());
         for event in batch.drain(..) {
             match event {
-                Heard::Smpp(Event::Deliver(delivery)) if delivery.message.is_receipt() => {
+                Heard::Smpp(Event::Deliver(delivery)) if self.is_receipt(&delivery.message) => {
                     deliveries.extend(self.delivery(gateway, delivery));
                 }
                 Heard::Smpp(Event::Deliver(delivery)) => {
                     let task = inbound::read(&self.name, self.form.alphabet, &delivery);
                     inbound.push((delivery, task));
                 }
-                Heard::Smpp(event) => self.translate(gateway, event, &mut outcomes),
+                Heard::Smpp(event) => self.translate((gateway, bound), event, &mut outcomes),
                 Heard::Http(event) => outcomes.extend(self.landed(gateway, event)),
             }
         }
@@ -146,10 +157,9 @@ impl Link {
     }
 
     /// Adds what an event says of segments.
-    fn translate(&self, gateway: &Gateway, event: Event, outcomes: &mut Vec<Outcome>) {
+    fn translate(&self, (gateway, bound): (&Gateway, &IntGauge), event: Event, outcomes: &mut Vec<Outcome>) {
         let now = gateway.now();
         let backoff = Backoff::new(&gateway.settings);
-        let bound = || gateway.metrics.bound.with_label_values(&[self.name.as_str()]);
         let mut add = |flight: Option<Flight>, event: &dyn Fn(&Flight) -> PartEvent| {
             let Some(flight) = flight else { return };
             let event = event(&flight);
@@ -169,12 +179,12 @@ impl Link {
             }
             Event::Bound { system_id } => {
                 tracing::info!(smsc = %self.name, smsc.system_id = %system_id, "bound");
-                bound().inc();
+                bound.inc();
                 gateway.work.notify_one();
             }
             Event::Unbound { reason, in_flight } => {
                 tracing::warn!(smsc = %self.name, %reason, in_flight = in_flight.len(), "unbound");
-                bound().dec();
+                bound.dec();
                 for lost in in_flight {
                     let flight = self.flights.land(lost.token);
                     if !lost.reported {
@@ -229,6 +239,10 @@ impl Link {
             tries: flight.tries,
             event,
         }
+    }
+
+    fn is_receipt(&self, message: &DeliverSm) -> bool {
+        message.is_receipt() || self.receipts_by_text && reads_like_receipt(message)
     }
 
     /// Reads a receipt.

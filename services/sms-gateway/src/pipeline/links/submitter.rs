@@ -38,14 +38,6 @@ impl Submitter {
         }
     }
 
-    /// Gives the state of a bind.
-    pub(super) fn state(&self) -> Option<EsmeState> {
-        match self {
-            Self::Esme(esme) => Some(esme.state()),
-            Self::Http(_) => None,
-        }
-    }
-
     /// Gives the counters.
     pub(super) fn stats(&self) -> EsmeStats {
         match self {
