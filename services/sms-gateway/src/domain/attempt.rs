@@ -381,9 +381,10 @@ impl Attempt {
 
     /// Gives what the first of its receipts says that tells of no delivery.
     fn bad_end(&self) -> Option<(SmsState, Option<&str>)> {
-        let bad =
-            self.parts.iter().filter(|part| part.says().is_some_and(|state| state != SmsState::Delivered));
-        bad.filter_map(|part| Some((part.says()?, part.fate.as_ref()?.text()))).next()
+        self.parts.iter().find_map(|part| {
+            let state = part.says().filter(|state| *state != SmsState::Delivered)?;
+            Some((state, part.fate.as_ref()?.text()))
+        })
     }
 
     fn conclude(&mut self, state: JobState) {

@@ -62,6 +62,11 @@ impl JobState {
         )
     }
 
+    /// Tells whether the SMSC has the message, as far as is known.
+    pub(crate) fn has_arrived(self) -> bool {
+        matches!(self, Self::Sent | Self::Delivered)
+    }
+
     /// Gives the end that a final status means.
     pub(crate) fn ended(status: SmsState) -> Self {
         match status {
@@ -91,7 +96,7 @@ impl FromStr for JobState {
     }
 }
 
-/// The statuses that were published for an attempt, and whether another one with the same ids speaks for it.
+/// The statuses that were published for an attempt, and above them how many others with the same ids speak for it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Emitted(i32);
 
@@ -116,22 +121,24 @@ impl Emitted {
         }
     }
 
-    /// Another attempt with the same ids has arrived, and said so.
-    const LEFT: i32 = 32;
+    /// One other attempt with the same ids that has arrived, and said so.
+    const ANOTHER: i32 = 32;
 
-    /// Leaves it to another attempt to say what comes of both, but for DELIVERED.
+    /// Leaves it to another attempt, or to one more, to say what comes of all, but for DELIVERED.
     pub(crate) fn leave_to_another(&mut self) {
-        self.0 |= Self::LEFT;
+        self.0 += Self::ANOTHER;
     }
 
-    /// Takes that back.
+    /// Takes that back, of one of them.
     pub(crate) fn speak_again(&mut self) {
-        self.0 &= !Self::LEFT;
+        if self.is_left_to_another() {
+            self.0 -= Self::ANOTHER;
+        }
     }
 
     /// Tells whether another attempt speaks for it.
     pub(crate) fn is_left_to_another(self) -> bool {
-        self.0 & Self::LEFT != 0
+        self.0 >= Self::ANOTHER
     }
 
     /// Tells whether `status` was published.

@@ -1,30 +1,43 @@
 //! An attempt that was given up, and its heir: the one with the same ids that holds them now, mostly as its client has
 //! sent it since.
 //!
-//! What must hold: of both together nothing good is told twice, a bad end of the one is not told while the other is known
-//! to have arrived, and one is told when neither has. After one has arrived nothing of the other leaves.
+//! What must hold: of all that have the same ids nothing good is told twice, a bad end of one is not told while another is
+//! known to have arrived, and one is told when none has. After one has arrived nothing of the others leaves.
 
 use common::models::sms::SmsState;
 
 use super::{Attempt, Emission, JobState};
 
 impl Attempt {
-    /// Settles with its heir, which holds their ids, what has become of it, and gives what of that is to be told.
-    pub(crate) fn speak_beside(&mut self, heir: &mut Attempt, emissions: Vec<Emission>) -> Vec<Emission> {
-        match self.state {
-            JobState::Sent | JobState::Delivered => self.arrive_beside(heir, emissions),
-            JobState::Expired | JobState::Invalid | JobState::Failed => self.fail_beside(heir, emissions),
-            _ => Vec::new(),
+    /// Settles with its heir, which holds their ids, what has become of it since it was in the state `before`, and gives
+    /// what of that is to be told.
+    pub(crate) fn speak_beside(
+        &mut self,
+        before: JobState,
+        heir: &mut Attempt,
+        emissions: Vec<Emission>,
+    ) -> Vec<Emission> {
+        match (before.has_arrived(), self.state.has_arrived()) {
+            (had_arrived, true) => self.arrive_beside(had_arrived, heir, emissions),
+            (true, false) => self.fail_beside(heir, emissions),
+            // The heir tells what comes of both.
+            (false, false) => Vec::new(),
         }
     }
 
     /// What has arrived is not sent again: an heir that waits is cancelled, and goes on keeping others out. One that has left
     /// can only be delivered, too: of all else this one tells.
-    fn arrive_beside(&mut self, heir: &mut Attempt, mut emissions: Vec<Emission>) -> Vec<Emission> {
-        match heir.state {
-            JobState::Cancelled => {}
-            JobState::Queued => heir.stay_behind(),
-            _ => heir.emitted.leave_to_another(),
+    fn arrive_beside(
+        &mut self,
+        had_arrived: bool,
+        heir: &mut Attempt,
+        mut emissions: Vec<Emission>,
+    ) -> Vec<Emission> {
+        if !had_arrived || !heir.emitted.is_left_to_another() {
+            heir.emitted.leave_to_another();
+        }
+        if heir.state == JobState::Queued {
+            heir.stay_behind();
         }
         self.holds = false;
         emissions.retain(|emission| !heir.emitted.contains(emission.status));
@@ -41,24 +54,19 @@ impl Attempt {
 
     /// Sends nothing of this one any more, as another one has arrived. Of what is sent once more a first copy is out.
     pub(super) fn stay_behind(&mut self) {
-        if self.resends == 0 {
-            return self.cancel();
+        match self.resends {
+            0 => self.cancel(),
+            _ => drop(self.stay_unknown("another one has arrived", false)),
         }
-        self.emitted.leave_to_another();
-        self.stay_unknown("another one has arrived", false);
     }
 
-    /// As long as the heir may arrive it tells what comes of both.
+    /// It had arrived, and was not delivered. As long as another one has arrived, or the heir may, that is not told.
     fn fail_beside(&self, heir: &mut Attempt, mut emissions: Vec<Emission>) -> Vec<Emission> {
-        let (is_left, cancelled) = (heir.emitted.is_left_to_another(), heir.state == JobState::Cancelled);
-        let arrived = self.emitted.contains(SmsState::Sent) || self.emitted.contains(SmsState::Delivered);
-        if (is_left || cancelled) && !arrived {
-            // It was yet another one that had arrived.
-            return Vec::new();
-        }
+        let was_left = heir.emitted.is_left_to_another();
         heir.emitted.speak_again();
-        let given_up = is_left && heir.state == JobState::Unknown && heir.due_at.is_none();
-        if !cancelled && !given_up {
+        let given_up = was_left && heir.state == JobState::Unknown && heir.due_at.is_none();
+        let is_over = heir.state == JobState::Cancelled || given_up;
+        if heir.emitted.is_left_to_another() || !is_over {
             return Vec::new();
         }
         heir.holds = false;

@@ -2,6 +2,7 @@
 
 mod fail_over;
 mod heirs;
+mod histories;
 mod random;
 mod receipts;
 mod resends;

@@ -71,7 +71,7 @@ impl<'a> Jobs<'a> {
             one.attempt.ask_at(now + after);
         }
         if let Some(heir) = heir {
-            emissions = one.attempt.speak_beside(&mut heir.attempt, emissions);
+            emissions = one.attempt.speak_beside(before, &mut heir.attempt, emissions);
         }
         told.causes.extend(emissions.iter().map(|_| event.index));
         told.statuses.extend(one.statuses(rules, emissions));

@@ -7,10 +7,10 @@ use super::*;
 
 /// Applies an event to one of two attempts, as the store does; gives what is told.
 fn tell(one: &mut Attempt, other: &mut Attempt, event: PartEvent) -> Vec<SmsState> {
-    let holds = one.holds;
+    let (holds, before) = (one.holds, one.state);
     one.apply(1, 0, event);
     let emissions = one.settle();
-    statuses(&if !holds && other.holds { one.speak_beside(other, emissions) } else { emissions })
+    statuses(&if !holds && other.holds { one.speak_beside(before, other, emissions) } else { emissions })
 }
 
 /// A first attempt that was given up, and a second one that has left, or waits.
@@ -152,8 +152,24 @@ fn two_of_three_arrive_and_sent_is_told_once() {
 
         assert_eq!(tell(&mut second, &mut third, accepted("b")), []);
 
-        assert!(third.holds);
+        // As long as one has arrived, what becomes of the other is not told, and the third one neither leaves nor ends.
+        assert_eq!(tell(&mut first, &mut third, receipt(ReceiptState::Undeliverable)), []);
+        assert!(third.holds && third.emitted.is_left_to_another());
+        let told = tell(&mut second, &mut third, receipt(ReceiptState::Undeliverable));
+        assert_eq!((told, third.holds), (if waits { vec![SmsState::Failed] } else { vec![] }, !waits));
     }
+}
+
+#[test]
+fn what_is_told_again_of_one_that_failed_long_ago_changes_nothing() {
+    let ([mut first, mut third], [mut second, _]) = (two(true), two(false));
+    first.apply(1, 0, found(ReceiptState::Undeliverable));
+    first.settle();
+    assert_eq!(tell(&mut second, &mut third, accepted("b")), [SmsState::Sent]);
+
+    assert_eq!(tell(&mut first, &mut third, receipt(ReceiptState::Undeliverable)), []);
+
+    assert_eq!((third.state, third.holds), (JobState::Cancelled, true));
 }
 
 #[test]
@@ -243,10 +259,10 @@ proptest! {
         let (mut told, mut has_payload) = (Vec::new(), true);
         for (is_first, number, event, act) in steps {
             let (one, other) = if is_first { (&mut first, &mut second) } else { (&mut second, &mut first) };
-            let holds = one.holds;
+            let (holds, before) = (one.holds, one.state);
             one.apply(number, one.resends, event);
             let emissions = one.settle();
-            let new = if !holds && other.holds { one.speak_beside(other, emissions) } else { emissions };
+            let new = if !holds && other.holds { one.speak_beside(before, other, emissions) } else { emissions };
             let new = statuses(&new);
             // Of one that has failed the other says that it is sent after all.
             for good in [SmsState::Sent, SmsState::Delivered] {
