@@ -65,7 +65,7 @@ async fn what_is_urgent_leaves_twice_at_most_though_gateways_are_killed() {
     assert_discreet(&gateway).await;
 }
 
-/// An SMSC or a handset may drop what it has: if it is the same, with the same reference.
+/// An SMSC or a handset may drop what it has, but only if it is the same, with the same reference.
 fn assert_the_same_goes_out_again(operator: &Operator) {
     let mut first: HashMap<_, Vec<u8>> = HashMap::new();
     for one in operator.smsc.accepted() {

@@ -173,14 +173,24 @@ impl World {
 
 /// The section `[bus.security]`, as far as it is set.
 fn section(security: &SecuritySettings) -> String {
-    let SecuritySettings { protocol, sasl_mechanism, username, password, ca_file, .. } = security;
-    let ca_file = ca_file.as_ref().map(|file| file.display().to_string());
+    let SecuritySettings {
+        protocol,
+        sasl_mechanism,
+        username,
+        password,
+        ca_file,
+        certificate_file,
+        key_file,
+    } = security;
+    let files = [ca_file, certificate_file, key_file].map(|file| file.as_ref()?.to_str());
     let set = [
         ("protocol", Some(protocol.as_str())),
         ("sasl_mechanism", sasl_mechanism.as_deref()),
         ("username", username.as_deref()),
         ("password", password.as_ref().map(|password| password.expose().as_str())),
-        ("ca_file", ca_file.as_deref()),
+        ("ca_file", files[0]),
+        ("certificate_file", files[1]),
+        ("key_file", files[2]),
     ];
     let lines = set.iter().filter_map(|(name, value)| value.map(|value| format!("{name} = \"{value}\"\n")));
     format!("[bus.security]\n{}", lines.collect::<String>())

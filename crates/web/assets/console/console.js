@@ -91,16 +91,18 @@ async function showBinds() {
   const value = (name, smsc) => history.newest(name).find((one) => one.labels.smsc === smsc)?.value ?? null;
   const rows = bound.map(({ labels: { smsc, bind }, value: stands }) => {
     const view = views.find((one) => one.smsc === smsc);
-    // Of two binds the receiver is shown for itself.
-    const shown = bind === "receiver" && view?.receiver ? view.receiver : view;
+    // Of two binds the receiver is shown for itself; nothing is submitted over it.
+    const second = bind === "receiver" && bound.some(({ labels }) => labels.smsc === smsc && labels.bind === "transmitter");
+    const shown = second ? view?.receiver : view;
     const state = shown?.state ?? (stands ? "bound" : "not bound");
     const used = view ? `${view.inFlight} of ${view.window}` : count(value("sealpost_sms_window_used", smsc));
     const most = value("sealpost_sms_rate", smsc);
     const words = [mark(state, stands ? "good" : "bad")];
     if (shown?.error) words.push(` ${shown.error}`);
+    if (second) return row(`${smsc}, for receipts`, element("td", { colspan: "5" }, ...words));
     if (value("sealpost_sms_paused", smsc)) words.push(" ", mark("throttled", "warn"));
     return row(
-      bind === "receiver" ? `${smsc}, receiver` : smsc,
+      smsc,
       element("td", {}, ...words),
       used,
       element("td", { class: "number" }, most ? `at most ${count(most)}` : "no limit known"),

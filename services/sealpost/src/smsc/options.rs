@@ -111,8 +111,8 @@ struct AnswerOptions {
     /// Part of the messages that are refused for a full queue
     #[arg(long, value_name = "PART", default_value_t = 0.0, value_parser = part)]
     queue_full: f64,
-    /// Part of the messages that are refused with a status such as RINVDSTADR=0.02; several, for a mixture
-    #[arg(long, value_name = "STATUS=PART", value_parser = refused, num_args = 1..)]
+    /// Part of the messages that are refused with a status: RINVDSTADR=0.02; several, for a mixture
+    #[arg(long, value_name = "STATUS[=PART]", value_parser = refused, num_args = 1..)]
     refuse: Vec<(CommandStatus, f64)>,
 }
 

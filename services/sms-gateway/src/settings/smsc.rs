@@ -82,8 +82,8 @@ pub struct SmscSettings {
     pub bind: Bind,
     /// Requests without a response, at most, for each instance.
     pub window: usize,
-    /// Submissions a second of each instance, at most; 0: no limit. Instances share what an SMSC allows: with three, each
-    /// has a third.
+    /// Submissions a second of each instance, at most; 0: no limit. Of what an SMSC allows, give each of three
+    /// instances a third.
     pub tps: f64,
     /// How long a response is waited for.
     #[serde(with = "humantime_serde")]
@@ -108,7 +108,7 @@ pub struct SmscSettings {
     /// Which receipts it is asked for with each segment (registered_delivery): 1, of success and failure; 2, of failures
     /// alone; 0, none. Without that of a success a message stays SENT.
     pub registered_delivery: u8,
-    /// Whether a message of its that reads like a receipt, with `id:` and `stat:`, is one although nothing marks it. Any
+    /// Whether one of its messages that reads like a receipt, with `id:` and `stat:`, is one although nothing marks it. Any
     /// handset can write such a text: only for an SMSC that marks none.
     pub receipts_by_text: bool,
     /// What it takes data_coding 0 for: `gsm7`, `latin1` or `ascii`.

@@ -148,11 +148,10 @@ on_both! {
         gateway.stop().await;
     }
 
-    async fn an_smsc_that_was_never_reached_shows_as_not_bound(test: TestDb) {
-        let (world, gone) = (World::new(Behaviour::default()).await, Listening::start().await);
+    async fn an_smsc_that_has_never_answered_shows_as_not_bound(test: TestDb) {
+        let (world, mute) = (World::new(Behaviour::default()).await, Listening::start().await);
         let mut settings = world.settings();
-        settings.smsc[0].port = gone.port();
-        drop(gone);
+        settings.smsc[0].port = mute.port();
         let gateway = Gateway::with(&world, &test, settings).await;
 
         let series = r#"sealpost_sms_bound{bind="transceiver",smsc="main",service="sms-gateway"} 0"#;

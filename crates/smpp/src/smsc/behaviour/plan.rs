@@ -91,7 +91,6 @@ impl Behaviour {
                 shape: receipts.shape(random.fraction()),
             },
         };
-        // Last, so that it moves none of the other draws.
         if let (Verdict::Accept, Some(status)) = (plan.verdict, self.refusal(random.fraction())) {
             plan.verdict = Verdict::Refuse(status);
         }

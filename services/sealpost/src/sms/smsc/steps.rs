@@ -150,11 +150,7 @@ fn not_connected(error: LinkError, report: &mut Report) -> Box<Failure> {
 }
 
 async fn bind(probe: &mut Probe, kind: BindKind, report: &mut Report, learnt: &mut Learnt) -> Step {
-    let kind = match kind {
-        BindKind::Transceiver => "transceiver",
-        BindKind::Transmitter => "transmitter",
-        BindKind::Receiver => "receiver",
-    };
+    let kind = kind.as_str();
     let answer = probe.bind().await.map_err(|error| {
         let advice = match &error {
             ProbeError::Silent(_) => {
