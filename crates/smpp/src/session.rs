@@ -13,6 +13,7 @@
 //! - A request whose outcome is unknown is never repeated here.
 
 mod exchange;
+mod kind;
 mod phase;
 mod window;
 
@@ -22,39 +23,9 @@ use crate::codec::{
     BadPdu, Bind, BindResp, Body, CommandStatus, DataSmResp, EncodeError, Pdu, SubmitSm, Tlvs,
 };
 pub use exchange::{CloseReason, DeliveryId, InFlight, Input, Output, QueryError, Response};
+pub use kind::BindKind;
 use phase::{LAST_ANSWERS, Phase};
 use window::{Answered, Request, Window};
-
-/// Which way messages may go (SMPP 3.4 §2.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BindKind {
-    /// Only submits.
-    Transmitter,
-    /// Only receives.
-    Receiver,
-    /// Both.
-    #[default]
-    Transceiver,
-}
-
-impl BindKind {
-    /// Gives its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Transmitter => "transmitter",
-            Self::Receiver => "receiver",
-            Self::Transceiver => "transceiver",
-        }
-    }
-
-    pub(crate) fn request(self, bind: Bind) -> Body {
-        match self {
-            Self::Transmitter => Body::BindTransmitter(bind),
-            Self::Receiver => Body::BindReceiver(bind),
-            Self::Transceiver => Body::BindTransceiver(bind),
-        }
-    }
-}
 
 /// What a session is told once.
 #[derive(Debug, Clone)]
