@@ -80,8 +80,8 @@ async fn deliver(state: &State, transport: &Transport, mail: MailRow) -> Result<
             Err(error) => {
                 let again = state.clock.now() + pause(attempts);
                 tracing::info!(mail.id = %id, %error, "a mail could not be sent yet");
-                state.metrics.mails_total.with_label_values(&["retried"]).inc();
                 state.db.write(move |conn| mails::postpone(conn, id, again)).await?;
+                state.metrics.mails_total.with_label_values(&["retried"]).inc();
                 return Ok(());
             }
         },
