@@ -85,8 +85,10 @@ mod tests {
     async fn a_crowd_is_refused_rather_than_queued_without_bound() {
         let hasher = Hasher::new(1, 1);
         let login = || hasher.verify(None, password("correct horse"));
+        // So that no hash is done before all have come.
+        let slot = hasher.slots.clone().acquire_owned().await.unwrap();
 
-        let (a, b, c) = tokio::join!(login(), login(), login());
+        let (a, b, c, ()) = tokio::join!(biased; login(), login(), login(), async { drop(slot) });
 
         let refused = [a, b, c].iter().filter(|r| matches!(r, Err(AuthError::Busy))).count();
         assert_eq!(refused, 1);

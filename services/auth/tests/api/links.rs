@@ -2,7 +2,7 @@
 
 mod killed;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -160,18 +160,32 @@ on_both! {
     async fn who_waits_is_told_of_the_device_as_soon_as_there_is_one(db: TestDb) {
         let auth = Auth::start(&db).await;
         let old = device(&auth, "alice").await;
-        let token = issue(&auth, &old).await;
-        let id = token.text("tokenId");
-        wait(&auth, &old, id, 0).await.assert_status(204);
-        let new = Session(exchange(&auth, token.text("token"), None).await.expect(201).value());
-        wait(&auth, &old, id, 0).await.assert_status(204);
+        let mut quickest = Duration::MAX;
+        // The recheck comes after five seconds; a machine that stands still may make one try as slow, but not all.
+        for number in 2..5 {
+            let token = issue(&auth, &old).await;
+            let id = token.text("tokenId");
+            wait(&auth, &old, id, 0).await.assert_status(204);
+            let new = Session(exchange(&auth, token.text("token"), None).await.expect(201).value());
+            wait(&auth, &old, id, 0).await.assert_status(204);
 
-        let began = std::time::Instant::now();
-        let (told, bound) = tokio::join!(wait(&auth, &old, id, 60), auth.bind(&new, 2));
+            let binding = async {
+                // For the first look of who waits to be over: it needs no hint for what is there before it.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                auth.bind(&new, number).await
+            };
+            let began = Instant::now();
+            let (told, bound) = tokio::join!(wait(&auth, &old, id, 60), binding);
 
-        bound.assert_status(200);
-        assert_eq!(told.expect(200).value(), json!({"deviceId": 2, "sessionId": new.text("sessionId")}));
-        assert!(began.elapsed() < Duration::from_secs(4), "told by the hint, not by the recheck");
+            bound.assert_status(200);
+            assert_eq!(told.expect(200).value(), json!({"deviceId": number, "sessionId": new.text("sessionId")}));
+            quickest = quickest.min(began.elapsed());
+            if quickest < Duration::from_secs(4) {
+                break;
+            }
+        }
+
+        assert!(quickest < Duration::from_secs(4), "told by the hint, not by the recheck: {quickest:?}");
     }
 
     async fn nobody_waits_for_devices_of_others(db: TestDb) {

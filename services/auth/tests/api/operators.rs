@@ -185,6 +185,9 @@ on_both! {
         assert_eq!(facts.value()["email"], json!({"masked": "a*****@example.org", "verified": false}));
         assert_eq!(facts.value()["phone"], json!({"masked": "+255*****78", "verified": false}));
         let told = format!("{}{:?}", facts.text(), log(&auth).await);
-        assert!(!told.contains("alice@") && !told.contains("Alice@") && !told.contains("712345"), "{told}");
+        // Fewer digits may be part of an id.
+        for secret in ["alice@", "Alice@", "+25571", "712345678"] {
+            assert!(!told.contains(secret), "{secret} in {told}");
+        }
     }
 }

@@ -23,10 +23,26 @@ print('%06d' % ((struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 1000000)
 
 /// The code that an authenticator shows now.
 fn code(auth: &Auth, secret: &str) -> String {
-    let seconds = auth.clock.now().as_secs().to_string();
+    code_at(secret, auth.clock.now().as_secs())
+}
+
+fn code_at(secret: &str, seconds: i64) -> String {
+    let seconds = seconds.to_string();
     let shown = Command::new("python3").args(["-c", AUTHENTICATOR, secret, &seconds]).output().unwrap();
     assert!(shown.status.success(), "{shown:?}");
     String::from_utf8(shown.stdout).unwrap()
+}
+
+/// The codes that are right now: that of an authenticator whose clock is a step behind, in time, or a step ahead.
+fn right(auth: &Auth, secret: &str) -> [String; 3] {
+    let now = auth.clock.now().as_secs();
+    [now - 30, now, now + 30].map(|seconds| code_at(secret, seconds))
+}
+
+/// A code that is none of these.
+fn wrong(auth: &Auth, secret: &str) -> String {
+    let right = right(auth, secret);
+    (0..4).map(|number| format!("{number:06}")).find(|code| !right.contains(code)).unwrap()
 }
 
 fn step(auth: &Auth) {
@@ -66,7 +82,7 @@ on_both! {
         let (secret, recovery) = enrolled(&auth, &session).await;
 
         let challenge = challenged(&auth).await;
-        let wrong = complete(&auth, &challenge, "000000").await;
+        let wrong = complete(&auth, &challenge, &wrong(&auth, &secret)).await;
         let second = Session(complete(&auth, &challenge, &code(&auth, &secret)).await.expect(201).value());
 
         assert_eq!((wrong.status.as_u16(), wrong.problem().slug()), (401, "wrong-code"));
@@ -114,10 +130,11 @@ on_both! {
         let auth = Auth::start_with(&db, &[("auth.totp_attempts.size", "3"), ("auth.totp_attempts.refill", "5m")]).await;
         let session = auth.session("alice").await;
         let (secret, _) = enrolled(&auth, &session).await;
+        let wrong = wrong(&auth, &secret);
         let mut statuses = Vec::new();
         for _ in 0..4 {
             let challenge = challenged(&auth).await;
-            statuses.push(complete(&auth, &challenge, "000000").await.status.as_u16());
+            statuses.push(complete(&auth, &challenge, &wrong).await.status.as_u16());
         }
 
         let challenge = challenged(&auth).await;
@@ -148,7 +165,7 @@ on_both! {
         let body = |password: &str, code: &str| json!({"password": password, "code": code});
 
         delete(&auth, &session, body("not the password", &code(&auth, &secret))).await.assert_status(401);
-        delete(&auth, &session, body(PASSWORD, "000000")).await.assert_status(401);
+        delete(&auth, &session, body(PASSWORD, &wrong(&auth, &secret))).await.assert_status(401);
         let renew = format!("{PATH}/recovery-codes");
         let renewed = auth.with(&session).post(&renew, &body(PASSWORD, &code(&auth, &secret))).await.expect(200).value();
         delete(&auth, &session, body(PASSWORD, &recovery[1])).await.assert_status(401);
@@ -172,6 +189,10 @@ on_both! {
         let second = client.post(PATH, &json!({"password": PASSWORD})).await.expect(201).value();
         auth.log_in("alice", PASSWORD).await.assert_status(201);
         let (old, new) = (first["secret"].as_str().unwrap(), second["secret"].as_str().unwrap());
+        // Once in a great while both secrets have the same code.
+        while right(&auth, new).contains(&code(&auth, old)) {
+            step(&auth);
+        }
         let stale = client.post(&confirm, &json!({"code": code(&auth, old)})).await;
         client.post(&confirm, &json!({"code": code(&auth, new)})).await.assert_status(200);
         let again = client.post(PATH, &json!({"password": PASSWORD})).await;

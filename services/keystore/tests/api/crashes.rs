@@ -43,8 +43,9 @@ async fn repeat_succeeds(keystore: &Keystore, stranded: &Stranded) {
 /// The sweeper has given it up: another identity may register now.
 async fn is_given_up(keystore: &Keystore, stranded: &Stranded) {
     wait_until("the mailbox to be closed", || async { keystore.peers.held().mailboxes.is_empty() }).await;
-    wait_until("the device to be given up", || async { !keystore.peers.held().nudges.is_empty() }).await;
-    let next = keystore.device(stranded.login.account, &Identity::new()).await;
+    let next = keystore.log_in(stranded.login.account);
+    let other = DeviceRegistration::new(&Identity::new());
+    wait_until("the device to be given up", || async { next.register(&other).await.status == 201 }).await;
     assert_eq!(keystore.device_ids(next.account).await, [2]);
 }
 

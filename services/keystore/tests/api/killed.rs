@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::models::{AccountId, SystemClock};
+use common::models::{AccountId, DeviceId, SystemClock};
 use testkit::database::TestDb;
 use testkit::on_both;
 use testkit::program::{Program, ProgramSettings};
@@ -11,13 +11,12 @@ use testkit::wait::wait_until;
 
 use crate::peers::{Does, Peers};
 
-/// `sealpost-keystore` with a short patience, in a process of its own.
+/// `sealpost-keystore`, which often looks for what was left half done, in a process of its own.
 pub(crate) async fn program(db: &TestDb, peers: &Peers) -> Program {
     let more = [
         ("internal.auth_url", peers.url.as_str()),
         ("internal.mailbox_url", &peers.url),
         ("database.url", &db.settings().url),
-        ("keystore.opening_timeout", "6s"),
         ("keystore.sweep_interval", "100ms"),
     ];
     let settings = ProgramSettings { name: "sealpost-keystore", more: &more, ..ProgramSettings::default() };
@@ -51,8 +50,11 @@ on_both! {
     async fn a_registration_killed_at_any_step_is_resumed_or_given_up(db: TestDb) {
         let peers = Peers::start(std::sync::Arc::new(SystemClock)).await;
         let mut program = program(&db, &peers).await;
-        for is_opening in [true, false] {
-            for is_repeated in [true, false] {
+        // Whoever repeats a registration has time for it, however long the program takes to start.
+        for (is_repeated, patience) in [(true, "5m"), (false, "2s")] {
+            program.set("keystore.opening_timeout", patience);
+            kill_and_restart(&mut program).await;
+            for is_opening in [true, false] {
                 let (account, identity) = (AccountId::new(), Identity::new());
                 let registration = DeviceRegistration::new(&identity);
                 let (_, token) = peers.log_in(account);
@@ -71,17 +73,21 @@ on_both! {
                     let bundle = stranger.get(&format!("/v1/keys/{account}/{}", answer["deviceId"])).await;
                     bundle.assert_status(200);
                 } else {
-                    wait_until("the device to be given up", || async {
-                        peers.held().nudges.iter().any(|(_, event)| event.account_id == account)
-                    })
-                    .await;
                     stranger.get(&format!("/v1/keys/{account}/*")).await.assert_status(404);
-                    wait_until("its mailbox to be closed", || async {
-                        peers.held().mailboxes.keys().all(|(owner, _)| *owner != account)
+                    let given_up = DeviceId::new(1).unwrap();
+                    // Refused for as long as the account has the identity of that device.
+                    let other = DeviceRegistration::new(&Identity::new());
+                    wait_until("the device to be given up", || async {
+                        let next = program.http.with_token(peers.log_in(account).1);
+                        next.post("/v1/devices", &other).await.status == 201
                     })
                     .await;
-                    let next = program.http.with_token(peers.log_in(account).1);
-                    next.post("/v1/devices", &DeviceRegistration::new(&Identity::new())).await.assert_status(201);
+                    stranger.get(&format!("/v1/keys/{account}/{given_up}")).await.assert_status(404);
+                    wait_until("its mailbox to be closed", || async {
+                        !peers.held().mailboxes.contains_key(&(account, given_up))
+                    })
+                    .await;
+                    stranger.get(&format!("/v1/keys/{account}/*")).await.assert_status(200);
                 }
             }
         }

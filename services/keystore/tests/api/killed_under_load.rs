@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use testkit::http::TestClient;
 use testkit::on_both;
 use testkit::signal::{DeviceRegistration, Identity, kyber_pre_keys, pre_keys};
-use testkit::wait::wait_until;
+use testkit::wait::{wait_for_within, wait_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::events::rows_of;
@@ -112,9 +112,10 @@ on_both! {
         }
         uploading.cancel();
         let end = uploader.await.unwrap();
-        wait_until("no key to be left", || async {
+        // Up to 300 of each kind, which a loaded machine gives out slowly.
+        wait_for_within(Duration::from_secs(120), "no key to be left", || async {
             let counts = owner.get("/v1/keys").await.value();
-            (&counts["count"], &counts["pqCount"]) == (&json!(0), &json!(0))
+            ((&counts["count"], &counts["pqCount"]) == (&json!(0), &json!(0))).then_some(())
         })
         .await;
         fetching.cancel();

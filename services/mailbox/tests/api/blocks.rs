@@ -2,6 +2,7 @@
 
 use common::models::{AccountId, Clock, SystemClock};
 use serde_json::{Value, json};
+use testkit::clock::FakeClock;
 use testkit::http::TestClient;
 
 use crate::harness::{Device, REGISTRATION, TestApp, copy, message};
@@ -89,7 +90,8 @@ testkit::on_both! {
     }
 
     async fn what_is_for_connected_devices_alone_is_kept_away_as_well(test: TestDb) {
-        let app = TestApp::start(&test).await;
+        // On a clock that stands still: what is seconds old is passed on to nobody.
+        let app = TestApp::start_at(&test, &[], FakeClock::default().shared()).await;
         let (bob, mallory, alice) = (app.device().await, app.device().await, app.device().await);
         block(&bob, mallory.account).await;
         let mut socket = bob.connect().await;

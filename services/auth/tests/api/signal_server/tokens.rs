@@ -196,13 +196,16 @@ on_both! {
             started.elapsed()
         };
 
+        // Without a hash it would take a tenth, each time; what else the machine does may make all the first ones slow.
+        let alike = |[known, unknown]: [Duration; 2]| known < 4 * unknown && unknown < 4 * known;
         let mut least = [Duration::MAX; 2];
-        for _ in 0..5 {
+        let mut pairs = 0;
+        while pairs < 5 || (pairs < 50 && !alike(least)) {
             least = [least[0].min(cost("alice").await), least[1].min(cost("nobody").await)];
+            pairs += 1;
         }
 
-        // Without a hash it would take a tenth; what else the machine does may double either.
-        assert!(least[0] < 4 * least[1] && least[1] < 4 * least[0], "{least:?}");
+        assert!(alike(least), "{least:?}");
     }
 
     async fn guesses_run_out_alike_for_names_that_exist_and_that_do_not_and_in_all_interfaces(db: TestDb) {
