@@ -14,7 +14,7 @@ use crate::journey::talk;
 use crate::people::{Person, text};
 
 /// No caller waits longer than this for something that is away.
-const BOUNDED: Duration = Duration::from_secs(10);
+const BOUNDED: Duration = Duration::from_secs(15);
 
 /// Connections are tried again after growing pauses; this is more than the longest.
 const HEALED_WITHIN: Duration = Duration::from_secs(30);
@@ -93,7 +93,7 @@ testkit::on_both! {
 async fn a_crash_of_postgres_is_reported_survived_and_forgotten() {
     let mut postgres = Postgres::start().await.unwrap();
     let db = TestDb::on_server(&postgres.url());
-    let host = launch(all_three(), &db, &[]).await;
+    let host = launch(all_three(), &db, &[("database.checkout_timeout", "2s")]).await;
     host.started().await;
     let front = Front::one(&host.url);
     let (_, alice) = Person::with_device(&front).await;

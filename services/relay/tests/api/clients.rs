@@ -85,7 +85,8 @@ testkit::on_both! {
     }
 
     async fn a_revoked_client_is_out_of_everything(test: TestDb) {
-        let app = TestApp::start(&test).await;
+        // On a clock that stands still no modem leaves the lists by itself.
+        let app = TestApp::start_at(&test, &[], FakeClock::default().shared()).await;
         let client = app.client(&json!({"msisdn": "+237677123456"})).await;
         let other = app.client(&json!({"msisdn": "+237690123456"})).await;
         client.ping(IMSI, "+237677123456", "seed").await.assert_status(200);
@@ -106,7 +107,11 @@ testkit::on_both! {
     }
 
     async fn operators_alone_manage_clients_on_either_listener(test: TestDb) {
-        let more = [("limits.enabled", "true"), ("limits.operator_address.size", "2")];
+        let more = [
+            ("limits.enabled", "true"),
+            ("limits.operator_address.size", "2"),
+            ("limits.operator_address.refill", "1h"),
+        ];
         let app = TestApp::start_with(&test, &more).await;
         let client = app.client(&json!({})).await;
         let inside = app.host.internal.with_token(testkit::host::ADMIN_TOKEN);

@@ -6,16 +6,19 @@ use serde_json::{Value, json};
 use testkit::database::TestDb;
 use testkit::host::ADMIN_TOKEN;
 use testkit::program::Program;
-use testkit::rabbitmq::{RabbitMq, vhost};
+use testkit::rabbitmq::{RabbitMq, Vhost, vhost};
 use testkit::wait::wait_until;
 
 use crate::harness::{Gateway, KEYS, Others, SENDER, mail, program};
-use crate::publishing::Reader;
+use crate::publishing::{Reader, ready};
 
 const QUEUE: &str = "default-smswithoutborders-queue";
 
 /// Takes messages until all of these texts were seen; each may come more than once.
-async fn sees(reader: &Reader, texts: &[String]) {
+async fn sees(vhost: &Vhost, texts: &[String]) {
+    // A count tells that the queue is declared, and that it has a leader again.
+    wait_until("messages", || async { ready(vhost, QUEUE).await > 0 }).await;
+    let reader = Reader::connect(vhost.url()).await;
     let mut missing: BTreeSet<String> = texts.iter().map(|text| format!("g:a@b.c:::Hi:{text}")).collect();
     while !missing.is_empty() {
         let message = reader.take(QUEUE).await;
@@ -64,7 +67,7 @@ testkit::on_both! {
         broker.kill();
         broker.restart().await.unwrap();
 
-        sees(&Reader::connect(&broker.url()).await, &all).await;
+        sees(&broker.root(), &all).await;
         let log = relay.log();
         for secret in [SENDER, "67712345", "a@b.c", &client.secret, &mail("0-0")[..40], KEYS[0]] {
             assert!(!log.contains(secret), "{secret} is in the log");
@@ -83,7 +86,6 @@ async fn of_two_processes_the_one_that_publishes_is_killed_and_the_other_goes_on
     let client =
         Gateway::register(&processes[0].http.with_token(ADMIN_TOKEN), &processes[0].http, &json!({})).await;
     let at = |process: &Program| Gateway { http: process.http.clone(), ..client.clone() };
-    let reader = Reader::connect(vhost.url()).await;
     let mut all = Vec::new();
     for round in 0..3 {
         for number in 0..10 {
@@ -96,7 +98,7 @@ async fn of_two_processes_the_one_that_publishes_is_killed_and_the_other_goes_on
         let text = format!("{round}-after");
         at(&processes[1 - round % 2]).forward(&mail(&text)).await.assert_status(200);
         all.push(text);
-        sees(&reader, &all[round * 11..]).await;
+        sees(&vhost, &all[round * 11..]).await;
         processes[round % 2].restart().await.unwrap();
     }
 }

@@ -43,7 +43,7 @@ testkit::on_both! {
         let reader = Reader::connect(vhost.url()).await;
         for (operator, texts) in [("mtn", &["one", "three"][..]), ("orange", &["two"])] {
             let queue = format!("{}_OUTGOING_SMS_{operator}", client.id);
-            assert_eq!(ready(&vhost, &queue).await as usize, texts.len());
+            wait_until("all of its SMS", || async { ready(&vhost, &queue).await as usize == texts.len() }).await;
             for text in texts {
                 let message = reader.take(&queue).await;
                 assert_eq!(*message.properties.delivery_mode(), Some(2));
@@ -69,7 +69,8 @@ testkit::on_both! {
         assert_eq!(problem.slug(), "not-all-queued");
         let named: Vec<&str> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
         assert_eq!(named, ["/data/0", "/data/2", "/data/3"]);
-        assert_eq!(ready(&vhost, &format!("{}_OUTGOING_SMS_mtn", client.id)).await, 1);
+        let queue = format!("{}_OUTGOING_SMS_mtn", client.id);
+        wait_until("the one that is served", || async { ready(&vhost, &queue).await == 1 }).await;
         app.host.stop().await;
     }
 
@@ -84,7 +85,7 @@ testkit::on_both! {
 
         client.post("/sms", &sms(&client, &json!([one("mtn", "kept")]))).await.assert_status(200);
 
-        assert_eq!(ready(&vhost, &queue).await, 1);
+        wait_until("the SMS", || async { ready(&vhost, &queue).await == 1 }).await;
         app.host.stop().await;
     }
 
@@ -103,7 +104,8 @@ testkit::on_both! {
         let data = json!([one("mtn", "two"), one("orange", "three")]);
         client.post("/sms", &sms(&client, &data)).await.assert_status(200);
 
-        assert_eq!(ready(&vhost, &format!("{}_OUTGOING_SMS_mtn", client.id)).await, 2);
+        let queue = format!("{}_OUTGOING_SMS_mtn", client.id);
+        wait_until("both SMS", || async { ready(&vhost, &queue).await == 2 }).await;
         app.host.stop().await;
     }
 
@@ -136,7 +138,7 @@ testkit::on_both! {
             wait_until("the broker", || async { metric(app, "broker_connected").await == 1 }).await;
         }
         let client = app.client(&json!({"operators": ["mtn"]})).await;
-        let texts: Vec<String> = (100..200).map(|number| format!("number {number}")).collect();
+        let texts: Vec<String> = (100..130).map(|number| format!("number {number}")).collect();
         let data: Vec<Value> = texts.iter().map(|text| one("mtn", text)).collect();
         client.post("/sms", &sms(&client, &json!(data))).await.assert_status(200);
 
@@ -198,7 +200,8 @@ testkit::on_both! {
         let problem = client.post("/sms", &sms(&client, &json!(data))).await.expect(503).problem();
 
         assert_eq!(problem.errors.len(), 10);
-        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+        // Ten times its patience would be 20 s.
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
         app.host.stop().await;
     }
 

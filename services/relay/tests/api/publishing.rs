@@ -303,7 +303,8 @@ async fn rename(app: &TestApp, from: &str, to: &str) {
     rows.write(move |conn| Ok::<_, db::DbError>(diesel::sql_query(sql).execute(conn)?)).await.unwrap();
 }
 
-/// Messages that wait in a queue; 0 while there is none.
+/// Messages that wait in a queue; 0 while there is none, and while a quorum queue takes over 250 ms to answer: wait for what
+/// is expected.
 pub(crate) async fn ready(vhost: &Vhost, queue: &str) -> u32 {
     let connection = Connection::connect(vhost.url(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();

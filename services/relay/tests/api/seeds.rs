@@ -5,11 +5,17 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::clock::{FakeClock, START};
+use testkit::database::TestDb;
 
 use crate::harness::TestApp;
 
 const IMSI: &str = "624011234567890";
 const NUMBER: &str = "+237677123456";
+
+/// A relay whose clock stands still: a modem stays on the lists however slow the machine is.
+async fn standing(test: &TestDb, more: &[(&str, &str)]) -> TestApp {
+    TestApp::start_at(test, more, FakeClock::default().shared()).await
+}
 
 testkit::on_both! {
     async fn a_modem_is_listed_after_its_ping_and_gone_20_seconds_later(test: TestDb) {
@@ -36,7 +42,7 @@ testkit::on_both! {
     }
 
     async fn seeders_are_listed_apart_and_the_later_form_is_taken(test: TestDb) {
-        let app = TestApp::start(&test).await;
+        let app = standing(&test, &[]).await;
         let client = app.client(&json!({})).await;
 
         let introduced = client.post("/seeds", &json!({"IMSI": "62401000001", "MSISDN": NUMBER})).await.expect(200);
@@ -57,7 +63,7 @@ testkit::on_both! {
     }
 
     async fn the_later_form_changes_no_kind(test: TestDb) {
-        let app = TestApp::start(&test).await;
+        let app = standing(&test, &[]).await;
         let client = app.client(&json!({})).await;
         let kind = async || {
             let list = app.host.http.get("/seeds").await.expect(200).value();
@@ -127,7 +133,7 @@ testkit::on_both! {
     }
 
     async fn only_the_client_that_a_modem_belongs_to_changes_it(test: TestDb) {
-        let app = TestApp::start_with(&test, &[("relay.client_seeds", "2")]).await;
+        let app = standing(&test, &[("relay.client_seeds", "2")]).await;
         let (own, other) = (app.client(&json!({})).await, app.client(&json!({})).await);
         own.ping(IMSI, NUMBER, "seed").await.assert_status(200);
 
@@ -144,7 +150,7 @@ testkit::on_both! {
     }
 
     async fn imsis_can_be_kept_from_everybody_else(test: TestDb) {
-        let app = TestApp::start_with(&test, &[("relay.public_imsi", "false")]).await;
+        let app = standing(&test, &[("relay.public_imsi", "false")]).await;
         let client = app.client(&json!({})).await;
         client.ping(IMSI, NUMBER, "seed").await.assert_status(200);
 

@@ -33,7 +33,8 @@ pub(crate) const PASSWORD: &str = "correct horse battery \u{e9}";
 /// The number of the account [`TestApp::account`].
 pub(crate) const PHONE: &str = "+237677123456";
 
-/// Times that a test can wait for.
+/// Times that a test can wait for. What it does meanwhile may take longer than the first two: such a test moves the clock of
+/// the service itself.
 pub(crate) const FAST: [(&str, &str); 3] =
     [("sync.session_sleep_timeout", "1"), ("sync.session_paused_timeout", "3s"), ("sync.recheck", "500ms")];
 
@@ -329,6 +330,11 @@ impl Socket {
                 Some(Ok(_)) => {}
             }
         }
+    }
+
+    /// Whether nothing comes for longer than a subscription of [`FAST`] waits between two looks.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        tokio::time::timeout(Duration::from_millis(700), self.next()).await.is_err()
     }
 
     /// The next frame, which must be text.

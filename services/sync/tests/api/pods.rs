@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use testkit::database::TestDb;
 use testkit::rabbitmq::{RabbitMq, vhost};
 
-use crate::harness::{FAST, PASSWORD, PHONE, Phone, Seen, Socket, TestApp, at, contains, happy_end, path};
+use crate::harness::{
+    DEADLINE, FAST, PASSWORD, PHONE, Phone, Seen, Socket, TestApp, at, contains, happy_end, path,
+};
 
-/// What a hint brings to the other process.
-const PROMPTLY: Duration = Duration::from_millis(400);
-
-/// Both ends of the time in which something is told; the next look at the table would be later.
-const SLOW_LOOKS: [(&str, &str); 2] = [("sync.recheck", "10s"), ("sync.session_sleep_timeout", "5s")];
+/// A subscriber looks at the table, and is shown another URL, later than a test waits for anything: what arrives was told.
+const SLOW_LOOKS: [(&str, &str); 2] = [("sync.recheck", "60s"), ("sync.session_sleep_timeout", "60s")];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_websocket_is_on_one_process_and_the_calls_are_on_another() {
@@ -23,14 +22,10 @@ async fn the_websocket_is_on_one_process_and_the_calls_are_on_another() {
     let (url, phone) = (socket.text().await, Phone::new());
 
     let handshake = phone.handshake(&there.host.http, path(&url)).await.expect(200).value();
-    let began = Instant::now();
     assert_eq!(socket.text().await, "201- pause");
-    assert!(began.elapsed() < PROMPTLY, "{:?}", began.elapsed());
     let answer = phone.verify(&here.host.http, &handshake, PASSWORD).await.expect(200).value();
 
-    let began = Instant::now();
     assert_eq!(socket.rest().await, happy_end());
-    assert!(began.elapsed() < PROMPTLY, "{:?}", began.elapsed());
     let keys = there.shared_keys(PHONE).await.expect(200).value();
     assert_eq!(keys["keys"][0]["key"], phone.decrypt(answer["shared_key"].as_str().unwrap(), "sha1"));
     there.host.stop().await;
@@ -95,7 +90,7 @@ async fn taken_over(url: &str) -> Socket {
     loop {
         let mut socket = Socket::open(url).await;
         match socket.next().await {
-            Seen::Closed(4409, _) if began.elapsed() < Duration::from_secs(2) => {}
+            Seen::Closed(4409, _) if began.elapsed() < DEADLINE => {}
             seen => return socket.before(seen),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -106,7 +101,9 @@ async fn taken_over(url: &str) -> Socket {
 async fn what_a_broker_that_is_away_does_not_tell_is_seen_in_the_table() {
     let (test, mut broker) = (TestDb::postgres().await, RabbitMq::start().await.unwrap());
     let url = broker.url();
-    let live = [&[("live.url", &*url)], &FAST[..], &[("sync.session_sleep_timeout", "15s")]].concat();
+    // Its looks are frequent; neither the URL nor the pause ends meanwhile.
+    let patient = [("sync.session_sleep_timeout", "60s"), ("sync.session_paused_timeout", "60s")];
+    let live = [&[("live.url", &*url)], &FAST[..], &patient[..]].concat();
     let here = TestApp::start_with(&test, &live).await;
     let there = here.sibling(&test, &live).await;
     let mut socket = Socket::open(&here.begin().await).await;

@@ -2,8 +2,6 @@
 
 mod harness;
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 use testkit::database::TestDb;
 use testkit::on_both;
@@ -15,12 +13,12 @@ use self::harness::{NewDevice, Sync, fingerprint};
 /// "Envelope" in base64.
 const BODY: &str = "ZW52ZWxvcGU=";
 
-/// What is told live arrives within this; a recheck of these tests does not.
-const PROMPTLY: Duration = Duration::from_secs(3);
-
-/// So that only what is told live can be prompt.
+/// Longer than a test waits for anything, so that what arrives was told live.
 const SLOW: &[(&str, &str)] =
-    &[("sync.provisioning.recheck", "20s"), ("sync.provisioning.delivery_timeout", "30s")];
+    &[("sync.provisioning.recheck", "60s"), ("sync.provisioning.delivery_timeout", "90s")];
+
+/// An envelope is not withdrawn while the machine is busy.
+const PATIENT: (&str, &str) = ("sync.provisioning.delivery_timeout", "60s");
 
 on_both! {
     async fn an_envelope_reaches_the_new_device_once(db: TestDb) {
@@ -28,7 +26,6 @@ on_both! {
         let device = sync.device();
         let mut new = sync.connect().await;
         let address = new.address().to_owned();
-        let began = Instant::now();
 
         device.scanned(&address).await.assert_status(204);
         assert_eq!(new.frame().await, json!({"type": "scanned"}));
@@ -37,7 +34,6 @@ on_both! {
         handed.assert_status(204);
         assert_eq!(envelope, json!({"type": "envelope", "body": BODY}));
         assert_eq!(new.closed().await, 1000);
-        assert!(began.elapsed() < PROMPTLY, "{:?}", began.elapsed());
         assert_eq!(new.first["type"], "address");
         assert_eq!(new.first["expiresIn"], 90);
         assert_eq!(new.first["serverKeyFingerprint"], fingerprint());
@@ -48,7 +44,7 @@ on_both! {
     }
 
     async fn of_two_envelopes_at_once_one_is_handed_over(db: TestDb) {
-        let sync = Sync::start(&db).await;
+        let sync = Sync::start_with(&db, &[PATIENT]).await;
         for _ in 0..5 {
             let mut new = sync.connect().await;
             let (one, other) = (sync.device(), sync.device());
@@ -103,7 +99,7 @@ on_both! {
     }
 
     async fn envelopes_have_a_size(db: TestDb) {
-        let sync = Sync::start_with(&db, &[("sync.provisioning.max_envelope_bytes", "3000")]).await;
+        let sync = Sync::start_with(&db, &[("sync.provisioning.max_envelope_bytes", "3000"), PATIENT]).await;
         let device = sync.device();
         let mut new = sync.connect().await;
         let address = new.address().to_owned();
@@ -118,7 +114,11 @@ on_both! {
     }
 
     async fn a_picture_is_drawn_of_what_the_code_is_to_say(db: TestDb) {
-        let limits = [("limits.enabled", "true"), ("limits.picture_address.size", "5")];
+        let limits = [
+            ("limits.enabled", "true"),
+            ("limits.picture_address.size", "5"),
+            ("limits.picture_address.refill", "1h"),
+        ];
         let sync = Sync::start_with(&db, &limits).await;
         let draw = async |text: &str| sync.host.http.post("/v1/provisioning/qr", &json!({"text": text})).await;
 
@@ -174,7 +174,11 @@ on_both! {
     }
 
     async fn an_address_opens_so_many_websockets_and_no_more(db: TestDb) {
-        let limits = [("limits.enabled", "true"), ("limits.provisioning_address.size", "2")];
+        let limits = [
+            ("limits.enabled", "true"),
+            ("limits.provisioning_address.size", "2"),
+            ("limits.provisioning_address.refill", "1h"),
+        ];
         let sync = Sync::start_with(&db, &limits).await;
         sync.connect().await;
         sync.connect().await;
@@ -189,10 +193,9 @@ async fn the_websocket_and_the_call_may_be_in_different_processes() {
     let settings = [&[("live.url", vhost.url())], SLOW].concat();
     let here = Sync::start_with(&db, &settings).await;
     let there = here.sibling(&db, &settings).await;
-    for round in 0..5 {
+    for _ in 0..5 {
         let mut new = here.connect().await;
         let device = there.device();
-        let began = Instant::now();
 
         device.scanned(new.address()).await.assert_status(204);
         assert_eq!(new.frame().await, json!({"type": "scanned"}));
@@ -200,7 +203,6 @@ async fn the_websocket_and_the_call_may_be_in_different_processes() {
 
         assert_eq!(new.frame().await["body"], BODY);
         assert_eq!(new.closed().await, 1000);
-        assert!(began.elapsed() < PROMPTLY, "round {round}: {:?}", began.elapsed());
     }
 }
 
@@ -208,7 +210,7 @@ async fn the_websocket_and_the_call_may_be_in_different_processes() {
 async fn without_the_broker_an_envelope_is_found_all_the_same() {
     let (db, mut broker) = (TestDb::postgres().await, RabbitMq::start().await.unwrap());
     let url = broker.url();
-    let settings = [("live.url", url.as_str()), ("sync.provisioning.recheck", "300ms")];
+    let settings = [("live.url", url.as_str()), ("sync.provisioning.recheck", "300ms"), PATIENT];
     let here = Sync::start_with(&db, &settings).await;
     let there = here.sibling(&db, &settings).await;
     let mut new = here.connect().await;

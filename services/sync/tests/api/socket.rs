@@ -3,38 +3,39 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use common::models::AccountId;
+use common::models::{AccountId, Clock as _, SystemClock};
 use serde_json::Value;
+use testkit::clock::FakeClock;
+use testkit::database::TestDb;
 use testkit::on_both;
 use testkit::wait::wait_until;
 
-use crate::harness::{FAST, PASSWORD, Phone, Seen, Socket, TestApp, happy_end, last, over, path, shown};
+use crate::harness::{
+    DEADLINE, FAST, PASSWORD, Phone, Seen, Socket, TestApp, happy_end, last, over, path, shown,
+};
 
-/// How late a loaded machine may be.
-const LATE: Duration = Duration::from_millis(900);
-
-fn assert_about(measured: Duration, expected: Duration) {
-    let early = Duration::from_millis(50);
-    assert!(measured + early >= expected && measured <= expected + LATE, "{measured:?}, not {expected:?}");
+/// A service on a clock that the test moves: until then no URL turns and no pause ends, however slow the machine is.
+async fn on_a_clock(db: &TestDb, more: &[(&str, &str)]) -> (TestApp, FakeClock) {
+    let clock = FakeClock::at(SystemClock.now());
+    (TestApp::start_at(db, &[&FAST[..], more].concat(), clock.shared()).await, clock)
 }
 
 on_both! {
     // Acceptance 2 and 6, the first halves.
     async fn left_alone_a_session_shows_three_urls_and_ends(db: TestDb) {
-        let app = TestApp::start_with(&db, &FAST).await;
+        let (app, clock) = on_a_clock(&db, &[]).await;
         let url = app.begin().await;
-        let began = Instant::now();
         let mut socket = Socket::open(&url).await;
 
         let mut frames = Vec::new();
-        for turn in 0..3 {
+        for _ in 0..3 {
             frames.push(socket.text().await);
-            assert_about(began.elapsed(), Duration::from_secs(turn));
+            clock.advance(Duration::from_millis(900));
+            assert!(socket.is_silent().await, "too early after {frames:?}");
+            clock.advance(Duration::from_millis(100));
         }
-        let end = socket.rest().await;
 
-        assert_about(began.elapsed(), Duration::from_secs(3));
-        assert_eq!(end, [over()]);
+        assert_eq!(socket.rest().await, [over()]);
         let sessions = format!("{}/v2/sync/users/{}/sessions/", app.host.url, app.account);
         for frame in &frames {
             assert_eq!(*frame, format!("{sessions}{}/handshake", shown(frame)));
@@ -47,10 +48,12 @@ on_both! {
 
     // Acceptance 3.
     async fn only_the_url_that_was_shown_last_is_good(db: TestDb) {
-        let app = TestApp::start_with(&db, &FAST).await;
+        let (app, clock) = on_a_clock(&db, &[]).await;
         let (phone, http) = (Phone::new(), &app.host.http);
         let mut socket = Socket::open(&app.begin().await).await;
-        let (first, second) = (socket.text().await, socket.text().await);
+        let first = socket.text().await;
+        clock.advance(Duration::from_secs(1));
+        let second = socket.text().await;
 
         let early = phone.handshake(http, path(&first)).await;
         let late = phone.handshake(http, path(&second)).await;
@@ -62,7 +65,7 @@ on_both! {
 
     // Acceptance 5 and 7.
     async fn keys_and_password_are_told_once_each_and_end_it(db: TestDb) {
-        let app = TestApp::start_with(&db, &FAST).await;
+        let (app, clock) = on_a_clock(&db, &[]).await;
         let (phone, http) = (Phone::new(), &app.host.http);
         let mut socket = Socket::open(&app.begin().await).await;
         let url = socket.text().await;
@@ -70,7 +73,9 @@ on_both! {
         let handshake = phone.handshake(http, path(&url)).await.expect(200).value();
         assert_eq!(socket.text().await, "201- pause");
         phone.verify(http, &handshake, "wrong").await.assert_status(401);
-        tokio::time::sleep(Duration::from_millis(1200)).await;
+        // Another URL would be due by now.
+        clock.advance(Duration::from_millis(1200));
+        assert!(socket.is_silent().await, "in its pause a session shows nothing");
         let answer = phone.verify(http, &handshake, PASSWORD).await.expect(200);
         let again = phone.verify(http, &handshake, PASSWORD).await.expect(200).value();
 
@@ -87,7 +92,7 @@ on_both! {
     }
 
     async fn without_a_websocket_it_works_as_well(db: TestDb) {
-        let app = TestApp::start_with(&db, &FAST).await;
+        let app = TestApp::start(&db).await;
         let session = last(&app.begin().await);
         let handshake = format!("/v2/sync/users/{}/sessions/{session}/handshake", app.account);
 
@@ -98,22 +103,23 @@ on_both! {
 
     // Acceptance 6.
     async fn a_pause_that_nothing_follows_ends_after_its_time(db: TestDb) {
-        let app = TestApp::start_with(&db, &FAST).await;
+        let (app, clock) = on_a_clock(&db, &[]).await;
         let (phone, http) = (Phone::new(), &app.host.http);
         let mut socket = Socket::open(&app.begin().await).await;
         let url = socket.text().await;
         let handshake = phone.handshake(http, path(&url)).await.expect(200).value();
-        let began = Instant::now();
+        assert_eq!(socket.text().await, "201- pause");
 
-        let rest = socket.rest().await;
+        clock.advance(Duration::from_millis(2900));
+        assert!(socket.is_silent().await, "too early");
+        clock.advance(Duration::from_millis(100));
 
-        assert_about(began.elapsed(), Duration::from_secs(3));
-        assert_eq!(rest, [Seen::Text("201- pause".to_owned()), over()]);
+        assert_eq!(socket.rest().await, [over()]);
         phone.verify(http, &handshake, PASSWORD).await.assert_status(400);
     }
 
     async fn the_second_subscriber_is_refused_and_the_first_keeps_everything(db: TestDb) {
-        let app = TestApp::start_with(&db, &FAST).await;
+        let (app, _clock) = on_a_clock(&db, &[]).await;
         let phone = Phone::new();
         let url = app.begin().await;
         let mut first = Socket::open(&url).await;
@@ -131,7 +137,8 @@ on_both! {
     }
 
     async fn whoever_comes_back_goes_on_where_the_session_is(db: TestDb) {
-        let app = TestApp::start_with(&db, &FAST).await;
+        // No ping may find out what the end of a connection tells.
+        let (app, _clock) = on_a_clock(&db, &[("sync.ping", "60s"), ("sync.idle", "90s")]).await;
         let (phone, http) = (Phone::new(), &app.host.http);
         let url = app.begin().await;
         let mut socket = Socket::open(&url).await;
@@ -211,7 +218,7 @@ async fn comes_back(url: &str) -> Socket {
     loop {
         let mut socket = Socket::open(url).await;
         match socket.next().await {
-            Seen::Closed(4409, _) if began.elapsed() < Duration::from_secs(1) => {}
+            Seen::Closed(4409, _) if began.elapsed() < DEADLINE => {}
             seen => return socket.before(seen),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use common::models::{SharedClock, SystemClock};
 use serde_json::{Value, json};
+use testkit::clock::FakeClock;
 use testkit::database::TestDb;
 use testkit::on_both;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{FAST, Phone, Socket, TestApp, happy_end, path};
+use crate::harness::{Phone, Socket, TestApp, happy_end, over, path};
 
 const USER: &str = "dead3662-5f78-11ed-b8e7-6d06c3aaf3c6";
 
@@ -44,6 +47,10 @@ impl Users {
 
     /// A sync service that asks this API.
     async fn sync(&self, db: &TestDb, more: &[(&str, &str)]) -> TestApp {
+        self.sync_at(db, more, Arc::new(SystemClock)).await
+    }
+
+    async fn sync_at(&self, db: &TestDb, more: &[(&str, &str)], clock: SharedClock) -> TestApp {
         let [api, verification, platforms, phone] =
             ["/api", "/v2/users/%s/verify", "/v2/users/%s/platforms", "/phone"]
                 .map(|path| self.url.clone() + path);
@@ -52,10 +59,13 @@ impl Users {
             ("sync.user_api.verification_url", &verification),
             ("sync.user_api.platforms_url", &platforms),
             ("sync.user_api.phone_url", &phone),
-            ("sync.user_api.timeout", "500ms"),
+            // A busy machine takes its time to answer, and to make the app's key.
+            ("sync.user_api.timeout", "20s"),
+            ("sync.session_sleep_timeout", "60s"),
+            ("sync.session_paused_timeout", "60s"),
+            ("sync.recheck", "500ms"),
         ];
-        // All but the first, by which the URL would be another one before a busy machine has made the app's key.
-        TestApp::start_with(db, &[&settings[..], &FAST[1..], more].concat()).await
+        TestApp::start_at(db, &[&settings[..], more].concat(), clock).await
     }
 }
 
@@ -68,12 +78,15 @@ async fn answer(
     let request = loop {
         let mut chunk = [0; 4096];
         let read = stream.read(&mut chunk).await.unwrap();
+        if read == 0 {
+            return;
+        }
         request.extend_from_slice(&chunk[..read]);
         let text = String::from_utf8_lossy(&request).into_owned();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
         let length = head.to_lowercase();
         let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
-        if read == 0 || body.len() >= length.parse::<usize>().unwrap() {
+        if body.len() >= length.parse::<usize>().unwrap() {
             break text;
         }
     };
@@ -94,6 +107,11 @@ fn verify() -> String {
 
 fn platforms() -> String {
     format!("GET /v2/users/{USER}/platforms")
+}
+
+/// How long a call may take that is answered with this head; not long where no answer comes.
+fn patience(head: &str) -> (&'static str, &'static str) {
+    ("sync.user_api.timeout", if head.is_empty() { "500ms" } else { "20s" })
 }
 
 /// Starts a session as anybody, and follows its first URL.
@@ -156,7 +174,7 @@ on_both! {
     async fn an_api_that_refuses_or_is_away_is_a_wrong_password(db: TestDb) {
         for head in ["401 Unauthorized\r\n", "200 OK\r\n", "500 Oops\r\n", "302 Found\r\nlocation: /\r\n", ""] {
             let users = Users::start(&[(&verify(), head, json!({}))]).await;
-            let app = users.sync(&db, &[]).await;
+            let app = users.sync(&db, &[patience(head)]).await;
             let (_socket, shown) = begin(&app).await;
 
             let answer = Phone::new().synchronize(&app.host.http, path(&shown), "password").await;
@@ -168,18 +186,25 @@ on_both! {
 
     async fn without_a_list_of_platforms_there_is_no_ack_and_no_key(db: TestDb) {
         let broken = json!({"saved_platforms": "none"});
-        for (head, body) in [("500 Oops\r\n", json!({})), ("200 OK\r\n", broken), ("", json!({}))] {
+        for (head, body, timeout) in [
+            ("500 Oops\r\n", json!({}), "20s"),
+            ("200 OK\r\n", broken, "20s"),
+            // Long enough for the call before, which is answered.
+            ("", json!({}), "6s"),
+        ] {
             let users =
                 Users::start(&[(&verify(), "200 OK\r\nset-cookie: s=1\r\n", json!({})), (&platforms(), head, body)]).await;
-            let app = users.sync(&db, &[]).await;
+            let clock = FakeClock::default();
+            let app = users.sync_at(&db, &[("sync.user_api.timeout", timeout)], clock.shared()).await;
             let (socket, shown) = begin(&app).await;
 
             let answer = Phone::new().synchronize(&app.host.http, path(&shown), "password").await;
 
             assert_eq!((answer.status.as_u16(), &*answer.text()), (500, ""), "{head}");
             assert_eq!(app.count("synchronized_devices").await, 0);
+            clock.advance(Duration::from_secs(60));
             let seen = socket.rest().await;
-            assert!(!seen.contains(&happy_end()[0]), "{seen:?}");
+            assert!(!seen.contains(&happy_end()[0]) && seen.last() == Some(&over()), "{seen:?}");
             app.host.stop().await;
         }
     }
@@ -211,7 +236,7 @@ on_both! {
             ("", json!({}), 503),
         ] {
             let users = Users::start(&[("POST /phone", head, body)]).await;
-            let app = users.sync(&db, &[]).await;
+            let app = users.sync(&db, &[patience(head)]).await;
             app.shared_keys("+237677123456").await.assert_status(status);
             app.host.stop().await;
         }

@@ -1,15 +1,18 @@
 //! The same with each service in a process of its own, on one Kafka.
 
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use bus::{Bus, BusKind, BusSettings, Event, topics};
+use bus::{Bus, BusKind, BusSettings, Event, outbox, topics};
 use common::crypto::oaep::OaepPrivateKey;
+use db::DbError;
 use serde_json::{Value, json};
 use testkit::database::TestDb;
 use testkit::host::DATA_KEY;
 use testkit::kafka;
 use testkit::program::{Program, ProgramSettings};
+use testkit::wait::{wait_for, wait_until};
+use tokio::time::timeout;
 
 use super::command::{Ended, erase_at};
 use super::subject::{API_KEY, PUBLISHER, Subject};
@@ -21,9 +24,10 @@ use crate::traces::{Tables, open, traces};
 const SERVICES: [&str; 5] = ["auth", "keystore", "mailbox", "notify", "sync"];
 const PROGRAMS: [&str; 5] =
     ["sealpost-auth", "sealpost-keystore", "sealpost-mailbox", "sealpost-notify", "sealpost-sync"];
+const NOTIFY: usize = 3;
 const SYNC: usize = 4;
-/// How long a topic is silent that has been read to its end.
-const SILENCE: Duration = Duration::from_secs(5);
+/// How long the topics of a whole run take to be read.
+const READ_WITHIN: Duration = Duration::from_secs(120);
 
 /// The processes, in the order of [`SERVICES`].
 struct Apart {
@@ -91,10 +95,23 @@ impl Apart {
         more.extend(places.iter().flat_map(|place| ["--at", place]));
         erase_at("http://{service}.invalid", &self.programs[0].data_dir(), account, &more, "").await
     }
+
+    /// Waits until all that there is to tell is on the bus.
+    async fn told(&self) {
+        for (service, tables) in &self.tables[..NOTIFY] {
+            wait_until(&format!("the outbox of {service} to be empty"), || async {
+                let pending = tables.read(|conn| Ok::<_, DbError>(outbox::backlog(conn)?.pending));
+                pending.await.unwrap() == 0
+            })
+            .await;
+        }
+    }
 }
 
-/// The topics of these services on which a record has one of these texts in its key or value, each with that text.
+/// The topics of these services on which a record has one of these texts in its key or value, each with that text; of the
+/// records that are there now.
 async fn naming(texts: &[String]) -> BTreeSet<(String, String)> {
+    const TOPICS: [&str; 2] = [topics::ACCOUNT_EVENTS, topics::MAILBOX_EVENTS];
     let settings = BusSettings {
         kind: BusKind::Kafka,
         brokers: kafka::bootstrap().await.to_owned(),
@@ -102,26 +119,35 @@ async fn naming(texts: &[String]) -> BTreeSet<(String, String)> {
         ..BusSettings::default()
     };
     let bus = Bus::open(&settings, None).unwrap();
-    let mut consumer = bus.consumer("reader", &[topics::ACCOUNT_EVENTS, topics::MAILBOX_EVENTS]).unwrap();
-    let (mut found, mut heard) = (BTreeSet::new(), None::<Instant>);
-    let begun = Instant::now();
-    while heard.is_none_or(|heard| heard.elapsed() < SILENCE) {
-        assert!(begun.elapsed() < Duration::from_secs(120), "the topics cannot be read");
-        let records = match tokio::time::timeout(SILENCE, consumer.next(500)).await {
-            Ok(Ok(Event::Records(records))) => records,
-            Ok(Ok(Event::Assigned(_))) => Vec::new(),
-            _ => continue,
-        };
-        heard = Some(Instant::now());
-        for record in records {
-            for text in texts {
-                let has = |octets: &Vec<u8>| octets.windows(text.len()).any(|part| part == text.as_bytes());
-                if [&record.key, &record.value].into_iter().flatten().any(has) {
-                    found.insert((record.position.topic.to_string(), text.clone()));
+    // The ends of the partitions that are still to be read. Other tests write on, so they are taken once.
+    let mut ends = BTreeMap::new();
+    for topic in TOPICS {
+        let partitions =
+            wait_for("the ends of a topic", || async { bus.lag("reader", topic).await.ok() }).await;
+        let partitions = partitions.iter().filter(|partition| partition.lag > 0);
+        ends.extend(partitions.map(|partition| ((topic.to_owned(), partition.partition), partition.end)));
+    }
+    let mut consumer = bus.consumer("reader", &TOPICS).unwrap();
+    let mut found = BTreeSet::new();
+    let reading = async {
+        while !ends.is_empty() {
+            let Ok(Event::Records(records)) = consumer.next(500).await else { continue };
+            for record in records {
+                for text in texts {
+                    let has =
+                        |octets: &Vec<u8>| octets.windows(text.len()).any(|part| part == text.as_bytes());
+                    if [&record.key, &record.value].into_iter().flatten().any(has) {
+                        found.insert((record.position.topic.to_string(), text.clone()));
+                    }
+                }
+                let partition = (record.position.topic.to_string(), record.position.partition);
+                if ends.get(&partition).is_some_and(|end| record.position.offset + 1 >= *end) {
+                    ends.remove(&partition);
                 }
             }
         }
-    }
+    };
+    timeout(READ_WITHIN, reading).await.expect("topics that can be read");
     found
 }
 
@@ -132,14 +158,15 @@ testkit::on_both! {
         let (person, needles) = registered(&front, 0).await;
         let token = person.log_in().await.access_token;
         let subject = Subject::with_devices(person, needles, &front).await;
+        subject.is_woken(&apart.tables[NOTIFY].1).await;
         let channel = json!({"channel": format!("account:{}", subject.id), "data": {}});
-        let publisher = apart.programs[3].http.with_token(API_KEY);
+        let publisher = apart.programs[NOTIFY].http.with_token(API_KEY);
         publisher.post("/v1/notify/messages", &channel).await.assert_status(200);
         let phone = apart.programs[SYNC].http.with_token(token);
         phone.get(&format!("/v2/sync/users/{}", subject.id)).await.assert_status(200);
         apart.programs[SYNC].kill();
 
-        let cut_off = apart.erase(&subject.id, "10s").await;
+        let cut_off = apart.erase(&subject.id, "20s").await;
         let meanwhile = traces(&apart.tables[..SYNC], &subject.needles, &stays()).await;
         let waiting = traces(&apart.tables[SYNC..], &subject.needles, &stays()).await;
         apart.programs[SYNC].restart().await.unwrap();
@@ -154,6 +181,7 @@ testkit::on_both! {
         assert!(through.ok, "{through:?}");
         assert_eq!(through.report()["complete"], true);
         assert_eq!(traces(&apart.tables, &subject.needles, &stays()).await, [""; 0], "this is left");
+        apart.told().await;
         let named = [topics::ACCOUNT_EVENTS, topics::MAILBOX_EVENTS].map(|topic| (topic.to_owned(), subject.id.clone()));
         assert_eq!(naming(&subject.needles).await, named.into(), "what the retention of topics has to cover");
     }

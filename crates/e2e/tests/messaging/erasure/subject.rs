@@ -1,5 +1,7 @@
 //! Somebody of whom there is something wherever a service can have something of a person.
 
+use std::time::Duration;
+
 use db::Db;
 use diesel::RunQueryDsl as _;
 use diesel::sql_types::Text;
@@ -9,12 +11,13 @@ use serde_json::{Value, json};
 use testkit::host::ADMIN_TOKEN;
 use testkit::peers::shell;
 use testkit::program::Program;
+use testkit::wait::wait_for_within;
 use tokio_tungstenite::connect_async;
 
 use crate::deletion::everywhere;
 use crate::harness::Front;
 use crate::people::{Device, Person};
-use crate::traces::Tables;
+use crate::traces::{Tables, count};
 
 /// The key of a back-end that publishes to accounts.
 pub(super) const API_KEY: &str = "key-of-the-test-0123456789";
@@ -38,6 +41,7 @@ impl Subject {
         let front = Front::one(&program.url);
         let (person, needles) = everywhere(&front, number).await;
         let subject = Self::with_devices(person, needles, &front).await;
+        subject.is_woken(&tables[3].1).await;
         subject.channel(program).await;
         verify_number(&tables[0].1, &subject).await;
         subject.synchronize(program).await;
@@ -58,6 +62,18 @@ impl Subject {
         let auth = front.auth.with_token(&first.token);
         auth.post("/v1/sessions/link-tokens", &json!({})).await.assert_status(201);
         Self { id, needles, person, devices: [first, second], friend }
+    }
+
+    /// Waits until `notify` has the wake-ups of both devices. They come by the bus: what they leave in the tables would
+    /// appear while a test looks at these, or behind the deletion.
+    pub(super) async fn is_woken(&self, notify: &Db) {
+        let sql = "SELECT count(*) AS count FROM idempotency_keys WHERE channel = $1";
+        // On a bus that a whole run shares there is much before them.
+        wait_for_within(Duration::from_secs(60), "the wake-ups", || async {
+            let count = count(notify, sql.to_owned(), format!("account:{}", self.id)).await;
+            (count >= 2).then_some(())
+        })
+        .await;
     }
 
     /// What a back-end has told it.
