@@ -66,7 +66,7 @@ async function messages(servers) {
   expect((await alice.receive()) === reply, 'alice to read the reply');
   say(`alice received bob's reply "${reply}" and acked`);
 
-  await within(5000, 'the acked envelopes to be gone', async (done) => {
+  await within(20_000, 'the acked envelopes to be gone', async (done) => {
     while ((await alice.queued()) + (await bob.queued()) > 0) await new Promise((again) => setTimeout(again, 20));
     done();
   });

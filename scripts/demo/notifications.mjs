@@ -40,7 +40,7 @@ export class Listener {
 
   /** Gives the next event. */
   async next() {
-    const { value } = await within(5000, 'an event', (resolve, reject) => this.events.next().then(resolve, reject));
+    const { value } = await within(20_000, 'an event', (resolve, reject) => this.events.next().then(resolve, reject));
     this.headers['Last-Event-ID'] = value.id;
     return value.data;
   }

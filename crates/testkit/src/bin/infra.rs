@@ -2,7 +2,7 @@
 //!
 //! The command finds them through the environment. Its exit code is ours; SIGINT and SIGTERM end it and us, and
 //! nothing stays behind even when this process is killed. `infra fetch` only fills the cache; `infra port` prints a free
-//! loopback port.
+//! loopback port, `infra port N` as many, each another one, one a line.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use testkit::{kafka, peers};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-const USAGE: &str = "usage: infra run CMD [ARG…] | infra fetch | infra port";
+const USAGE: &str = "usage: infra run CMD [ARG…] | infra fetch | infra port [N]";
 
 /// The command ends with us. This is the main thread, of which the end is the end of the process.
 const MORTAL: [&str; 3] = ["--pdeathsig", "TERM", "--"];
@@ -26,7 +26,11 @@ async fn main() -> ExitCode {
     let outcome = match (verb.as_ref().and_then(|verb| verb.to_str()), command.split_first()) {
         (Some("run"), Some(_)) => run(Command::new("setpriv").args(MORTAL).args(&command)).await,
         (Some("fetch"), None) => fetch().map_err(Into::into),
-        (Some("port"), None) => print(process::ports::free()),
+        (Some("port"), None) => print(1),
+        (Some("port"), Some((count, []))) => match count.to_str().and_then(|count| count.parse().ok()) {
+            Some(count) => print(count),
+            None => Err(USAGE.into()),
+        },
         _ => Err(USAGE.into()),
     };
     outcome.unwrap_or_else(|error| {
@@ -72,9 +76,12 @@ async fn end(child: &mut tokio::process::Child, code: u8) -> u8 {
     code
 }
 
-#[expect(clippy::print_stdout, reason = "the port is the result")]
-fn print(port: u16) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    println!("{port}");
+/// Prints ports, each another one. They are claimed while this process lives: another run of it may be given them again.
+#[expect(clippy::print_stdout, reason = "the ports are the result")]
+fn print(count: usize) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    for _ in 0..count {
+        println!("{}", process::ports::free());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,6 +19,7 @@ const history = new History(LOOKS);
 let token = "";
 let services = [];
 let latest = 0;
+const binds = { asked: 0, drawn: 0 };
 
 async function look() {
   try {
@@ -82,12 +83,15 @@ function showFailures() {
   while (list.childElementCount > FAILURES) list.lastElementChild.remove();
 }
 
-/** The SMSCs, from the series alone until there is a token. */
+/** The SMSCs, from the series alone until there is a token; not if what was asked for later is shown already. */
 async function showBinds() {
+  const asked = ++binds.asked;
   const bound = history.newest("sealpost_sms_bound");
   at("binds").hidden = at("sms").hidden = history.newest("sealpost_sms_queued").length === 0;
   if (bound.length === 0) return;
   const views = token ? await ask("GET", "/binds").catch(() => []) : [];
+  if (asked < binds.drawn) return;
+  binds.drawn = asked;
   const value = (name, smsc) => history.newest(name).find((one) => one.labels.smsc === smsc)?.value ?? null;
   const rows = bound.map(({ labels: { smsc, bind }, value: stands }) => {
     const view = views.find((one) => one.smsc === smsc);

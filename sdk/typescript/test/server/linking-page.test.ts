@@ -54,7 +54,8 @@ for (const colorScheme of ['light', 'dark']) {
 }
 
 test('a code that has expired says so, and another one is a press away', async () => {
-  const quick = await TestServer.start({ SEALPOST__SYNC__PROVISIONING__TTL: '2s' });
+  // Long enough to read the code from the screen.
+  const quick = await TestServer.start({ SEALPOST__SYNC__PROVISIONING__TTL: '8s' });
   try {
     const request = await new Sealpost(quick.url).requestLink();
     const { page, faults } = await open(browser, request.page);

@@ -11,7 +11,8 @@ import { until } from '../harness/until.js';
 let server: TestServer;
 let browser: Browser;
 before(async () => {
-  server = await TestServer.start({ SEALPOST__SYNC__SESSION_SLEEP_TIMEOUT: '3s' });
+  // Long enough to read a code from the screen and to use it.
+  server = await TestServer.start({ SEALPOST__SYNC__SESSION_SLEEP_TIMEOUT: '6s' });
   browser = await launch();
 });
 after(async () => {
@@ -42,6 +43,8 @@ async function post(url: string | URL, body: object): Promise<Record<string, str
 
 test('an app synchronizes by the picture on the page', async () => {
   const alice = await Person.register(server.url, 'alice');
+  // Before there is a code to use: it may take a second.
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const { page, faults } = await open(browser, await pageOf(alice));
   await page.waitForSelector(state('waiting'));
   const first = await scan(page);
@@ -52,7 +55,6 @@ test('an app synchronizes by the picture on the page', async () => {
     code = seen === undefined || seen === first ? undefined : new URL(seen);
     return code !== undefined;
   }, 'the next code');
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const pem = publicKey.export({ type: 'spki', format: 'pem' });
   const handshake = await post(code!, { public_key: pem });
   await page.waitForSelector(state('scanned'));

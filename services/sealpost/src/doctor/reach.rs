@@ -24,12 +24,15 @@ pub(super) async fn reach(check: &str, url: &Url, patience: Duration, advice: &s
 
 #[cfg(test)]
 mod tests {
+    use testkit::process::ports;
+
     use super::super::State;
     use super::*;
 
     #[tokio::test]
     async fn a_listener_is_told_from_a_port_without_one_and_no_path_is_shown() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // A port that nobody else is given once nobody listens there.
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", ports::free())).await.unwrap();
         let url = |port: u16| format!("http://u:hunter2@127.0.0.1:{port}/hunter2").parse::<Url>().unwrap();
         let address = listener.local_addr().unwrap();
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use testkit::database::TestDb;
+use testkit::process::ports;
 use testkit::rabbitmq::SecuredRabbitMq;
 use testkit::{kafka, rabbitmq};
 
@@ -70,13 +71,12 @@ fn a_verdict_and_a_migration_do_not_depend_on_a_reader() {
 async fn each_fault_is_told_by_its_place() {
     let place = Place::new();
     Standalone::start(&place, "").await.stop().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
     place.write(
         "settings.toml",
         &format!(
             "[mailbox]\nttll = \"1s\"\n[live]\nurl = \"amqp://u:s3cret@127.0.0.1:{0}/\"\n\
              [[sms_gateway.smsc]]\nname = \"far\"\nhost = \"127.0.0.1\"\nport = {0}\n",
-            port.port()
+            ports::free()
         ),
     );
     let token = place.path("data/secrets/admin-token");
@@ -208,14 +208,14 @@ async fn an_smsc_is_bound_to_only_when_that_is_asked_for() {
 async fn relays_broker_its_publisher_and_providers_are_looked_for() {
     let (place, vhost) = (Place::new(), rabbitmq::vhost().await);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+    let free = ports::free();
     let there = listener.local_addr().expect("an address");
     place.write(
         "settings.toml",
         &format!(
             "[internal]\ntoken = \"a token of the operator\"\n\
              [relay]\namqp_url = \"{}\"\npublisher = \"http://{there}/hunter2\"\n\
-             [[sms_gateway.wasp]]\nname = \"w\"\nurls = [\"http://{free}/hunter2\"]\n\
+             [[sms_gateway.wasp]]\nname = \"w\"\nurls = [\"http://127.0.0.1:{free}/hunter2\"]\n\
              [[sms_gateway.http]]\nname = \"h\"\nurl = \"http://{there}/hunter2?to={{to}}\"\n",
             vhost.url()
         ),

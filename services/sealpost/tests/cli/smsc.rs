@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use smpp::codec::{Address, CommandStatus, SubmitSm};
 use smpp::esme::{Esme, EsmeSettings, Event, Password, Submission};
+use testkit::process::ports;
 use testkit::wait::DEADLINE;
 use tokio::sync::mpsc::Receiver;
 
@@ -112,8 +113,10 @@ fn refusals_cannot_be_more_than_all() {
 
 #[tokio::test]
 async fn it_dies_and_lives_again_and_says_so() {
-    let smsc =
-        Place::new().start("smsc --listen 127.0.0.1:0 --die-after 1 --revive-after 50ms --no-receipts");
+    // Nobody else may be given its port while it is dead.
+    let listen = format!("127.0.0.1:{}", ports::free());
+    let smsc = Place::new()
+        .start(&format!("smsc --listen {listen} --die-after 1 --revive-after 50ms --no-receipts"));
     let (esme, mut events) = esme(port(&smsc).await, "any");
     assert!(matches!(next(&mut events).await, Event::Bound { .. }));
 

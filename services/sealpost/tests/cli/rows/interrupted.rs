@@ -29,9 +29,10 @@ async fn killed(way: Way, key: &str) {
     let mut points = Vec::new();
     for _ in 0..5 {
         let before = clinic.smsc.counts().borrow().accepted as usize;
-        let point = before + RandomState::new().hash_one(0) as usize % (ROWS / 6);
+        let point = before + RandomState::new().hash_one(0) as usize % (ROWS / 10);
         points.push(point);
-        let mut running = clinic.place.start(&format!("{send} --rate 120"));
+        // So slowly that what goes out between a point and its kill leaves something to send, however long that takes.
+        let mut running = clinic.place.start(&format!("{send} --rate 20"));
         // The first may be killed before anything is sent.
         clinic.wait_arrived(point).await;
         running.kill();

@@ -4,6 +4,7 @@ use common::models::gateway::GatewayCredentials;
 use serde_json::{Value, json};
 use testkit::http::TestClient;
 use testkit::signal::{DeviceRegistration, Identity};
+use testkit::wait::wait_until;
 
 use super::Standalone;
 use crate::program::{Ended, Place};
@@ -84,7 +85,11 @@ async fn an_operator_finds_an_account_sees_how_it_does_and_locks_it_out() {
     assert_eq!((&queue["queues"][0]["count"], &queue["queues"][0]["bytes"]), (&json!(1), &json!(5)));
     assert_eq!((&whole["queues"], &by_device["account"]["accountId"]), (&queue, &json!(alice.account)));
     assert_eq!(blocked, format!("account {} is blocked; sessions ended: 1\n", alice.account));
-    alice.client.get("/v1/messages").await.assert_status(401);
+    // The block waits but a second for the services to hear of it; then they hear of it by the bus.
+    wait_until("alice's token to be refused", || async {
+        alice.client.get("/v1/messages").await.status == 401
+    })
+    .await;
     assert_eq!(alice.send(&bob).await, 401);
     // To whom it sends, nothing has changed: it waits.
     assert_eq!(bob.send(&alice).await, 200);

@@ -1,14 +1,12 @@
 //! Backups of tables in PostgreSQL, and what is made of them.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 use testkit::database::TestDb;
-use testkit::wait::wait_until;
 
 use super::Standalone;
-use super::backups::{base64_of, files, message, received};
+use super::backups::{Made, back_up, base64_of, files, received};
 use super::messages::person;
 use super::postgres::{Blocked, rows};
 use crate::program::Place;
@@ -39,42 +37,23 @@ async fn what_was_acknowledged_before_a_backup_of_postgres_is_in_it_and_in_both_
     );
     let server = Standalone::start(&place, "--config settings.toml").await;
     let (alice, bob) = (person(&server, "alice").await, person(&server, "bob").await);
-    let from_alice = server.http.with_token(&alice.token);
-    let path = format!("/v1/messages/{}", bob.account);
-    let (acknowledged, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
 
-    let sending = async {
-        while !enough.load(Ordering::SeqCst) {
-            let number = acknowledged.load(Ordering::SeqCst);
-            from_alice.put(&path, &message(number, &bob.registration)).await.assert_status(200);
-            acknowledged.fetch_add(1, Ordering::SeqCst);
-        }
-    };
-    let backing_up = async {
-        wait_until("messages", || async { acknowledged.load(Ordering::SeqCst) >= 20 }).await;
-        let before = acknowledged.load(Ordering::SeqCst);
-        let ended = place.sealpost_later("backup --to copy --data-dir data --config settings.toml").await;
-        let after = acknowledged.load(Ordering::SeqCst);
-        enough.store(true, Ordering::SeqCst);
-        (before, after, ended)
-    };
-    let ((), (before, after, ended)) = tokio::join!(sending, backing_up);
+    let Made { copy, before, after, said } =
+        back_up(&place, &server, (&alice, &bob), "--config settings.toml").await;
 
-    assert!(ended.stderr.contains("token is in it, which internal.token_file names"), "{ended:?}");
-    ended.ok();
-    assert!(after > before, "clients were sending meanwhile");
+    assert!(said.contains("token is in it, which internal.token_file names"), "{said}");
     server.stop().await;
-    let modes: Vec<u32> = files(&place.path("copy"))
+    let modes: Vec<u32> = files(&place.path(copy))
         .iter()
         .map(|file| file.metadata().expect("a file").permissions().mode() & 0o777)
         .collect();
     assert!(modes.len() > 20 && modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
-    place.sealpost("restore --check --from copy --data-dir nowhere").ok();
-    let restored = place.sealpost("restore --from copy --data-dir again --config other.toml");
+    place.sealpost(&format!("restore --check --from {copy} --data-dir nowhere")).ok();
+    let restored = place.sealpost(&format!("restore --from {copy} --data-dir again --config other.toml"));
     assert!(restored.stderr.contains("rows are in PostgreSQL, each table compared"), "{restored:?}");
     assert!(!restored.stderr.contains("; 0 events"), "{restored:?}");
     restored.ok();
-    let files_too = place.sealpost("restore --from copy --data-dir files");
+    let files_too = place.sealpost(&format!("restore --from {copy} --data-dir files"));
     files_too.ok();
     assert!(!place.path("again/mailbox.sqlite").exists() && place.path("files/mailbox.sqlite").exists());
     let noted = |data: &str| place.path(data).join("tables-are-in-postgres").exists();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use testkit::peer_client::PeerClient;
 use testkit::peers::node;
+use testkit::wait::wait_until;
 
 use super::Standalone;
 use super::accounts::person;
@@ -52,7 +53,11 @@ async fn an_operator_sees_what_runs_finds_a_message_and_an_account_and_pauses_an
         assert_eq!(rows[1], "1 native 0 0 –");
         let blocked = texts(&browser.event("blocked").await, "facts");
         assert!(blocked[8].ends_with(": sells what is not hers") && blocked[4] == "0", "{blocked:?}");
-        alice.client.get("/v1/messages").await.assert_status(401);
+        // The block waits but a second for the services to hear of it; then they hear of it by the bus.
+        wait_until("alice's token to be refused", || async {
+            alice.client.get("/v1/messages").await.status == 401
+        })
+        .await;
         assert_eq!(texts(&browser.event("unblocked").await, "facts")[8], "no");
         assert_eq!(texts(&browser.event("newest").await, "facts")[0], "alice");
         assert_eq!(browser.event("focused").await["text"], "pause", "its button outlives a look");
