@@ -9,20 +9,19 @@ use reqwest::Method;
 use crate::error::ClientError;
 use crate::http::Peer;
 
-/// A nudge only shortens the way: the event arrives by the bus in any case. So the caller waits no longer than this.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// Tells other services of account events.
 #[derive(Clone, Debug)]
 pub struct Nudger {
     peers: Vec<Peer>,
+    patience: Duration,
 }
 
 impl Nudger {
-    /// Makes a nudger for these services.
+    /// Makes a nudger for these services. A nudge only shortens the way: the event arrives by the bus in any case. So the
+    /// caller waits no longer than `patience`.
     #[must_use]
-    pub fn new(peers: Vec<Peer>) -> Self {
-        Self { peers }
+    pub fn new(peers: Vec<Peer>, patience: Duration) -> Self {
+        Self { peers, patience }
     }
 
     /// Leaves one service out: that which makes the event has acted on it already.
@@ -32,11 +31,11 @@ impl Nudger {
         self
     }
 
-    /// Tells all services at the same time, each once, and returns within a second. Call it after the event is
+    /// Tells all services at the same time, each once, and returns when its patience is over. Call it after the event is
     /// committed. Failures are logged; the return value is the number of services that did not confirm.
     pub async fn nudge(&self, event: &AccountEvent) -> usize {
         let calls = self.peers.iter().map(|peer| async move {
-            let told = tokio::time::timeout(PATIENCE, tell(peer, event)).await;
+            let told = tokio::time::timeout(self.patience, tell(peer, event)).await;
             match told {
                 Ok(Ok(())) => 0,
                 Ok(Err(error)) => {

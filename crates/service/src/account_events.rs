@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, web as actix};
 use async_trait::async_trait;
 use bus::worker::{Handler, Outcome, Worker, WorkerMetrics};
 use bus::{Delivered, Record, record, topics};
+use clients::Nudger;
 use common::models::AsProblem;
 use common::models::events::{AccountEvent, EventError};
 use telemetry::{RequestContext, TraceContext};
@@ -17,7 +18,6 @@ use web::{Failure, InternalCaller, Json, RoutesFn, Service, Task};
 
 use crate::error::StartError;
 use crate::platform::Platform;
-use crate::revocations::{broadcast, revoke};
 
 /// What a service does about account events. Idempotent: an event arrives at least once.
 #[async_trait]
@@ -83,6 +83,28 @@ pub fn account_event_record(event: &AccountEvent) -> Result<Record, serde_json::
         .header(record::TRACEPARENT, trace.to_string()))
 }
 
+/// Tells of the events that a service has just committed, ahead of the bus.
+#[derive(Clone, Debug)]
+pub struct Announcer {
+    platform: Platform,
+    others: Nudger,
+}
+
+impl Announcer {
+    /// The announcer of `service`.
+    #[must_use]
+    pub fn new(platform: &Platform, service: &str) -> Self {
+        Self { platform: platform.clone(), others: platform.nudger.clone().without(service) }
+    }
+
+    /// Refuses the access tokens that `event` makes void, here at once and in the other pods as soon as they hear of it,
+    /// and nudges the services that must act on it. Call it after the event is committed.
+    pub async fn announce(&self, event: &AccountEvent) {
+        self.platform.take(event);
+        self.others.nudge(event).await;
+    }
+}
+
 struct Inbox<H> {
     platform: Platform,
     handler: Arc<H>,
@@ -91,9 +113,7 @@ struct Inbox<H> {
 impl<H: AccountEvents> Inbox<H> {
     async fn take(&self, event: &AccountEvent) -> Result<(), H::Error> {
         // First the tokens, which need no database: a revoked caller stays out even if the rest has to wait.
-        if revoke(&self.platform.gate, event, self.platform.clock.now()) {
-            broadcast(&self.platform.live, event);
-        }
+        self.platform.take(event);
         self.handler.apply(event).await
     }
 

@@ -33,7 +33,7 @@ pub mod signal_server;
 mod sweeper;
 pub mod woosh;
 
-pub use account_events::{AccountEvents, account_event_record, handle_account_events};
+pub use account_events::{AccountEvents, Announcer, account_event_record, handle_account_events};
 pub use app::{AccessTokens, App, Switch};
 pub use checks::{BusCheck, DatabaseCheck};
 pub use error::StartError;

@@ -8,11 +8,13 @@ use bus::live::Live;
 use clients::{AuthClient, MailboxClient, Nudger, Peer, RelayClient, SyncClient, Timeouts, http_client};
 use common::crypto::Secret;
 use common::models::SharedClock;
+use common::models::events::AccountEvent;
 use db::Db;
 use url::Url;
 use web::{Gate, Limits};
 
 use crate::error::StartError;
+use crate::revocations::{broadcast, revoke};
 use crate::settings::{CommonSettings, own_url};
 use crate::signal_server::Throttles;
 
@@ -55,6 +57,13 @@ impl Platform {
     pub fn database(&self, schema: &str) -> Result<Db, StartError> {
         let settings = self.settings.database.of(schema, self.data_dir.as_deref())?;
         Ok(Db::new(&settings, schema)?)
+    }
+
+    /// Refuses the access tokens that `event` makes void, and tells the other pods.
+    pub(crate) fn take(&self, event: &AccountEvent) {
+        if revoke(&self.gate, event, self.clock.now()) {
+            broadcast(&self.live, event);
+        }
     }
 }
 
@@ -117,13 +126,13 @@ impl Clients {
         ];
         let jwks = identity.locate_jwks(internal.jwks_url.as_ref())?;
         let tls = urls.iter().map(|(_, url)| url).chain(&jwks).any(|url| url.scheme() == "https");
-        let http = http_client(Timeouts::default(), tls)?;
+        let http = http_client(Timeouts { request: internal.timeout, ..Timeouts::default() }, tls)?;
         let token = internal.token.clone().unwrap_or_else(|| Secret::from(""));
         let [auth, keystore, mailbox, sync, relay] =
             urls.map(|(service, url)| Peer::new(service, url, token.clone(), http.clone()));
         let (auth, keystore, mailbox) = (auth?, keystore?, mailbox?);
         Ok(Self {
-            nudger: Nudger::new(vec![auth.clone(), keystore, mailbox.clone()]),
+            nudger: Nudger::new(vec![auth.clone(), keystore, mailbox.clone()], internal.nudge_timeout),
             auth: AuthClient::new(auth, jwks),
             mailbox: MailboxClient::new(mailbox),
             sync: SyncClient::new(sync?),

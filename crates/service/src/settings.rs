@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bus::{AmqpTlsSettings, BusSettings};
+use clients::Timeouts;
 use common::crypto::Secret;
 use config::{Config, ConfigError, Fault};
 use db::{DbSettings, Synchronous};
@@ -180,6 +181,13 @@ pub struct InternalSection {
     /// How often public keys and revocations are read from auth again, beside the events that tell of changes.
     #[serde(with = "humantime_serde")]
     pub refresh: Duration,
+    /// How long a call of another service may take, each time that it is tried.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// How long a request that ends a session or an account waits for the other services to hear of it. Those that do not
+    /// answer in time hear of it by the bus.
+    #[serde(with = "humantime_serde")]
+    pub nudge_timeout: Duration,
 }
 
 impl Default for InternalSection {
@@ -197,6 +205,8 @@ impl Default for InternalSection {
             relay_url: None,
             jwks_url: None,
             refresh: Duration::from_secs(60),
+            timeout: Timeouts::default().request,
+            nudge_timeout: Duration::from_secs(1),
         }
     }
 }

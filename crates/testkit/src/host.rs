@@ -249,6 +249,8 @@ fn configuration(database: &str, more: &[(&str, &str)]) -> Config {
         // Few tests are about what one caller may ask for.
         ("limits.enabled", "false"),
         ("database.migrate_on_start", "true"),
+        // A crowd waits its turn, however slow the disk is.
+        ("database.checkout_timeout", "15s"),
         ("telemetry.level", "warn"),
     ];
     let all = base.iter().chain(more).map(|(path, value)| ((*path).to_owned(), (*value).to_owned()));

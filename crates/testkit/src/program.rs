@@ -20,12 +20,14 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const SHOWN: usize = 40;
 
 /// Settings that fit every test; [`ProgramSettings::more`] overrides them.
-const BASE: [(&str, &str); 10] = [
+const BASE: [(&str, &str); 11] = [
     ("http.workers", "2"),
     ("http.drain_delay", "0s"),
     ("internal.token", INTERNAL_TOKEN),
     ("internal.admin_token", ADMIN_TOKEN),
     ("database.migrate_on_start", "true"),
+    // A crowd waits its turn, however slow the disk is.
+    ("database.checkout_timeout", "15s"),
     ("auth.data_key", DATA_KEY),
     ("relay.data_key", DATA_KEY),
     // Few tests are about what one caller may ask for.

@@ -6,7 +6,6 @@ use actix_web::web::Data;
 use async_trait::async_trait;
 use bus::live::Live;
 use bus::outbox::Relay;
-use clients::Nudger;
 use common::crypto::jws::{JwkSet, SigningKey, VerifyingKey};
 use common::crypto::{DataKey, Secret};
 use common::models::events::{AccountChange, AccountEvent};
@@ -16,7 +15,7 @@ use db::{Db, Migrations};
 use service::operators::AuditTable;
 use service::privacy::tell_of_accounts;
 use service::{
-    AccountEvents, CommonSettings, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError,
+    AccountEvents, Announcer, CommonSettings, DatabaseCheck, MAX_ACCESS_TTL, Platform, StartError,
     handle_account_events, publish_outbox, sweep_every,
 };
 use tokio::sync::Notify;
@@ -62,7 +61,7 @@ pub(crate) struct State {
     pub(crate) reset_link: String,
     /// Wakes the mailer of this pod.
     pub(crate) mail_wanted: Arc<Notify>,
-    nudger: Nudger,
+    announcer: Announcer,
 }
 
 impl State {
@@ -78,7 +77,7 @@ impl State {
         }
         self.relay.wake();
         for event in events {
-            self.nudger.nudge(event).await;
+            self.announcer.announce(event).await;
         }
     }
 }
@@ -137,7 +136,7 @@ impl service::App for App {
             metrics: Metrics::register(&service.metrics)?,
             settings: Arc::new(settings),
             clock: platform.clock.clone(),
-            nudger: platform.nudger.clone(),
+            announcer: Announcer::new(platform, Self::NAME),
             relay,
             limits: platform.limits.clone(),
             live: platform.live.clone(),

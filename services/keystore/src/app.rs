@@ -5,13 +5,15 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use async_trait::async_trait;
 use bus::outbox::Relay;
-use clients::{AuthClient, MailboxClient, Nudger};
+use clients::{AuthClient, MailboxClient};
 use common::models::events::{AccountChange, AccountEvent};
 use common::models::{AccountId, SharedClock};
 use db::{Batcher, BatcherSettings, Db, DbError, Migrations};
 use service::operators::AuditTable;
 use service::privacy::tell_of_accounts;
-use service::{AccountEvents, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox};
+use service::{
+    AccountEvents, Announcer, DatabaseCheck, Platform, StartError, handle_account_events, publish_outbox,
+};
 use web::{Limits, RoutesFn, Service, Task};
 
 use crate::domain::fetch::{self, Fetch, Served};
@@ -44,14 +46,14 @@ pub(crate) struct State {
     pub(crate) signal_server_fetches: Batcher<AccountId, Found, DbError>,
     /// What is asked of keys that clients of signal_server send.
     pub(crate) key_rules: KeyRules,
-    nudger: Nudger,
+    announcer: Announcer,
 }
 
 impl State {
     /// Tells all services of what has just been committed. The bus does so in any case; this only makes it fast.
     pub(crate) async fn announce(&self, event: &AccountEvent) {
         self.relay.wake();
-        self.nudger.nudge(event).await;
+        self.announcer.announce(event).await;
     }
 
     /// Counts keys that were refused.
@@ -125,7 +127,7 @@ impl service::App for App {
             auth: platform.auth.clone(),
             mailbox: platform.mailbox.clone(),
             limits: platform.limits.clone(),
-            nudger: platform.nudger.clone(),
+            announcer: Announcer::new(platform, Self::NAME),
             relay,
             db: db.clone(),
         };
