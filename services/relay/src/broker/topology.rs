@@ -5,7 +5,7 @@
 //! letters, at least once. A queue that is there already, declared otherwise (by somebody else, or under another limit), is
 //! taken as it is: only whoever knows what is in it can make it anew.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::models::gateway::{MODEM_EXCHANGE, OperatorKey, modem_key, modem_queue};
 use common::models::{GatewayClientId, UnixMillis};
@@ -160,6 +160,10 @@ async fn retire_all(
     Ok(())
 }
 
+/// RabbitMQ says that a quorum queue is empty and has no consumers when it has not heard from it for so long
+/// (`rabbit_quorum_queue:stat` of 3.10): an answer that took this time says nothing.
+const UNHEARD: Duration = Duration::from_millis(250);
+
 /// Takes one queue down; tells whether it is gone.
 async fn retire(link: &Link, client: GatewayClientId, operator: &OperatorKey) -> Result<bool, BrokerError> {
     let (queue, key) = (modem_queue(client, operator), modem_key(client, operator));
@@ -178,8 +182,10 @@ async fn retire(link: &Link, client: GatewayClientId, operator: &OperatorKey) ->
         message.ack(BasicAckOptions::default()).await?;
     }
     // Counted behind the binding's end, so that nothing can have come since.
+    let asked = Instant::now();
     let there = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await?;
-    let unused = there.message_count() == 0 && there.consumer_count() == 0;
+    let counted = asked.elapsed() < UNHEARD;
+    let unused = counted && there.message_count() == 0 && there.consumer_count() == 0;
     if unused {
         channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
     }
