@@ -42,7 +42,8 @@ pub(crate) fn serve(
     let mut signals = Signals { watch, live, seat };
     async move {
         let code = match Box::pin(admit(&state, id, &mut signals.seat)).await {
-            Ok(snapshot) => {
+            Ok(None) => Some(CloseCode::REPLACED),
+            Ok(Some(snapshot)) => {
                 let mut connection = Connection::new(&state, id, snapshot);
                 let code = connection.run(&mut socket, &mut signals).await;
                 Box::pin(connection.finish()).await;
@@ -61,9 +62,13 @@ struct Signals {
     seat: Seat,
 }
 
-/// Claims the mailbox once the connection before has left it.
-async fn admit(state: &State, id: MailboxId, seat: &mut Seat) -> Result<Snapshot, MailboxError> {
+/// Claims the mailbox once the connection before has left it; not when a successor has come meanwhile, as a claim behind its
+/// own would close that one.
+async fn admit(state: &State, id: MailboxId, seat: &mut Seat) -> Result<Option<Snapshot>, MailboxError> {
     seat.earlier_left(DISPLACEMENT).await;
+    if seat.is_displaced() {
+        return Ok(None);
+    }
     let claimed = state.presence.claim(id).await;
     if let Err(MailboxError::Db(DbError::CommitUnknown(_))) = claimed {
         // The row may say from now on that the device is connected.
@@ -72,7 +77,7 @@ async fn admit(state: &State, id: MailboxId, seat: &mut Seat) -> Result<Snapshot
     let snapshot = claimed?;
     seat.claimed(snapshot.claim);
     hints::claimed(&state.live, id, snapshot.claim);
-    Ok(snapshot)
+    Ok(Some(snapshot))
 }
 
 /// Closes the socket with `code`, if it is ours to close, while the claim is ended.

@@ -194,6 +194,11 @@ impl Seat {
         }
     }
 
+    /// Tells whether the same device has connected again.
+    pub(crate) fn is_displaced(&self) -> bool {
+        self.signal.displaced.load(Ordering::SeqCst)
+    }
+
     /// Notes the number of the connection's claim.
     pub(crate) fn claimed(&self, claim: i64) {
         self.signal.claim.store(claim, Ordering::SeqCst);
@@ -263,6 +268,7 @@ mod tests {
         let mut second = sockets.take(id);
 
         assert_eq!(first.sign().now_or_never(), Some(Sign::Displaced));
+        assert!(first.is_displaced() && !second.is_displaced());
         assert_eq!(second.sign().now_or_never(), None);
         drop(first);
         let first_left = Instant::now();
