@@ -25,7 +25,7 @@ use self::wheel::Wheel;
 pub use self::{
     close::CloseCode,
     frame::{Fault, Frame, Incoming, Message, Reader},
-    socket::{End, SendError, Socket, SocketLimits},
+    socket::{Draining, End, SendError, Socket, SocketLimits},
 };
 use crate::Failure;
 

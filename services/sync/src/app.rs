@@ -127,6 +127,7 @@ impl service::App for App {
         service.routes = with_state(&data, routes::public);
         service.internal = with_state(&data, routes::internal);
         service.checks.push(Arc::new(DatabaseCheck::of::<Self>(db)));
+        service.checks.push(Arc::new(state.process.clone()));
         let (sweeper, living) = (state.clone(), state.clone());
         service.tasks.push(Task::new("sync-housekeeping", move |cancel| async move {
             sweep_every(sweeper.settings.sweep_every, cancel, || housekeeping::sweep(sweeper.clone())).await;

@@ -20,7 +20,7 @@ use crate::{
 
 /// How long the acceptor has to put a listener aside. It gives no sign when it has, and a connection that it takes for
 /// workers that have ended is an error in the log.
-const LAST_TURN: Duration = Duration::from_millis(100);
+const LAST_TURN: Duration = Duration::from_millis(500);
 
 /// How a task ended: its service, its name, its result.
 pub(super) type Ended = (&'static str, &'static str, Result<(), BoxError>);

@@ -72,6 +72,11 @@ pub enum SendError {
     Closed,
 }
 
+/// The process is stopping, and the peer has not been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the process is stopping")]
+pub struct Draining;
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -143,6 +148,22 @@ impl Socket {
     /// Safe to drop before it is ready.
     pub async fn next(&mut self) -> Option<Message> {
         poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// As [`Socket::next`], for a session that has something to put in order before the peer hears that the process is
+    /// stopping: it may be back on another one at once.
+    ///
+    /// # Errors
+    /// [`Draining`] when the process is stopping; the close, with [`CloseCode::RESTART`], is the caller's.
+    pub async fn next_unless_draining(&mut self) -> Result<Option<Message>, Draining> {
+        poll_fn(|context| {
+            self.alarm.wakes(context.waker());
+            if self.wheel.draining() && self.state == State::Open {
+                return Poll::Ready(Err(Draining));
+            }
+            self.poll_on(context).map(Ok)
+        })
+        .await
     }
 
     /// Queues a frame; it is written when the session comes back to [`Socket::next`] or calls [`Socket::flush`], together
@@ -235,6 +256,10 @@ impl Socket {
         if self.wheel.draining() {
             self.begin_close(CloseCode::RESTART, "restarting", End::Drain);
         }
+        self.poll_on(context)
+    }
+
+    fn poll_on(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
         if self.state != State::Open {
             self.check_time();
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bus::live::LiveSubscription;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
-use web::ws::{CloseCode, SendError, Socket};
+use web::ws::{CloseCode, Draining, SendError, Socket};
 
 use super::frames::{ACK, Base, PAUSE, url};
 use super::watcher::{End, Input, Output, Watcher};
@@ -105,10 +105,11 @@ impl Connection<'_> {
                 return Some(close);
             }
             let event = tokio::select! {
-                message = socket.next() => match message {
-                    None => return None,
+                message = socket.next_unless_draining() => match message {
+                    Ok(None) => return None,
                     // Nothing is expected from the peer, and nothing is read from what comes.
-                    Some(_) => Event::Nothing,
+                    Ok(Some(_)) => Event::Nothing,
+                    Err(Draining) => return Some(Close { code: CloseCode::RESTART, reason: "restarting" }),
                 },
                 _ = live.recv() => Event::Look,
                 _ = recheck.tick() => Event::Look,

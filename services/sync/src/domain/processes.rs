@@ -6,14 +6,22 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use db::{Db, DbConn, DbError, Session};
+use tokio::sync::SetOnce;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use web::Check;
 
 use crate::app::State;
 use crate::store::processes;
+
+/// The pause after somebody else had the lock: another process that looked whether we live, or the server, which has not
+/// noticed yet that an earlier connection of ours has ended.
+const HELD: Duration = Duration::from_millis(200);
 
 /// Who shows a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +37,8 @@ pub(crate) struct Holder {
 pub(crate) struct Process {
     name: Arc<str>,
     open: Arc<Mutex<HashSet<String>>>,
+    /// The others can see that it lives.
+    shown: Arc<SetOnce<()>>,
 }
 
 /// An open connection; it is no more when this is dropped.
@@ -41,7 +51,7 @@ pub(crate) struct Seat {
 impl Process {
     /// Gives this process a fresh name.
     pub(crate) fn new() -> Self {
-        Self { name: Uuid::now_v7().to_string().into(), open: Arc::default() }
+        Self { name: Uuid::now_v7().to_string().into(), open: Arc::default(), shown: Arc::default() }
     }
 
     /// Notes a connection.
@@ -62,6 +72,21 @@ impl Process {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
         // Nothing panics within, so a poisoned set is sound.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A process takes no connection before it has its lock: the others would take over what that claims.
+#[async_trait]
+impl Check for Process {
+    fn name(&self) -> &str {
+        "process-lock"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        if self.shown.initialized() {
+            return Ok(());
+        }
+        Err("the lock that shows the other processes that this one lives is not held yet".to_owned())
     }
 }
 
@@ -100,7 +125,12 @@ pub(crate) async fn run(state: State, cancel: CancellationToken) {
             return;
         };
         match renewed {
-            Ok(session) => held = Some(session),
+            Ok(Some(session)) => {
+                held = Some(session);
+                // The first time alone sets it.
+                let _ = state.process.shown.set(());
+            }
+            Ok(None) => timer.reset_after(HELD.min(state.settings.process_check)),
             Err(error) => {
                 tracing::warn!(%error, "other processes may take this one for dead; trying again");
             }
@@ -108,23 +138,16 @@ pub(crate) async fn run(state: State, cancel: CancellationToken) {
     }
 }
 
-/// Makes sure that the lock is held, on the connection that had it or on a new one.
-fn hold(db: &Db, process: &str, earlier: Option<Session>) -> Result<Session, DbError> {
+/// Makes sure that the lock is held, on the connection that had it or on a new one; none when somebody else has it.
+fn hold(db: &Db, process: &str, earlier: Option<Session>) -> Result<Option<Session>, DbError> {
     if let Some(mut session) = earlier {
         // A connection that answers has kept its lock.
         if session.read(|_| Ok::<_, DbError>(())).is_ok() && !session.is_lost() {
-            return Ok(session);
+            return Ok(Some(session));
         }
     }
     let mut session = Session::open(db)?;
     session.write(processes::notice_a_lost_host)?;
-    // Refused while the server still holds an earlier connection of ours.
-    match session.read(|conn| processes::hold(conn, process))? {
-        true => Ok(session),
-        false => Err(DbError::other(Held)),
-    }
+    let held = session.read(|conn| processes::hold(conn, process))?;
+    Ok(held.then_some(session))
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the lock of this process is held by another connection")]
-struct Held;
