@@ -26,6 +26,7 @@ mod run;
 mod secrecy;
 mod secured;
 mod standalone;
+mod standstill;
 mod statuses;
 mod urgent;
 mod world;

@@ -17,9 +17,11 @@ use crate::store::rows::StatusRow;
 use crate::store::{StoreError, upkeep};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long the database must have answered before outcomes are given up: after an outage the sessions of all instances
-/// first store what they learnt meanwhile.
+/// How long the database must have answered, and this process run, before outcomes are given up: after an outage the
+/// sessions of all instances first store what they learnt meanwhile, after a standstill this one's first read it.
 const GRACE: Duration = Duration::from_secs(5);
+/// A look that comes so late means that the process stood still: stopped, starved, or moved to another host.
+const STANDSTILL: Duration = Duration::from_secs(1);
 /// Counting takes a walk over what is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
@@ -34,16 +36,21 @@ pub(crate) async fn run(
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut counted_at, mut pruned_at): (Option<Instant>, Option<Instant>) = (None, None);
-    let mut answers_since = Instant::now();
+    let mut sound_since = Instant::now();
     loop {
+        let waiting = Instant::now();
         tokio::select! {
             () = cancel.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        let giving_up = answers_since.elapsed() >= GRACE;
+        if waiting.elapsed() > LOOK_EVERY + STANDSTILL {
+            tracing::warn!(waited = ?waiting.elapsed(), "this process stood still");
+            sound_since = Instant::now();
+        }
+        let giving_up = sound_since.elapsed() >= GRACE;
         if let Err(error) = round(&gateway, &links, giving_up).await {
             tracing::warn!(%error, "upkeep is not possible now");
-            answers_since = Instant::now();
+            sound_since = Instant::now();
             continue;
         }
         if counted_at.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
