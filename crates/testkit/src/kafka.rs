@@ -223,18 +223,19 @@ controller.quorum.fetch.timeout.ms=1000
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wait::wait_until;
 
     #[tokio::test]
     async fn killed_broker_is_gone_and_answers_again_on_the_same_port_after_a_restart() {
         let mut kafka = Kafka::start().await.unwrap();
         let address = kafka.bootstrap().to_owned();
-        assert!(wire::answers(kafka.bootstrap()).await);
+        wait_until("an answer", || wire::answers(kafka.bootstrap())).await;
 
         kafka.kill();
         assert!(!wire::answers(kafka.bootstrap()).await);
 
         kafka.restart().await.unwrap();
         assert_eq!(kafka.bootstrap(), address);
-        assert!(wire::answers(kafka.bootstrap()).await);
+        wait_until("an answer", || wire::answers(kafka.bootstrap())).await;
     }
 }

@@ -171,13 +171,15 @@ impl Daemon {
     /// Waits until the process has ended by itself, and tells how; `None` when it still runs after `limit`.
     pub async fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
-        while Instant::now() < deadline {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Some(status);
+        loop {
+            // Looked at before the process is asked: whoever comes back late from a pause still sees that it has ended.
+            let late = Instant::now() >= deadline;
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                _ if late => return None,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        None
     }
 }
 

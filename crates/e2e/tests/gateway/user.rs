@@ -55,8 +55,12 @@ impl User {
         let output = app.args([shown.as_str(), PASSWORD, message]).output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let mut frames = Vec::new();
-        while let Some(Ok(Message::Text(frame))) = socket.next().await {
-            frames.push(frame.to_string());
+        while let Some(Ok(message)) = socket.next().await {
+            match message {
+                Message::Text(frame) => frames.push(frame.to_string()),
+                Message::Ping(_) | Message::Pong(_) => {}
+                _ => break,
+            }
         }
         let output = String::from_utf8(output.stdout).unwrap();
         let (sms, gateway_clients) = output.split_once('\n').unwrap();

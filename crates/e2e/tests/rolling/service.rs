@@ -15,10 +15,13 @@ use testkit::wait::wait_until;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How often the pods are asked whether they are ready: several times within their `drain_delay`.
 const PROBE: Duration = Duration::from_millis(200);
+
+/// How long they may take to say so.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// Where a pod is.
 #[derive(Clone, Debug)]
@@ -70,8 +73,13 @@ impl Service {
 /// Keeps the list of those that are ready.
 async fn probe(selected: Places, ready: Places) {
     loop {
-        let pods = selected.lock().unwrap().clone();
-        let asked = pods.into_iter().map(|pod| async { is_ready(&pod.probe).await.then_some(pod) });
+        let (pods, before) = (selected.lock().unwrap().clone(), ready.lock().unwrap().clone());
+        let asked = pods.into_iter().map(|pod| async {
+            let answer = timeout(ANSWER, is_ready(&pod.probe)).await;
+            // One that is slow stays what it was, and holds up nobody who drains.
+            let is_ready = answer.unwrap_or_else(|_| before.iter().any(|was| was.public == pod.public));
+            is_ready.then_some(pod)
+        });
         let found = join_all(asked).await.into_iter().flatten().collect();
         *ready.lock().unwrap() = found;
         sleep(PROBE).await;

@@ -37,6 +37,6 @@ async fn a_killed_broker_loses_nothing_and_the_gateway_heals() {
     let account = Account::settled(&gateway.http, &operator, SENDS, WITHIN).await;
     account.assert_honest(&operator, SENDS, 0);
     // What the dead broker had taken and not confirmed is not published again.
-    account.assert_published(&statuses).await;
+    account.assert_published(&gateway.http, &statuses).await;
     assert_discreet(&gateway).await;
 }

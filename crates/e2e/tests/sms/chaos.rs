@@ -27,7 +27,7 @@ use crate::run::Account;
 use crate::secrecy::assert_discreet;
 use crate::standalone;
 use crate::statuses::Statuses;
-use crate::world::{Tenants, World, simulator_table};
+use crate::world::{HASTY, Tenants, World, simulator_table};
 
 const SENDS: usize = 3_000;
 const VARIABLE: &str = "SEALPOST_TEST_CHAOS_SENDS";
@@ -113,7 +113,7 @@ async fn chaos_on_kafka_and_postgresql_loses_nothing_and_doubles_nothing() {
     let mut kafka = Kafka::start().await.unwrap();
     let (world, db) = (Arc::new(World::on(kafka.bootstrap()).await), TestDb::postgres().await);
     let storm = Storm::start(SEED).await;
-    let mut gateway = world.gateway(&db, &simulator_table(&storm.smsc)).await;
+    let mut gateway = world.gateway_with(&db, &simulator_table(&storm.smsc), &HASTY).await;
     let statuses = Statuses::of(&world.bus, &world.status);
 
     let producing = produce_paced(&world, 0..sends, PACE).await;
@@ -133,7 +133,7 @@ async fn chaos_on_kafka_and_postgresql_loses_nothing_and_doubles_nothing() {
     producing.await.unwrap();
 
     let account = settled(&storm, &gateway.http, &(0..sends).collect(), &blows).await;
-    account.assert_published(&statuses).await;
+    account.assert_published(&gateway.http, &statuses).await;
     assert_discreet(&gateway).await;
 }
 

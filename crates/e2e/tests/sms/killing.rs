@@ -13,12 +13,12 @@ use crate::random::Random;
 use crate::run::{Account, Operator, correl, request};
 use crate::secrecy::assert_discreet;
 use crate::statuses::Statuses;
-use crate::world::{World, simulator_table};
+use crate::world::{HASTY, World, simulator_table};
 
 const SENDS: usize = 2_000;
 const KILLS: usize = 4;
 /// Records of one call of the producer.
-const CHUNK: usize = 50;
+pub(crate) const CHUNK: usize = 50;
 const WITHIN: Duration = Duration::from_secs(45);
 
 /// Puts all sends on Kafka, bit by bit, beside the test.
@@ -63,7 +63,7 @@ pub(crate) async fn produce_made(
 async fn kill_at_random(seed: u64) {
     let (world, db) = (Arc::new(World::shared().await), TestDb::postgres().await);
     let operator = Operator::start(seed).await;
-    let mut gateway = world.gateway(&db, &simulator_table(&operator.smsc)).await;
+    let mut gateway = world.gateway_with(&db, &simulator_table(&operator.smsc), &HASTY).await;
     let statuses = Statuses::of(&world.bus, &world.status);
     let points = Random::seeded(seed).points(KILLS, SENDS as u64 * 8 / 10);
 
@@ -77,7 +77,7 @@ async fn kill_at_random(seed: u64) {
 
     let account = Account::settled(&gateway.http, &operator, SENDS, WITHIN).await;
     account.assert_honest(&operator, SENDS, KILLS);
-    account.assert_published(&statuses).await;
+    account.assert_published(&gateway.http, &statuses).await;
     assert_discreet(&gateway).await;
 }
 
@@ -96,8 +96,8 @@ async fn two_gateways_share_the_load_and_each_outlives_the_other() {
     let (world, db) = (Arc::new(World::shared().await), TestDb::postgres().await);
     let operator = Operator::start(3).await;
     let table = simulator_table(&operator.smsc);
-    let mut first = world.gateway(&db, &table).await;
-    let mut second = world.gateway(&db, &table).await;
+    let mut first = world.gateway_with(&db, &table, &HASTY).await;
+    let mut second = world.gateway_with(&db, &table, &HASTY).await;
     let statuses = Statuses::of(&world.bus, &world.status);
     let points = Random::seeded(3).points(2, SENDS as u64 / 2);
 
@@ -111,7 +111,7 @@ async fn two_gateways_share_the_load_and_each_outlives_the_other() {
 
     let account = Account::settled(&first.http, &operator, SENDS, WITHIN).await;
     account.assert_honest(&operator, SENDS, 2);
-    account.assert_published(&statuses).await;
+    account.assert_published(&first.http, &statuses).await;
     second.restart().await.unwrap();
     for gateway in [&first, &second] {
         assert_discreet(gateway).await;

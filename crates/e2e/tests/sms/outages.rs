@@ -20,9 +20,10 @@ use crate::statuses::Statuses;
 use crate::world::{KEY, World, simulator_table};
 
 const SENDS: usize = 600;
-/// Of the gateway; four fifths of an outage's least length come after everything on its way has timed out. Its sessions
-/// are of 2 seconds ([`World`]).
-const DELIVERY_TIMEOUT: &str = "4s";
+/// Most of an outage comes after all this is over.
+const UNKNOWN_AFTER: (&str, &str) = ("sms_gateway.unknown_after", "10s");
+const BROKER_AWAY_FOR_LONG: [(&str, &str); 3] =
+    [("bus.delivery_timeout", "4s"), ("bus.session_timeout", "2s"), UNKNOWN_AFTER];
 /// What a producer may wait for its refusal.
 const REFUSED_WITHIN: Duration = Duration::from_secs(10);
 /// Kafka's: many times the timeouts above, which stand for the 10 and 30 seconds of production.
@@ -67,8 +68,7 @@ async fn a_long_outage_of_the_broker_loses_nothing_and_heals() {
     let operator = Operator::start(7).await;
     let away = length(BROKER_AWAY);
     spread_receipts(&operator, away);
-    let more = [("bus.delivery_timeout", DELIVERY_TIMEOUT)];
-    let gateway = world.gateway_with(&db, &simulator_table(&operator.smsc), &more).await;
+    let gateway = world.gateway_with(&db, &simulator_table(&operator.smsc), &BROKER_AWAY_FOR_LONG).await;
     let statuses = Statuses::of(&world.bus, &world.status);
     produce_paced(&world, 0..SENDS / 2, Duration::ZERO).await.await.unwrap();
     operator.accepted(SENDS as u64 / 8).await;
@@ -93,7 +93,7 @@ async fn a_long_outage_of_the_broker_loses_nothing_and_heals() {
     produce_paced(&world, SENDS / 2..SENDS, Duration::ZERO).await.await.unwrap();
     let account = Account::settled(&gateway.http, &operator, SENDS, WITHIN).await;
     account.assert_honest(&operator, SENDS, 0);
-    account.assert_published(&statuses).await;
+    account.assert_published(&gateway.http, &statuses).await;
     assert_never_restarted(&gateway).await;
     assert_discreet(&gateway).await;
 }
@@ -106,7 +106,7 @@ async fn a_long_outage_of_the_database_loses_nothing_and_heals_and_shows_as_lag(
     let operator = Operator::start(8).await;
     let away = length(DATABASE_AWAY);
     spread_receipts(&operator, away);
-    let gateway = world.gateway(&db, &simulator_table(&operator.smsc)).await;
+    let gateway = world.gateway_with(&db, &simulator_table(&operator.smsc), &[UNKNOWN_AFTER]).await;
     let statuses = Statuses::of(&world.bus, &world.status);
     produce_paced(&world, 0..SENDS / 2, Duration::ZERO).await.await.unwrap();
     operator.accepted(SENDS as u64 / 8).await;
@@ -129,7 +129,7 @@ async fn a_long_outage_of_the_database_loses_nothing_and_heals_and_shows_as_lag(
     let account = Account::settled(&gateway.http, &operator, SENDS, WITHIN).await;
     // What the SMSC said meanwhile is stored before anything is given up.
     account.assert_honest(&operator, SENDS, 0);
-    account.assert_published(&statuses).await;
+    account.assert_published(&gateway.http, &statuses).await;
     assert_never_restarted(&gateway).await;
     assert_discreet(&gateway).await;
 }

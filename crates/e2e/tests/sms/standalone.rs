@@ -40,7 +40,7 @@ pub(crate) async fn start(tenants: &Tenants, smscs: &str) -> Program {
         name: "sealpost",
         arguments: &["serve"],
         file: &file,
-        more: &[("limits.enabled", "false")],
+        more: &[("limits.enabled", "false"), ("sms_gateway.unknown_after", "3s")],
         ..ProgramSettings::default()
     };
     Program::start(settings).await.unwrap()

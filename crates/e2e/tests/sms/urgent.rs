@@ -13,7 +13,7 @@ use crate::killing::produce_made;
 use crate::random::Random;
 use crate::run::{Account, Operator, UNDER_WAY, correl, is_silent, segment, segments, urgent_request};
 use crate::secrecy::assert_discreet;
-use crate::world::{World, simulator_table};
+use crate::world::{HASTY, World, simulator_table};
 
 const SENDS: usize = 1_000;
 const KILLS: usize = 2;
@@ -24,7 +24,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 async fn what_is_urgent_leaves_twice_at_most_though_gateways_are_killed() {
     let (world, db) = (Arc::new(World::shared().await), TestDb::postgres().await);
     let operator = Operator::start(SEED).await;
-    let soon = [("sms_gateway.resend_after", "1500ms")];
+    let soon = [&HASTY[..], &[("sms_gateway.resend_after", "1500ms")]].concat();
     let mut gateway = world.gateway_with(&db, &simulator_table(&operator.smsc), &soon).await;
     let points = Random::seeded(SEED).points(KILLS, SENDS as u64 * 8 / 10);
 

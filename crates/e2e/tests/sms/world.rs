@@ -1,6 +1,7 @@
 //! What surrounds a gateway: a vault, topics of its own on a broker, settings.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use bus::{Bus, BusKind, BusSettings, Headers, Record, SecuritySettings};
 use common::crypto::vault::{Vault, VaultFormat};
@@ -11,6 +12,7 @@ use smpp::smsc::{Account, Behaviour, Smsc, SmscSettings};
 use tempfile::TempDir;
 use testkit::database::TestDb;
 use testkit::kafka::{self, Kafka};
+use testkit::process::ports;
 use testkit::program::{Program, ProgramSettings};
 use tokio::time::Duration;
 
@@ -24,6 +26,11 @@ pub(crate) const VAULT_PASSWORD: &str = "vault-password-3141592653";
 pub(crate) const SMSC_PASSWORD: &str = "hush4711";
 /// Who we are to the simulator.
 pub(crate) const SYSTEM_ID: &str = "acme";
+
+/// Settings of a gateway that is killed, so that its partitions and what it had under way do not wait for long. The others
+/// are patient: a machine that stands still for some seconds neither takes a partition away nor makes an outcome unknown.
+pub(crate) const HASTY: [(&str, &str); 2] =
+    [("bus.session_timeout", "2s"), ("sms_gateway.unknown_after", "3s")];
 
 const PARTITIONS: u16 = 4;
 
@@ -53,7 +60,7 @@ impl Tenants {
             "[sms_gateway]\nvault = \"{}\"\nvault_password = \"{VAULT_PASSWORD}\"
              allowed_clients = [\"test\", \"acme\", \"keyless\"]\nallowed_numbers = [\"+255*\"]
              loopback_delay = \"20ms\"\nloopback_long_delay = \"60ms\"\nthrottle_backoff = \"50ms\"
-             unknown_after = \"3s\"\nhttp_keys = {{ \"{KEY}\" = \"acme\" }}\n",
+             unknown_after = \"30s\"\nhttp_keys = {{ \"{KEY}\" = \"acme\" }}\n",
             vault.display()
         )
     }
@@ -142,7 +149,7 @@ impl World {
     fn settings(&self, database: &str, smscs: &str) -> String {
         let Self { brokers, send, status, dead, group, .. } = self;
         let bus = format!(
-            "[bus]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\nsession_timeout = \"2s\"\n{}
+            "[bus]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\nsession_timeout = \"10s\"\n{}
              [database]\nurl = \"{database}\"\n",
             section(&self.security)
         );
@@ -198,9 +205,20 @@ fn section(security: &SecuritySettings) -> String {
 
 /// Starts a simulator in this process, so that it survives every gateway.
 pub(crate) async fn simulator(behaviour: Behaviour, seed: u64) -> Smsc {
+    simulator_at(SmscSettings::default().listen, behaviour, seed).await
+}
+
+/// The same at an address of the test's choice.
+pub(crate) async fn simulator_at(listen: SocketAddr, behaviour: Behaviour, seed: u64) -> Smsc {
     let account = Account { system_id: SYSTEM_ID.into(), password: Password::new(SMSC_PASSWORD) };
-    let settings = SmscSettings { accounts: vec![account], behaviour, seed, ..SmscSettings::default() };
+    let settings =
+        SmscSettings { listen, accounts: vec![account], behaviour, seed, ..SmscSettings::default() };
     Smsc::start(settings).await.unwrap()
+}
+
+/// An address that is kept while nobody listens there, unlike one of port 0.
+pub(crate) fn kept_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, ports::free()).into()
 }
 
 /// The table of an SMSC.

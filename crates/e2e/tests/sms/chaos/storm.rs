@@ -15,7 +15,7 @@ use tokio::time::Duration;
 
 use crate::random::Random;
 use crate::run::{Segment, segment};
-use crate::world::{SMSC_PASSWORD, SYSTEM_ID};
+use crate::world::{SMSC_PASSWORD, SYSTEM_ID, kept_address};
 
 /// Every so many submissions one is throttled, whichever it is.
 const THROTTLE_EVERY: u64 = 41;
@@ -112,6 +112,7 @@ impl Storm {
             Behaviour { receipts: Some(receipts), script: Some(Arc::new(script)), ..Behaviour::default() };
         let account = Account { system_id: SYSTEM_ID.into(), password: Password::new(SMSC_PASSWORD) };
         let smsc = Smsc::start(SmscSettings {
+            listen: kept_address(),
             accounts: vec![account],
             behaviour,
             seed,
