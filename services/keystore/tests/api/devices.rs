@@ -65,7 +65,8 @@ on_both! {
     }
 
     async fn a_removed_device_is_gone_everywhere(db: TestDb) {
-        let keystore = Keystore::start(&db).await;
+        // A busy peer hears of it as well.
+        let keystore = Keystore::start_with(&db, &[("internal.nudge_timeout", "20s")]).await;
         let (account, identity) = (AccountId::new(), Identity::new());
         let (first, second) = (keystore.device(account, &identity).await, keystore.device(account, &identity).await);
         let (generation, _) = keystore.peers.held().mailboxes[&(account, second.id)];

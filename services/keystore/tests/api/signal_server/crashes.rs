@@ -128,7 +128,8 @@ on_both! {
     }
 
     async fn a_registration_and_a_removal_at_once_are_one_after_the_other(db: TestDb) {
-        let keystore = Keystore::start(&db).await;
+        // However long the pause lasts on a busy machine.
+        let keystore = Keystore::start_with(&db, &[("internal.timeout", "20s")]).await;
         let (http, peers) = (&keystore.host.http, &keystore.peers);
         let alice = User::new(http, peers, "alice");
         peers.held().open = Does::Pause;
