@@ -5,6 +5,8 @@
 import { finish, open, say } from "./browser.mjs";
 
 const { url, key, history } = JSON.parse(process.argv[2]);
+// What the page waits then, in milliseconds.
+const AWAY = 3000;
 const INJECTION = '<img src="x" onerror="alert(1)">';
 
 async function publish(channel, data) {
@@ -15,6 +17,15 @@ async function publish(channel, data) {
 
 async function tryOut(label, options) {
   const page = await open([new URL(url).host], options);
+  // Until when it stays away after a cut is said here, however long it takes to publish something.
+  await page.addInitScript((away) => {
+    const { setTimeout } = window;
+    window.setTimeout = (act, wait) => {
+      if (wait !== away) return setTimeout(act, wait);
+      window.comeBack = act;
+    };
+  }, AWAY);
+  const comeBack = () => page.evaluate(() => window.comeBack());
   await page.goto(`${url}/v1/notify/page`);
   const channel = `for ${label}`;
   const state = (state) => page.locator(`#state[data-state="${state}"]`).waitFor();
@@ -46,11 +57,14 @@ async function tryOut(label, options) {
   await cut.press("Enter");
   await state("waiting");
   for (const number of [2, 3]) await publish(channel, number);
+  await comeBack();
   await entry("resumed");
   await step("resumed");
 
   await cut.press("Enter");
+  await state("waiting");
   for (let number = 0; number <= history; number += 1) await publish(channel, number);
+  await comeBack();
   await entry("lost");
   await publish(channel, "goes on");
   await page.locator("#log .data", { hasText: "goes on" }).waitFor();

@@ -60,6 +60,8 @@ const server = createServer(async (request, response) => {
   response.writeHead(status, headers).end();
 });
 
+// Else a connection is ended whose next request is on its way, if this process stalls.
+server.keepAliveTimeout = 0;
 server.listen(0, "127.0.0.1", () => {
   const keys = { p256dh: device.getPublicKey("base64url"), auth: authSecret.toString("base64url") };
   console.log(JSON.stringify({ port: server.address().port, keys }));

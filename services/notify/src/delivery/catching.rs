@@ -27,8 +27,8 @@ pub(super) struct Welcome {
 pub(super) struct Catching {
     hub: Hub,
     ticket: Ticket,
-    /// The last offset that it has got; none: it wants what comes from now on.
-    after: Option<i64>,
+    /// The last place that it has got, or was told of: what comes after it is its due.
+    after: Place,
     /// What was read already, and comes next.
     page: Vec<Arc<Publication>>,
 }
@@ -51,27 +51,22 @@ impl Catching {
         joining: &Joining,
     ) -> Result<(Welcome, Self), NotifyError> {
         let channel = Arc::clone(ticket.entered.channel());
-        let mut catching = Self { hub: hub.clone(), ticket, after: joining.offset, page: Vec::new() };
         let Some(place) = channel.last() else {
             return Err(db::DbError::other("a channel was entered and not looked up").into());
         };
+        let mut catching = Self { hub: hub.clone(), ticket, after: place, page: Vec::new() };
         let Some(offset) = joining.offset else { return Ok((Welcome { place, recovered: true }, catching)) };
         let seen = Place { offset, epoch: joining.epoch.unwrap_or(place.epoch) };
         let recovered = seen == place || (offset >= 0 && catching.find(seen).await?);
-        if !recovered {
-            catching.after = None;
-        }
         let outcome = if recovered { "recovered" } else { "lost" };
         hub.metrics().recoveries_total.with_label_values(&[outcome]).inc();
-        // It may have moved on, or another process may know more.
-        let place = channel.last().unwrap_or(place);
-        Ok((
-            Welcome {
-                place: Place { offset: place.offset.max(catching.after.unwrap_or(0)), ..place },
-                recovered,
-            },
-            catching,
-        ))
+        // It may have moved on.
+        let last = channel.last().unwrap_or(place);
+        catching.after = if recovered { seen } else { last };
+        // Another process may know more.
+        let ahead = seen.epoch != last.epoch || seen.offset > last.offset;
+        let place = if recovered && ahead { seen } else { last };
+        Ok((Welcome { place, recovered }, catching))
     }
 
     /// The channel.
@@ -120,43 +115,159 @@ impl Catching {
     /// Goes on. `listener` is where the client gets what comes from now on, once it is in.
     pub(super) async fn next(mut self, listener: &Rc<dyn Listener>) -> Result<Step, NotifyError> {
         loop {
-            if !self.page.is_empty() {
-                let page = std::mem::take(&mut self.page);
-                self.after = offset(page.last());
+            let page = std::mem::take(&mut self.page);
+            if let Some(last) = page.last().and_then(|publication| publication.place()) {
+                self.after = last;
                 self.hub.metrics().replayed_total.inc_by(page.len() as u64);
                 return Ok(Step::Missed(page, self));
             }
             let worker = Worker::current(&self.hub);
-            let after = self.after;
-            self.ticket = match worker.attach(self.ticket, after, listener) {
+            let (ticket, not_yet) = match worker.attach(self.ticket, self.after, listener) {
                 Ok(Admitted { seat, missed }) => {
                     self.hub.metrics().replayed_total.inc_by(missed.len() as u64);
                     return Ok(Step::In(seat, missed));
                 }
-                Err((ticket, NotYet::Unknown)) => {
-                    drop(ticket);
+                Err(refused) => refused,
+            };
+            self.ticket = ticket;
+            let there = match not_yet {
+                NotYet::Unknown => {
                     return Err(db::DbError::other("a channel was entered and not looked up").into());
                 }
-                Err((ticket, NotYet::Behind)) => ticket,
+                NotYet::Behind => self.read_on().await?,
+                NotYet::OtherLife => self.change_lives().await?,
             };
-            let channel = Arc::clone(self.ticket.entered.channel());
-            let after = after.unwrap_or(0);
-            let reader = self.hub.reader(channel.name()).await;
-            let read = self.hub.read(channel.name(), after).await?;
-            drop(reader);
-            let rows = read.map(|page| page.publications).unwrap_or_default();
-            if offset(rows.first()) == Some(after + 1) {
-                channel.remember(&rows, self.hub.keep());
-                self.page = rows;
-            } else if let Some(place) = channel.last() {
+            if !there && let Some(place) = self.channel().last() {
                 // It went while the client was reading what came before.
-                self.after = None;
+                self.after = place;
                 return Ok(Step::Lost(place, self));
             }
         }
+    }
+
+    /// Reads what comes next from the history; false: it is not there.
+    async fn read_on(&mut self) -> Result<bool, NotifyError> {
+        let channel = Arc::clone(self.channel());
+        let reader = self.hub.reader(channel.name()).await;
+        let read = self.hub.read(channel.name(), self.after.offset).await?;
+        drop(reader);
+        let rows = read.map(|page| page.publications).unwrap_or_default();
+        let next = Place { offset: self.after.offset + 1, ..self.after };
+        if rows.first().and_then(|row| row.place()) != Some(next) {
+            return Ok(false);
+        }
+        channel.remember(&rows, self.hub.keep());
+        self.page = rows;
+        Ok(true)
+    }
+
+    /// Goes on in the life that the channel has by its table, of which either the client or this process has not heard
+    /// yet: in one that is new to the client, everything is its due. False: the channel has none.
+    async fn change_lives(&mut self) -> Result<bool, NotifyError> {
+        let Some(Page { head, .. }) = self.hub.read(self.channel().name(), self.after.offset).await? else {
+            return Ok(false);
+        };
+        self.hub.reach(self.channel().name(), Place { offset: head.last(), epoch: head.epoch });
+        if head.epoch != self.after.epoch {
+            self.after = Place { offset: 0, epoch: head.epoch };
+        }
+        Ok(true)
     }
 }
 
 fn offset(publication: Option<&Arc<Publication>>) -> Option<i64> {
     publication.and_then(|publication| publication.place()).map(|place| place.offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::models::{Epoch, SystemClock, UnixMillis};
+    use telemetry::prometheus::Registry;
+    use testkit::database::TestDb;
+
+    use super::*;
+    use crate::delivery::channel::CROWD;
+    use crate::delivery::channel::tests::{place, publication, publication_of};
+    use crate::delivery::hub::Means;
+    use crate::delivery::inbox::{Inbox, InboxLimits};
+    use crate::delivery::worker::Bag;
+    use crate::domain::Pass;
+    use crate::metrics::Metrics;
+    use crate::settings::NotifySettings;
+    use crate::store::{MIGRATIONS, channels};
+
+    /// A process on a database without channels.
+    async fn hub(test: &TestDb) -> Hub {
+        let db = test.open();
+        db.migrate(&MIGRATIONS).await.unwrap();
+        Hub::new(Means {
+            live: bus::live::Live::in_process(),
+            db,
+            clock: Arc::new(SystemClock),
+            settings: Arc::new(NotifySettings::default()),
+            metrics: Metrics::register(&Registry::new()).unwrap(),
+        })
+    }
+
+    /// What lets a client into a channel that stands at 3, with a crowd in it: the latest publications are in memory.
+    fn ticket(hub: &Hub) -> Ticket {
+        let entered = hub.enter(publication(1).channel());
+        let (channel, bag) = (entered.channel(), Bag::new(10_000));
+        channel.begin(place(3), hub.keep());
+        for _ in 0..CROWD {
+            assert!(channel.attach(&bag, place(3)).is_ok());
+        }
+        let pass = Pass::Token { id: [0; 16], made_at: UnixMillis(0), expires_at: UnixMillis(i64::MAX) };
+        Ticket { entered, pass, present: None, attends: false, online: None, link: None }
+    }
+
+    fn joining(offset: Option<i64>) -> Joining {
+        Joining { token: String::new(), offset, epoch: None, presence: false }
+    }
+
+    /// Lets a client in, and gives what it had missed.
+    async fn let_in(catching: Catching) -> Vec<Place> {
+        let listener: Rc<dyn Listener> = Inbox::new(InboxLimits { messages: 10, bytes: 1000 });
+        match catching.next(&listener).await.unwrap() {
+            Step::In(_seat, missed) => missed.iter().map(|one| one.place().unwrap()).collect(),
+            Step::Missed(..) | Step::Lost(..) => panic!("it is in memory"),
+        }
+    }
+
+    #[test]
+    fn what_comes_after_the_place_that_a_client_is_told_reaches_it() {
+        actix_rt::System::new().block_on(async {
+            let test = TestDb::sqlite().await;
+            for (offset, recovered) in [(None, true), (Some(1), false), (Some(3), true)] {
+                let hub = hub(&test).await;
+                let ticket = ticket(&hub);
+                let channel = Arc::clone(ticket.entered.channel());
+
+                let (welcome, catching) = Catching::begin(&hub, ticket, &joining(offset)).await.unwrap();
+                channel.accept(&publication(4), hub.keep());
+
+                assert_eq!(welcome, Welcome { place: place(3), recovered }, "from {offset:?}");
+                assert_eq!(let_in(catching).await, [place(4)], "from {offset:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_comes_in_another_life_reaches_a_client_from_its_beginning() {
+        actix_rt::System::new().block_on(async {
+            let test = TestDb::sqlite().await;
+            let hub = hub(&test).await;
+            let ticket = ticket(&hub);
+            let channel = Arc::clone(ticket.entered.channel());
+            let (epoch, name) = (Epoch::new(), channel.name().clone());
+
+            let (_, catching) = Catching::begin(&hub, ticket, &joining(None)).await.unwrap();
+            let db = test.open();
+            db.write(move |conn| channels::open(conn, &[&name], epoch, UnixMillis(0))).await.unwrap();
+            let first = Place { offset: 1, epoch };
+            channel.accept(&publication_of(first), hub.keep());
+
+            assert_eq!(let_in(catching).await, [first]);
+        });
+    }
 }

@@ -17,7 +17,7 @@ use crate::domain::{ChannelName, Publication};
 const AHEAD: usize = 1024;
 
 /// Clients from which on the latest publications are worth keeping in memory.
-const CROWD: usize = 8;
+pub(super) const CROWD: usize = 8;
 
 /// A channel in use.
 pub(crate) struct Channel {
@@ -138,13 +138,17 @@ impl Channel {
     }
 
     /// Lets a client of a worker in, at the place that the channel has come to; nothing is handed on before what is
-    /// returned is dropped. A client that says where it was gets what came after that from memory, or is not let in.
-    pub(super) fn attach(&self, bag: &Arc<Bag>, after: Option<i64>) -> Result<Opening<'_>, NotYet> {
+    /// returned is dropped. The client gets what came after the place where it was from memory, or is not let in.
+    pub(super) fn attach(&self, bag: &Arc<Bag>, after: Place) -> Result<Opening<'_>, NotYet> {
         let mut order = self.order();
         let Some(place) = order.last else { return Err(NotYet::Unknown) };
-        let missed = match after {
-            Some(after) if after < place.offset => order.recent.after(after).ok_or(NotYet::Behind)?,
-            _ => Vec::new(),
+        if after.epoch != place.epoch {
+            return Err(NotYet::OtherLife);
+        }
+        let missed = if after.offset < place.offset {
+            order.recent.after(after.offset).ok_or(NotYet::Behind)?
+        } else {
+            Vec::new()
         };
         match order.workers.iter_mut().find(|(known, _)| Arc::ptr_eq(known, bag)) {
             Some((_, clients)) => *clients += 1,
@@ -238,6 +242,8 @@ pub(super) struct Opening<'a> {
 pub(super) enum NotYet {
     /// It has to read the history first.
     Behind,
+    /// The channel is in another life than the one in which the client was, and offsets of two lives do not compare.
+    OtherLife,
     /// Where the channel stands has not been looked up yet.
     Unknown,
 }

@@ -301,9 +301,10 @@ async fn listen(hub: Weak<Inner>, number: u8, mut heard: LiveSubscription) {
         let Some(hub) = hub.upgrade().map(Hub) else { return };
         match notice {
             LiveNotice::Event(event) => pods::hear(&hub, &event),
-            // Whatever was missed shows in the tables, a revocation in those of tokens.
+            // Whatever was missed shows in the tables, a revocation in those of tokens, who is present in theirs.
             LiveNotice::Lagged => {
                 hub.begin_round();
+                hub.names(number).iter().for_each(|name| hub.attendance().changed(name));
                 super::patrol::look_at(&hub, number).await;
             }
         }

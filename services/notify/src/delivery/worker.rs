@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::models::ChannelTokenId;
-use common::models::notify::EndReason;
+use common::models::notify::{EndReason, Place};
 use slab::Slab;
 use tokio::time::MissedTickBehavior;
 
@@ -103,7 +103,7 @@ impl Worker {
     pub(super) fn attach(
         &self,
         ticket: Ticket,
-        after: Option<i64>,
+        after: Place,
         listener: &Rc<dyn Listener>,
     ) -> Result<Admitted, (Ticket, NotYet)> {
         let channel = Arc::clone(ticket.entered.channel());
@@ -120,7 +120,7 @@ impl Worker {
             .entry(address)
             .or_insert_with(|| Seats { channel: Arc::clone(&channel), clients: Slab::with_capacity(1) });
         // Another process may have handed on more than this one has heard of.
-        let after = opening.place.offset.max(after.unwrap_or(0));
+        let after = opening.place.offset.max(after.offset);
         let key = seats.clients.insert(Client {
             number,
             after,

@@ -179,15 +179,14 @@ testkit::on_both! {
             }
         }
 
-        let began = Instant::now();
         let back = |number: usize| {
             let entering = enter(number, Some(0));
             async move { entering.await.offsets(3).await }
         };
+        // Each of them has to be in, and to get each notification, within the deadline of the harness.
         let seen = join_all((0..2000).map(back)).await;
 
         assert!(seen.iter().all(|offsets| *offsets == [1, 2, 3]));
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         app.host.stop().await;
     }
 }

@@ -1,19 +1,14 @@
 //! Two processes on one PostgreSQL, with RabbitMQ between them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use testkit::database::{TestDb, administer};
 use testkit::rabbitmq::{RabbitMq, vhost};
 use testkit::wait::wait_until;
+use tokio::time::timeout;
 
-use crate::harness::{Seen, TestApp};
-
-/// What goes the fast way is there within this.
-const PROMPTLY: Duration = Duration::from_secs(1);
-
-/// What is only bounded, as the broker is away: a patrol's pause, and room for a loaded machine.
-const BOUNDED: Duration = Duration::from_secs(8);
+use crate::harness::{Seen, Socket, TestApp};
 
 struct Pods {
     here: TestApp,
@@ -28,6 +23,27 @@ impl Pods {
         Self { here, there }
     }
 
+    /// Waits until the bus carries what is published here, in channel `a`, to a client there: what is volatile goes no
+    /// other way. Gives the last number that was published: behind it nothing more comes to anybody.
+    async fn wait_carried(&self, far: &mut Socket) -> i64 {
+        let mut last = 0;
+        let carried = async {
+            loop {
+                last += 1;
+                let volatile = json!({"channel": "a", "data": last, "volatile": true});
+                self.here.backend.client.post("/v1/notify/messages", &volatile).await.assert_status(200);
+                if let Ok((_, heard)) = timeout(Duration::from_millis(200), far.message()).await {
+                    break heard;
+                }
+            }
+        };
+        let mut heard = timeout(Duration::from_secs(60), carried).await.expect("a bus that carries");
+        while heard != last {
+            heard = far.message().await.1;
+        }
+        last
+    }
+
     async fn stop(self) {
         self.there.host.stop().await;
         self.here.host.stop().await;
@@ -39,6 +55,8 @@ async fn publications_reach_clients_of_all_processes_once_and_in_order() {
     let (test, vhost) = (TestDb::postgres().await, vhost().await);
     let pods = Pods::start(&test, vhost.url(), &[]).await;
     let (mut near, mut far) = (pods.here.member("a").await, pods.there.member("a").await);
+    let carried = pods.wait_carried(&mut far).await;
+    while near.message().await.1 != carried {}
 
     let publish = |number: i64| {
         let backend = if number % 2 == 0 { &pods.here.backend } else { &pods.there.backend };
@@ -67,7 +85,9 @@ async fn publications_reach_clients_of_all_processes_once_and_in_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_is_revoked_in_all_processes() {
     let (test, vhost) = (TestDb::postgres().await, vhost().await);
-    let pods = Pods::start(&test, vhost.url(), &[("notify.presence_gather", "10ms")]).await;
+    // Without the bus, nobody would look.
+    let more = [("notify.presence_gather", "10ms"), ("notify.recheck", "1h"), ("notify.recheck_away", "1h")];
+    let pods = Pods::start(&test, vhost.url(), &more).await;
     let token = pods.here.backend.issue(&json!({"channel": "a", "member": "alice"})).await;
     let mut sockets = Vec::new();
     for app in [&pods.here, &pods.there] {
@@ -81,7 +101,6 @@ async fn a_token_is_revoked_in_all_processes() {
     };
     wait_until("presence at both", || async { connections().await == Some(2) }).await;
 
-    let began = Instant::now();
     let path = format!("/v1/notify/tokens/{}?channel=a", token["id"].as_str().unwrap());
     pods.there.backend.client.delete(&path).await.assert_status(204);
 
@@ -89,7 +108,6 @@ async fn a_token_is_revoked_in_all_processes() {
         assert_eq!(socket.frame("ended").await["reason"], "revoked");
         assert_eq!(socket.closed().await.0, 4401);
     }
-    assert!(began.elapsed() < PROMPTLY, "{:?}", began.elapsed());
     wait_until("nobody to be present", || async { connections().await.is_none() }).await;
     pods.stop().await;
 }
@@ -105,7 +123,6 @@ async fn an_outage_of_the_broker_loses_nothing() {
     assert_eq!(far.message().await.0, 1);
     broker.kill();
 
-    let began = Instant::now();
     for number in 2..=20 {
         pods.here.backend.publish("a", &json!(number)).await;
     }
@@ -113,7 +130,6 @@ async fn an_outage_of_the_broker_loses_nothing() {
     near.subscribe(&json!({"token": token["token"], "offset": 12})).await;
     assert!(near.offsets(8).await.into_iter().eq(13..=20));
     assert!(far.offsets(19).await.into_iter().eq(2..=20));
-    assert!(began.elapsed() < BOUNDED, "{:?}", began.elapsed());
     // A client may have seen here what the other process has not heard of yet.
     pods.here.backend.publish("a", &json!(21)).await;
     assert_eq!(near.message().await.0, 21);
@@ -124,17 +140,14 @@ async fn an_outage_of_the_broker_loses_nothing() {
 
     broker.restart().await.unwrap();
     assert_eq!(far.message().await.0, 21);
-    let (mut offset, mut prompt) = (21, 0);
-    let healed = async {
-        while prompt < 5 {
-            let began = Instant::now();
-            offset = pods.here.backend.publish("a", &json!("after the outage")).await;
-            assert_eq!(far.message().await.0, offset);
-            assert_eq!(moved.message().await.0, offset);
-            prompt = if began.elapsed() < PROMPTLY / 2 { prompt + 1 } else { 0 };
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), healed).await.expect("prompt deliveries");
+    let carried = pods.wait_carried(&mut far).await;
+    while moved.message().await.1 != carried {}
+    // While the broker is there, a patrol would bring these in five minutes.
+    for _ in 0..5 {
+        let offset = pods.here.backend.publish("a", &json!("after the outage")).await;
+        assert_eq!(far.message().await.0, offset);
+        assert_eq!(moved.message().await.0, offset);
+    }
     // And a revocation that nobody was told of is found by the patrol.
     broker.kill();
     pods.here.backend.client.delete("/v1/notify/tokens?channel=a").await.assert_status(204);

@@ -4,14 +4,16 @@ mod endings;
 mod service;
 mod told;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::models::AccountId;
+use common::models::{AccountId, Clock as _, SharedClock, SystemClock};
 use db::DbError;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use serde_json::{Value, json};
+use testkit::clock::FakeClock;
 use testkit::http::{Answer, TestClient};
 use testkit::wait::wait_until;
 
@@ -25,6 +27,9 @@ const VAPID_PUBLIC: &str =
 
 const SUBSCRIPTION: &str = "/v1/notify/push/subscription";
 
+/// How long a device has to come by itself.
+const DELAY: Duration = Duration::from_millis(200);
+
 /// Settings with which a service pushes to what listens at this port.
 fn settings(service: &PushService) -> Vec<(&'static str, String)> {
     vec![
@@ -33,28 +38,31 @@ fn settings(service: &PushService) -> Vec<(&'static str, String)> {
         ("notify.push.endpoints", format!(r#"["http://127.0.0.1:{}", "*.example.org"]"#, service.port)),
         ("notify.push.delay", "200ms".to_owned()),
         ("notify.push.first_pause", "100ms".to_owned()),
-        ("notify.push.timeout", "2s".to_owned()),
+        // Longer than anything stalls: a request that is given up is sent again.
+        ("notify.push.timeout", "20s".to_owned()),
         ("notify.presence_lease", "3s".to_owned()),
     ]
-    .into_iter()
-    .chain(soon_given_up())
-    .collect()
 }
 
-/// Settings by which a connection that is dead is soon given up.
+/// Settings by which a connection that is dead is soon given up, and one that is stalled is not.
 fn soon_given_up() -> impl Iterator<Item = (&'static str, String)> {
-    let half = ["notify.ping", "notify.socketio.ping_interval", "notify.socketio.ping_timeout"];
-    half.map(|name| (name, "1s".to_owned())).into_iter().chain([("notify.idle", "2s".to_owned())])
+    let often = ["notify.ping", "notify.socketio.ping_interval", "notify.socketio.ping_timeout"];
+    often.map(|name| (name, "1s".to_owned())).into_iter().chain([("notify.idle", "6s".to_owned())])
+}
+
+/// Waits until a table has such rows.
+async fn wait_rows(app: &TestApp, such: &str) {
+    let count = format!("(SELECT count(*) FROM {such})");
+    let found = async || {
+        let (db, select) = (app.host.database("notify"), diesel::select(sql::<BigInt>(&count)));
+        db.read(move |conn| Ok::<i64, DbError>(select.get_result(conn)?)).await.unwrap() > 0
+    };
+    wait_until(such, found).await;
 }
 
 /// Waits until it is written down that a device is connected: when it was seen last is before what is published now.
 async fn wait_seen(app: &TestApp) {
-    let connected = async || {
-        let db = app.host.database("notify");
-        let select = diesel::select(sql::<BigInt>("(SELECT count(*) FROM push_presences)"));
-        db.read(move |conn| Ok::<i64, DbError>(select.get_result(conn)?)).await.unwrap() > 0
-    };
-    wait_until("it to be written down", connected).await;
+    wait_rows(app, "push_presences").await;
 }
 
 /// Connects a device of channel `a`.
@@ -76,8 +84,17 @@ fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str
 }
 
 async fn start(test: &testkit::database::TestDb) -> (TestApp, PushService) {
+    start_at(test, &[], Arc::new(SystemClock)).await
+}
+
+async fn start_at(
+    test: &testkit::database::TestDb,
+    more: &[(&'static str, String)],
+    clock: SharedClock,
+) -> (TestApp, PushService) {
     let service = PushService::start();
-    let app = TestApp::start_with(test, &borrowed(&settings(&service))).await;
+    let own = [&settings(&service)[..], more].concat();
+    let app = TestApp::start_at(test, &borrowed(&own), clock).await;
     (app, service)
 }
 
@@ -105,21 +122,28 @@ async fn counted(app: &TestApp, outcome: &str) -> bool {
 
 testkit::on_both! {
     async fn a_device_that_is_not_connected_is_woken_once_without_content(test: TestDb) {
-        let (app, service) = start(&test).await;
+        let clock = FakeClock::default();
+        let (app, service) = start_at(&test, &[], clock.shared()).await;
         let key = app.backend.client.get("/v1/notify/push/vapid").await.expect(200).value();
         let token = device(&app.backend, &app.host.url, "a", &service).await;
 
         for number in 1..=3 {
             app.backend.publish("a", &json!({"secret": number})).await;
         }
+        clock.advance(DELAY);
         let first = service.received(1).await.remove(0);
+        // Before that it is not known that the device was woken.
+        wait_until("the push to be noted", || counted(&app, "sent")).await;
         app.backend.publish("a", &json!("asleep still")).await;
+        clock.advance(DELAY);
         let mut socket = app.connect().await;
         socket.subscribe(&json!({"token": token})).await;
         socket.cut();
-        // What tells it that the device has come and gone is written down a little later.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        // That the device has come and gone is written down a little later.
+        let gone = "push_subscriptions WHERE seen_at > pushed_at AND NOT EXISTS (SELECT 1 FROM push_presences)";
+        wait_rows(&app, gone).await;
         app.backend.publish("a", &json!("again")).await;
+        clock.advance(DELAY);
 
         assert_eq!(key, json!({"publicKey": VAPID_PUBLIC}));
         assert_eq!(first["plain"], json!({"channel": "a", "offset": 3}), "{first}");
@@ -135,20 +159,30 @@ testkit::on_both! {
     }
 
     async fn a_device_that_is_connected_is_not_pushed_to(test: TestDb) {
-        let (app, service) = start(&test).await;
+        let (clock, more) = (FakeClock::default(), soon_given_up().collect::<Vec<_>>());
+        let (app, service) = start_at(&test, &more, clock.shared()).await;
         let mut socket = connected(&app, &service).await;
 
         app.backend.publish("a", &json!(1)).await;
 
         assert_eq!(socket.message().await.0, 1);
         read_on(socket);
+        // Until it would have been given up if it had been dead; less than its lease at a time, as it is to be believed
+        // to be there throughout.
+        let step = Duration::from_millis(2500);
+        for _ in 0..7 {
+            clock.advance(step);
+            let renewed = format!("push_presences WHERE expires_at > {}", (clock.now() + step).as_i64());
+            wait_rows(&app, &renewed).await;
+        }
         wait_until("the push to be needless", || counted(&app, "connected")).await;
         assert_eq!(service.all().await, Vec::<Value>::new());
         app.host.stop().await;
     }
 
     async fn a_device_whose_connection_was_dead_already_is_pushed_to(test: TestDb) {
-        let (app, service) = start(&test).await;
+        let more: Vec<_> = soon_given_up().collect();
+        let (app, service) = start_at(&test, &more, Arc::new(SystemClock)).await;
         let socket = connected(&app, &service).await;
 
         // It reads nothing more, and so answers no ping.
@@ -242,7 +276,7 @@ testkit::on_both! {
         let app = TestApp::start(&test).await;
         let mut own = settings(&service);
         own.retain(|(name, _)| *name != "notify.push.delay");
-        own.push(("notify.push.delay", "1s".to_owned()));
+        own.push(("notify.push.delay", "1h".to_owned()));
         let mut program = app.program(&test, &borrowed(&own)).await;
         let backend = Backend::new(&program.url);
         device(&backend, &program.url, "a", &service).await;
@@ -250,9 +284,13 @@ testkit::on_both! {
         backend.publish("a", &json!(1)).await;
         program.kill();
         let before = service.all().await;
+        let due = "UPDATE pushes SET due_at = 0";
+        let db = app.host.database("notify");
+        let updated = db.write(move |conn| Ok::<_, DbError>(diesel::sql_query(due).execute(conn)?));
+        let updated = updated.await.unwrap();
         program.restart().await.unwrap();
 
-        assert_eq!(before, Vec::<Value>::new(), "killed before it could push");
+        assert_eq!((before, updated), (Vec::<Value>::new(), 1), "killed before it could push");
         assert_eq!(service.received(1).await[0]["plain"], json!({"channel": "a", "offset": 1}));
         app.host.stop().await;
     }
@@ -332,14 +370,19 @@ testkit::on_both! {
     }
 
     async fn a_device_that_is_connected_to_another_process_is_not_pushed_to(test: TestDb) {
-        let (app, service) = start(&test).await;
+        let clock = FakeClock::default();
+        let (app, service) = start_at(&test, &[], clock.shared()).await;
         let other = app.sibling(&test, &borrowed(&settings(&service))).await;
         let token = device(&app.backend, &app.host.url, "a", &service).await;
+        app.backend.publish("a", &json!(1)).await;
+
+        // It comes by itself, before the push is due.
+        clock.advance(DELAY / 2);
         let mut socket = Socket::connect(&other.host.url).await;
         socket.subscribe(&json!({"token": token})).await;
         read_on(socket);
-
-        app.backend.publish("a", &json!(1)).await;
+        wait_seen(&app).await;
+        clock.advance(DELAY / 2);
 
         wait_until("the push to be needless", async || counted(&app, "connected").await || counted(&other, "connected").await).await;
         assert_eq!(service.all().await, Vec::<Value>::new());

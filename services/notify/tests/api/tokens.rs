@@ -202,7 +202,14 @@ async fn who_joins_no_channel_is_sent_away() {
     let test = testkit::database::TestDb::sqlite().await;
     let more = [("notify.join_timeout", "200ms"), ("notify.session_check", "50ms")];
     let app = TestApp::start_with(&test, &more).await;
-    let mut member = app.member("a").await;
+    let token = app.backend.channel_token("a").await;
+    // On a loaded machine it may not be in time at once.
+    let mut member = wait_for("a member", || async {
+        let mut socket = app.connect().await;
+        socket.ask(&json!({"token": token})).await;
+        matches!(socket.next().await, Seen::Frame(frame) if frame["type"] == "subscribed").then_some(socket)
+    })
+    .await;
 
     let (code, _) = app.connect().await.closed().await;
 

@@ -16,7 +16,7 @@ pub(in crate::delivery) fn publication(offset: i64) -> Arc<Publication> {
     publication_of(place(offset))
 }
 
-fn publication_of(place: Place) -> Arc<Publication> {
+pub(in crate::delivery) fn publication_of(place: Place) -> Arc<Publication> {
     let notification = Notification {
         channel: name(),
         id: NotificationId::new(),
@@ -34,7 +34,7 @@ fn name() -> ChannelName {
 fn begun(offset: i64) -> (Arc<Channel>, Arc<Bag>) {
     let (channel, bag) = (Channel::new(name()), Bag::new(10_000));
     channel.begin(place(offset), Keep::NOTHING);
-    assert!(channel.attach(&bag, None).is_ok());
+    assert!(channel.attach(&bag, place(offset)).is_ok());
     (channel, bag)
 }
 
@@ -83,12 +83,12 @@ fn what_comes_before_the_channel_was_looked_up_waits() {
     let (channel, bag) = (Channel::new(name()), Bag::new(10_000));
     channel.accept(&publication(3), Keep::NOTHING);
     channel.accept(&publication(2), Keep::NOTHING);
-    assert_eq!(channel.attach(&bag, None).err(), Some(NotYet::Unknown));
+    assert_eq!(channel.attach(&bag, place(1)).err(), Some(NotYet::Unknown));
 
     channel.begin(place(1), Keep::NOTHING);
 
     assert_eq!(channel.last(), Some(place(3)));
-    assert_eq!(channel.attach(&bag, Some(1)).err(), Some(NotYet::Behind));
+    assert_eq!(channel.attach(&bag, place(1)).err(), Some(NotYet::Behind));
 }
 
 #[test]
@@ -101,6 +101,7 @@ fn another_life_begins_its_offsets_anew() {
 
     assert_eq!(handed_on(&bag), [0, 1], "clients hear of it first");
     assert_eq!(channel.last(), Some(Place { offset: 1, epoch }));
+    assert_eq!(channel.attach(&bag, place(7)).err(), Some(NotYet::OtherLife), "offset 7 is of the other");
 }
 
 #[test]
@@ -108,19 +109,19 @@ fn a_crowd_gets_what_it_missed_from_memory() {
     let (channel, bag) = begun(0);
     let mut more = 1;
     while more < CROWD {
-        assert!(channel.attach(&bag, None).is_ok());
+        assert!(channel.attach(&bag, place(0)).is_ok());
         more += 1;
     }
     (1..=5).for_each(|offset| {
         channel.accept(&publication(offset), Keep { messages: 4, bytes: 1000 });
     });
 
-    let Ok(opening) = channel.attach(&bag, Some(2)) else { panic!("it is in memory") };
+    let Ok(opening) = channel.attach(&bag, place(2)) else { panic!("it is in memory") };
     let (missed, at) = (opening.missed.len(), opening.place);
     drop(opening);
 
     assert_eq!((missed, at), (3, place(5)));
-    assert_eq!(channel.attach(&bag, Some(0)).err(), Some(NotYet::Behind));
+    assert_eq!(channel.attach(&bag, place(0)).err(), Some(NotYet::Behind));
     (0..=CROWD).for_each(|_| channel.detach(&bag));
     assert_eq!(channel.clients(), 0);
 }

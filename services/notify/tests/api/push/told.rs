@@ -1,12 +1,13 @@
 //! Devices that are told through a webhook, by whoever has a way of its own to them.
 
 use serde_json::{Value, json};
+use testkit::clock::FakeClock;
 use testkit::database::TestDb;
 use testkit::http::TestClient;
 use testkit::wait::wait_until;
 use testkit::webhooks::{Receiver, SECRET};
 
-use super::{SUBSCRIPTION, VAPID, borrowed, counted, read_on, refused, soon_given_up, subscribe};
+use super::{DELAY, SUBSCRIPTION, VAPID, borrowed, counted, read_on, refused, subscribe, wait_seen};
 use crate::harness::TestApp;
 
 /// Settings with a receiver that may tell devices, of the channels that begin with `a`, and one that may not.
@@ -17,15 +18,14 @@ fn settings(receiver: &Receiver) -> Vec<(&'static str, String)> {
             "{{name=\"{name}\",url=\"{url}\",secrets=[\"{SECRET}\"],events=[\"{event}\"],channels=[\"a\"]}}"
         )
     };
-    let own = [
+    vec![
         ("notify.push.vapid_key", VAPID.to_owned()),
         ("notify.push.subject", "mailto:operator@example.org".to_owned()),
         ("notify.push.delay", "200ms".to_owned()),
         ("notify.push.first_pause", "100ms".to_owned()),
         ("notify.presence_lease", "3s".to_owned()),
         ("notify.webhooks", format!("[{},{}]", hook("apns", "notification"), hook("other", "connect"))),
-    ];
-    own.into_iter().chain(soon_given_up()).collect()
+    ]
 }
 
 async fn start(test: &TestDb) -> (TestApp, Receiver) {
@@ -88,14 +88,19 @@ testkit::on_both! {
     }
 
     async fn a_device_that_is_connected_is_not_told_of(test: TestDb) {
-        let (app, receiver) = start(&test).await;
+        let (clock, receiver) = (FakeClock::default(), Receiver::start(&[SECRET]));
+        let app = TestApp::start_at(&test, &borrowed(&settings(&receiver)), clock.shared()).await;
         let token = app.backend.issue(&json!({"channel": "a"})).await["token"].as_str().unwrap().to_owned();
         subscribe(&app.host.url, &token, &json!({"webhook": "apns", "device": "apns:1"})).await;
+        app.backend.publish("a", &json!(1)).await;
+
+        // It comes by itself, before it is to be told of.
+        clock.advance(DELAY / 2);
         let mut socket = app.connect().await;
         socket.subscribe(&json!({"token": token})).await;
         read_on(socket);
-
-        app.backend.publish("a", &json!(1)).await;
+        wait_seen(&app).await;
+        clock.advance(DELAY / 2);
 
         wait_until("the push to be needless", || counted(&app, "connected")).await;
         let told = receiver.all().await;

@@ -22,16 +22,21 @@ pub(crate) struct SocketIo {
 impl SocketIo {
     /// Connects, up to the reply to CONNECT.
     pub(crate) async fn connect(url: &str) -> Self {
+        Self::try_connect(url).await.expect("a connection")
+    }
+
+    /// Connects, unless the connection is lost before the reply.
+    pub(crate) async fn try_connect(url: &str) -> Option<Self> {
         let url = format!("{}{PATH}&transport=websocket", url.replace("http://", "ws://"));
-        let (stream, _) = connect_async(url).await.expect("an open websocket");
+        let (stream, _) = connect_async(url).await.ok()?;
         let mut client = Self { stream, sid: String::new() };
-        let handshake = client.text().await;
+        let handshake = client.try_text().await?;
         assert!(handshake.starts_with("0{"), "{handshake}");
-        client.send("40").await;
-        let reply = client.text().await;
+        client.try_send("40").await?;
+        let reply = client.try_text().await?;
         let reply: Value = serde_json::from_str(reply.strip_prefix("40").expect(&reply)).unwrap();
         client.sid = reply["sid"].as_str().unwrap().to_owned();
-        client
+        Some(client)
     }
 
     /// Connects, up to the greeting.
@@ -48,13 +53,25 @@ impl SocketIo {
         assert!(event[1]["data"].as_str().unwrap().starts_with("Connected to "), "{event}");
     }
 
+    /// Joins, if the connection lasts so long.
+    pub(crate) async fn try_join(&mut self, argument: &Value) -> Option<()> {
+        self.try_send(&format!("42{}", serde_json::json!(["join_channel", argument]))).await?;
+        let answer = self.try_text().await?;
+        answer.starts_with(r#"42["clientevent",{"data":"Connected to "#).then_some(())
+    }
+
     pub(crate) async fn emit(&mut self, ack: Option<u64>, event: &Value) {
         let ack = ack.map(|ack| ack.to_string()).unwrap_or_default();
         self.send(&format!("42{ack}{event}")).await;
     }
 
     pub(crate) async fn send(&mut self, text: &str) {
-        self.stream.send(Message::text(text)).await.unwrap();
+        self.try_send(text).await.expect("an open connection");
+    }
+
+    /// Sends; none when the connection is lost.
+    pub(crate) async fn try_send(&mut self, text: &str) -> Option<()> {
+        self.stream.send(Message::text(text)).await.ok()
     }
 
     pub(crate) async fn send_binary(&mut self, data: Vec<u8>) {
@@ -63,10 +80,16 @@ impl SocketIo {
 
     /// The next packet that is no ping.
     pub(crate) async fn text(&mut self) -> String {
+        self.try_text().await.expect("a packet, and not the end")
+    }
+
+    /// The next packet that is no ping; none when the connection is lost.
+    pub(crate) async fn try_text(&mut self) -> Option<String> {
         loop {
-            match self.message().await {
-                Some(Message::Text(text)) if text.as_str() == "2" => self.send("3").await,
-                Some(Message::Text(text)) => return text.as_str().to_owned(),
+            match self.message().await? {
+                Message::Text(text) if text.as_str() == "2" => self.try_send("3").await?,
+                Message::Text(text) => return Some(text.as_str().to_owned()),
+                Message::Close(_) => return None,
                 other => panic!("instead of a packet: {other:?}"),
             }
         }

@@ -1,14 +1,17 @@
 //! Processes that are killed, and two that share the work.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
+use common::models::{Clock as _, SystemClock};
 use serde_json::json;
+use testkit::clock::FakeClock;
 use testkit::database::{TestDb, administer};
 use testkit::wait::wait_until;
 use testkit::webhooks::{Receiver, SECRET};
 
-use super::{ALL, PRESENCE, all_told, borrowed, come, hook, settings, start};
-use crate::harness::{Backend, Socket};
+use super::{ALL, CLAIM, PRESENCE, all_told, borrowed, come, hook, pass, settings, start};
+use crate::harness::{Backend, Socket, TestApp};
 
 testkit::on_both! {
     async fn an_event_that_was_being_sent_when_its_process_was_killed_comes_again_under_its_id(test: TestDb) {
@@ -24,6 +27,9 @@ testkit::on_both! {
         socket.subscribe(&json!({"token": token})).await;
         receiver.asked(1).await;
 
+        program.kill();
+        let db = app.host.database("notify");
+        pass(&db, CLAIM, "webhook_queues", "due_at").await;
         program.restart().await.unwrap();
         receiver.taken(1).await;
 
@@ -37,7 +43,7 @@ testkit::on_both! {
     async fn who_was_at_a_killed_process_leaves_when_its_lease_is_over(test: TestDb) {
         let receiver = Receiver::start(&[SECRET]);
         let mut own = settings(&[hook("team", &receiver.url("hook"), &[SECRET], &ALL)]);
-        own.push(("notify.presence_lease", "600ms".to_owned()));
+        own.push(("notify.presence_lease", "1h".to_owned()));
         own.push(("notify.sweep_every", "100ms".to_owned()));
         let app = start(&test, &[]).await;
         let mut program = app.program(&test, &borrowed(&own)).await;
@@ -46,6 +52,12 @@ testkit::on_both! {
         socket.subscribe(&json!({"token": token})).await;
         receiver.taken(2).await;
 
+        program.kill();
+        let db = app.host.database("notify");
+        pass(&db, CLAIM, "webhook_queues", "due_at").await;
+        for table in ["presences", "connections"] {
+            pass(&db, Duration::from_secs(3600), table, "expires_at").await;
+        }
         program.restart().await.unwrap();
 
         // What was taken just before the end may come again, under its id.
@@ -103,13 +115,18 @@ async fn who_was_taken_for_gone_while_the_table_could_not_be_written_is_said_ane
     let mut own = settings(&[hook("team", &receiver.url("hook"), &[SECRET], &ALL)]);
     own.push(("notify.presence_lease", "900ms".to_owned()));
     own.push(("notify.sweep_every", "100ms".to_owned()));
-    let app = start(&test, &own).await;
+    // Its lease ends when it is said so, not whenever the machine stalls.
+    let clock = FakeClock::at(SystemClock.now());
+    let app = TestApp::start_at(&test, &borrowed(&own), clock.shared()).await;
     let alice = come(&app, "a", "alice").await;
     receiver.taken(2).await;
 
     // What is over can be removed still.
     let not_now = "ALTER TABLE notify.presences ADD CONSTRAINT not_now CHECK (false) NOT VALID";
     administer(&test.settings().url, not_now).unwrap();
+    // Longer than the lease: then it knows that it is late with its renewal, and may have been taken for dead.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    clock.advance(Duration::from_secs(1));
     receiver.taken(4).await;
     administer(&test.settings().url, "ALTER TABLE notify.presences DROP CONSTRAINT not_now").unwrap();
 
