@@ -14,6 +14,8 @@ use smpp::smsc::{Smsc, SmscSettings};
 use smpp::tls::{ServerTlsSettings, TlsSettings};
 use tempfile::TempDir;
 
+use crate::harness;
+
 /// Days for which a certificate is valid.
 #[derive(Clone, Copy)]
 pub(crate) enum Validity {
@@ -83,7 +85,7 @@ impl Certificates {
 
 /// A simulator over TLS.
 pub(crate) async fn start(tls: &ServerTlsSettings) -> Smsc {
-    Smsc::start(SmscSettings { tls: Some(tls.load().unwrap()), ..SmscSettings::default() }).await.unwrap()
+    harness::start(SmscSettings { tls: Some(tls.load().unwrap()), ..SmscSettings::default() }).await
 }
 
 fn new_key() -> PKey<Private> {

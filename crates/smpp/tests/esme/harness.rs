@@ -1,11 +1,13 @@
 //! A simulator, an ESME bound to it, and waiting with a deadline.
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use smpp::codec::{Address, SubmitSm};
 use smpp::esme::{Delivery, Esme, EsmeSettings, EsmeState, Event, Password, Response, Submission};
 use smpp::smsc::{Behaviour, Smsc, SmscCounts, SmscSettings};
+use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -25,7 +27,19 @@ pub(crate) fn settings(address: SocketAddr) -> EsmeSettings {
 }
 
 pub(crate) async fn simulator(behaviour: Behaviour) -> Smsc {
-    Smsc::start(SmscSettings { behaviour, ..SmscSettings::default() }).await.unwrap()
+    start(SmscSettings { behaviour, ..SmscSettings::default() }).await
+}
+
+/// Starts a simulator. Its port is nobody else's as long as this process lives, also while it is dead: a socket keeps it
+/// that is bound, and never listens.
+pub(crate) async fn start(settings: SmscSettings) -> Smsc {
+    static KEPT: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
+    let keeper = TcpSocket::new_v4().unwrap();
+    keeper.set_reuseaddr(true).unwrap();
+    keeper.bind(settings.listen).unwrap();
+    let listen = keeper.local_addr().unwrap();
+    KEPT.lock().unwrap().push(keeper);
+    Smsc::start(SmscSettings { listen, ..settings }).await.unwrap()
 }
 
 pub(crate) struct Bound {

@@ -59,14 +59,14 @@ async fn late_response_follows_the_unknown() {
 #[tokio::test]
 async fn a_submission_after_a_silence_is_timed_from_when_it_leaves() {
     let smsc = simulator(Behaviour::default()).await;
-    let response_timeout = Duration::from_secs(1);
-    let mut bound = Bound::spawn(EsmeSettings { response_timeout, ..settings(smsc.address()) }).await;
-    tokio::time::sleep(response_timeout * 3 / 2).await;
+    let mut bound = Bound::to(&smsc).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
 
+    let asked = Instant::now();
     bound.submit([5]).await;
 
     let Event::Responded(response) = bound.event().await else { panic!("unknown before it was answered") };
-    assert!(response.took < response_timeout, "{:?}", response.took);
+    assert!(response.took <= asked.elapsed(), "{:?}", response.took);
 }
 
 #[tokio::test]
@@ -149,15 +149,14 @@ async fn a_validity_period_is_shortened_by_what_a_message_waited() {
 #[tokio::test]
 async fn what_is_too_late_takes_nothing_of_the_rate() {
     let smsc = simulator(Behaviour::default()).await;
-    let mut bound = Bound::spawn(EsmeSettings { tps: Some(2.0), ..settings(smsc.address()) }).await;
+    // If one of them were paid for, the last would leave later than anybody waits for its response.
+    let mut bound = Bound::spawn(EsmeSettings { tps: Some(0.01), ..settings(smsc.address()) }).await;
     let past = Some(Instant::now());
     let late = (0..20).map(|token| Submission { not_after: past, ..submission(token) });
-    let start = Instant::now();
 
     bound.esme.submit(late.chain([submission(20)]).collect()).await.unwrap();
 
     assert_eq!(bound.response().await.token, 20);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The SMSC's side of one connection, moved by hand.
 
+use std::pin::pin;
+
 use bytes::BytesMut;
 use smpp::codec::{Bind, BindResp, Body, DEFAULT_MAX_FRAME, Pdu, split_frame};
 use smpp::esme::EsmeSettings;
@@ -16,6 +18,18 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Answers the bind over a connection. An ESME that has waited too long for that is gone, and comes again.
+    async fn let_in(stream: TcpStream, answer: &BindResp) -> Self {
+        let mut peer = Self { stream, inbox: BytesMut::new(), bind: Bind::default() };
+        let request = peer.read().await;
+        let Body::BindTransceiver(bind) = request.body else { panic!("{request:?}") };
+        peer.bind = bind;
+        let mut octets = Vec::new();
+        Pdu::ok(request.sequence, Body::BindTransceiverResp(answer.clone())).encode(&mut octets).unwrap();
+        let _ = peer.stream.write_all(&octets).await;
+        peer
+    }
+
     pub(crate) async fn read(&mut self) -> Pdu {
         loop {
             if let Some(frame) = split_frame(&mut self.inbox, DEFAULT_MAX_FRAME).unwrap() {
@@ -49,14 +63,12 @@ pub(crate) async fn bound_with(
 ) -> (Bound, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = change(settings(listener.local_addr().unwrap()));
-    let accept = async {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut peer = Peer { stream, inbox: BytesMut::new(), bind: Bind::default() };
-        let request = peer.read().await;
-        let Body::BindTransceiver(bind) = request.body else { panic!("{request:?}") };
-        peer.bind = bind;
-        peer.send(Pdu::ok(request.sequence, Body::BindTransceiverResp(answer))).await;
-        peer
-    };
-    tokio::join!(Bound::spawn(settings), accept)
+    let mut binding = pin!(Bound::spawn(settings));
+    let mut peer = None;
+    loop {
+        tokio::select! {
+            bound = &mut binding => return (bound, peer.expect("the one that let it in")),
+            accepted = listener.accept() => peer = Some(Peer::let_in(accepted.unwrap().0, &answer).await),
+        }
+    }
 }

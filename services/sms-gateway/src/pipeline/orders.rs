@@ -15,6 +15,7 @@ use crate::store::{StoreError, orders};
 
 /// Within a second all instances obey.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+const _: () = assert!(LOOK_EVERY.as_millis() <= 500, "what is done about an order takes its time, too");
 
 /// Runs until cancelled.
 pub(crate) async fn run(

@@ -125,7 +125,7 @@ on_both! {
 
     async fn an_opt_out_tells_whether_a_message_is_under_way(test: TestDb) {
         let world = World::new(smpp::smsc::Behaviour { drop_responses: 1.0, ..Default::default() }).await;
-        let gateway = Gateway::start(&world, &test).await;
+        let gateway = Gateway::with(&world, &test, world.impatient()).await;
         gateway.request(&world.maker.request(ACME, "open", &message("hello"))).await;
         wait_until("a submission", async || {
             count(&gateway, "SELECT count(*) AS n FROM sms_jobs WHERE state = 'submitting'").await == 1

@@ -150,7 +150,7 @@ on_both! {
 
     async fn an_smsc_that_has_never_answered_shows_as_not_bound(test: TestDb) {
         let (world, mute) = (World::new(Behaviour::default()).await, Listening::start().await);
-        let mut settings = world.settings();
+        let mut settings = world.impatient();
         settings.smsc[0].port = mute.port();
         let gateway = Gateway::with(&world, &test, settings).await;
 

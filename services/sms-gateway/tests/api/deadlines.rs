@@ -11,9 +11,10 @@ use testkit::wait::wait_until;
 
 use crate::cases::{ACME, message};
 use crate::harness::{Gateway, World, count};
+use crate::operators::bound;
 
 /// Longer than any deadline here.
-pub(crate) const LATENCY: Duration = Duration::from_secs(8);
+pub(crate) const LATENCY: Duration = Duration::from_secs(13);
 
 /// An SMSC that answers late, and a gateway that hands it one segment at a time.
 async fn one_at_a_time() -> (World, Settings) {
@@ -24,9 +25,9 @@ async fn one_at_a_time() -> (World, Settings) {
     (world, settings)
 }
 
-/// A request that is to leave within four or five seconds.
+/// A request that is to leave within eight or nine seconds.
 pub(crate) fn soon(world: &World, correl: &str, text: &str) -> Map<String, Value> {
-    let deadline = SystemClock.now() + Duration::from_secs(5);
+    let deadline = SystemClock.now() + Duration::from_secs(9);
     let mut request = world.maker.request(ACME, correl, &message(text));
     request.insert("deadline".into(), deadline.to_rfc3339_seconds().into());
     request
@@ -54,6 +55,7 @@ on_both! {
     async fn segments_that_wait_past_the_deadline_stay_unsent_and_the_message_has_failed(test: TestDb) {
         let (world, settings) = one_at_a_time().await;
         let gateway = Gateway::with(&world, &test, settings).await;
+        bound(&gateway).await;
 
         gateway.request(&soon(&world, "long", &"a".repeat(400))).await;
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use smpp::esme::Password;
 use smpp::smsc::{Account, Behaviour, Smsc, SmscSettings as Simulated, Span};
-use sms_gateway::{RouteSettings, Settings, Tls};
+use sms_gateway::{RouteSettings, Tls};
 use testkit::on_both;
-use testkit::wait::wait_until;
+use testkit::wait::{DEADLINE, wait_until};
 
 use crate::binds::certify;
 use crate::cases::{ACME, message};
 use crate::fleet::to;
-use crate::harness::{Gateway, World, count};
+use crate::harness::{Gateway, World, count, metric};
 use crate::operators::{BINDS, actions, ask, bound, order};
 
 const RELOAD: &str = "/internal/sms-gateway/v1/reload";
@@ -22,7 +22,9 @@ fn slow(latency: u64) -> Behaviour {
 }
 
 async fn unbound(world: &World) {
-    world.smsc.counts().wait_for(|counts| counts.bound == 0).await.unwrap();
+    let mut counts = world.smsc.counts();
+    let unbound = counts.wait_for(|counts| counts.bound == 0);
+    tokio::time::timeout(DEADLINE, unbound).await.unwrap().unwrap();
 }
 
 async fn send(gateway: &Gateway, world: &World, correl: &str) {
@@ -37,10 +39,7 @@ async fn stored(gateway: &Gateway, jobs: i64) {
 on_both! {
     async fn a_drained_bind_waits_for_responses_ends_and_stays_away_until_it_is_opened(test: TestDb) {
         let world = World::new(slow(700)).await;
-        let long = Duration::from_secs(20);
-        let mut settings = Settings { unknown_after: long, resend_after: long, ..world.settings() };
-        settings.smsc[0].response_timeout = long / 2;
-        let gateway = Gateway::with(&world, &test, settings).await;
+        let gateway = Gateway::start(&world, &test).await;
         bound(&gateway).await;
         send(&gateway, &world, "before").await;
         world.smsc.counts().wait_for(|counts| counts.accepted == 1).await.unwrap();
@@ -57,8 +56,8 @@ on_both! {
         assert_eq!((&draining["order"], &draining["state"]), (&json!("drained"), &json!("bound")));
         assert_eq!(gateway.names("before")[0], "SENT");
         assert_eq!((world.smsc.accepted().len(), world.smsc.counts().borrow().binds), (1, 1));
-        let metrics = gateway.metrics().await;
-        assert!(metrics.contains("sealpost_sms_stopped_by_operator{smsc=\"main\",service=\"sms-gateway\"} 1"), "{metrics}");
+        let stopped = r#"sealpost_sms_stopped_by_operator{smsc="main",service="sms-gateway"} 1"#;
+        wait_until(stopped, async || metric(&gateway, stopped).await).await;
         order(&gateway, "open").await;
         gateway.statuses("during", 2).await;
         assert_eq!(gateway.names("during"), ["SENT", "DELIVERED"]);
@@ -93,8 +92,7 @@ on_both! {
         world.smsc.counts().wait_for(|counts| counts.bound == 2).await.unwrap();
 
         order(&first, "drained").await;
-        let within = Duration::from_secs(1);
-        tokio::time::timeout(within, unbound(&world)).await.unwrap();
+        unbound(&world).await;
         second.stop().await;
         let second = Gateway::beside(folder.path(), &test, world.settings()).await;
         wait_until("the order", async || ask(&second, BINDS).await[0]["order"] == "drained").await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use testkit::wait::{wait_for_within, wait_until};
 
 use crate::cases::ACME;
-use crate::harness::{Gateway, World};
+use crate::harness::{Gateway, World, simulator};
 use crate::operators::{BINDS, ask};
 
 /// Names of the SMSCs.
@@ -25,8 +25,8 @@ pub(crate) struct Fleet {
 impl Fleet {
     pub(crate) async fn new() -> Self {
         let behaviour = World::with_receipts;
-        let other = || Smsc::start(smpp::smsc::SmscSettings { behaviour: behaviour(), ..Default::default() });
-        let others = [other().await.unwrap(), other().await.unwrap()];
+        let other = || simulator(smpp::smsc::SmscSettings { behaviour: behaviour(), ..Default::default() });
+        let others = [other().await, other().await];
         Self { world: World::new(behaviour()).await, others }
     }
 
@@ -44,7 +44,6 @@ impl Fleet {
         let smsc = |name: &str| SmscSettings {
             name: name.into(),
             port: self.smsc(name).address().port(),
-            response_timeout: Duration::from_secs(10),
             ..settings.smsc[0].clone()
         };
         // On a loaded machine an SMSC may be late without being ill; which one is, is said by the test.
@@ -54,8 +53,6 @@ impl Fleet {
             route,
             health,
             allowed_numbers: vec!["+*".parse().unwrap()],
-            unknown_after: Duration::from_secs(15),
-            resend_after: Duration::from_secs(15),
             ..settings
         }
     }

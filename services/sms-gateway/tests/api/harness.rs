@@ -1,23 +1,25 @@
 //! Runs the gateway with what surrounds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus::{Bus, Delivered, Event, Record};
 use common::crypto::vault::{Vault, VaultFormat};
-use common::models::UnixMillis;
 use common::models::sms::SmsStatus;
+use common::models::{Clock as _, SystemClock, UnixMillis};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use serde_json::{Map, Value};
 use service::{App as _, CommonSettings, Host, Surroundings};
+use smpp::codec::{Address, DeliverSm, esm_class};
 use smpp::smsc::{Behaviour, Receipts, Smsc};
 use sms_gateway::{App, Settings, SmscSettings};
 use tempfile::TempDir;
 use testkit::database::TestDb;
 use testkit::http::TestClient;
+use testkit::process::ports;
 use testkit::wait::wait_for;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +54,7 @@ impl World {
             keys.insert(client, vault.sealing_key(client).unwrap());
         }
         std::fs::write(folder.path().join("vault"), vault.to_bytes(PASSWORD).unwrap()).unwrap();
-        Self { folder, maker: Maker { keys }, smsc: Smsc::start(smsc).await.unwrap() }
+        Self { folder, maker: Maker { keys }, smsc: simulator(smsc).await }
     }
 
     /// An SMSC that sends a receipt for each message at once.
@@ -64,6 +66,7 @@ impl World {
         self.folder.path()
     }
 
+    /// Settings that give up nothing which is only late, as on a machine that stands still for some seconds.
     pub(crate) fn settings(&self) -> Settings {
         Settings {
             vault: Some(self.path().join("vault")),
@@ -75,8 +78,8 @@ impl World {
             http_keys: [(KEY.to_owned(), ACME.into()), (TEST_KEY.to_owned(), TEST.into())]
                 .into_iter()
                 .collect(),
-            unknown_after: Duration::from_secs(4),
-            resend_after: Duration::from_secs(4),
+            unknown_after: Duration::from_secs(60),
+            resend_after: Duration::from_secs(60),
             throttle_backoff: Duration::from_millis(100),
             bind_patience: Duration::from_secs(1),
             smsc: vec![SmscSettings {
@@ -84,7 +87,7 @@ impl World {
                 port: self.smsc.address().port(),
                 system_id: "acme".into(),
                 password: "secret".into(),
-                response_timeout: Duration::from_millis(1500),
+                response_timeout: Duration::from_secs(20),
                 reconnect: Duration::from_millis(50),
                 reconnect_max: Duration::from_millis(200),
                 simulated: true,
@@ -92,6 +95,40 @@ impl World {
             }],
             ..Settings::default()
         }
+    }
+
+    /// The same with an end to patience within the time of a test, for what has no response.
+    pub(crate) fn impatient(&self) -> Settings {
+        let mut settings = self.settings();
+        settings.smsc[0].response_timeout = Duration::from_millis(1500);
+        (settings.unknown_after, settings.resend_after) = (Duration::from_secs(4), Duration::from_secs(4));
+        settings
+    }
+}
+
+/// Starts an SMSC. Its port is nobody else's, also while it is dead.
+pub(crate) async fn simulator(settings: smpp::smsc::SmscSettings) -> Smsc {
+    let listen = ([127, 0, 0, 1], ports::free()).into();
+    Smsc::start(smpp::smsc::SmscSettings { listen, ..settings }).await.unwrap()
+}
+
+/// What an SMSC brings when its message of that id to the usual recipient was delivered.
+pub(crate) fn receipt(id: &str) -> DeliverSm {
+    DeliverSm {
+        source: Address { ton: 1, npi: 0, value: "255123456789".into() },
+        esm_class: esm_class::RECEIPT,
+        short_message: format!("id:{id} sub:001 dlvrd:001 stat:DELIVRD err:000 text:").into_bytes(),
+        ..DeliverSm::default()
+    }
+}
+
+/// Waits until midnight (UTC) is past if it is near: what is counted by days begins anew then.
+pub(crate) async fn away_from_midnight() {
+    const DAY: i64 = 24 * 3600 * 1000;
+    const NEEDED: i64 = 120 * 1000;
+    let left = DAY - SystemClock.now().as_i64().rem_euclid(DAY);
+    if left < NEEDED {
+        tokio::time::sleep(Duration::from_millis(left.unsigned_abs())).await;
     }
 }
 
@@ -102,7 +139,8 @@ pub(crate) struct Gateway {
     pub(crate) operator: TestClient,
     pub(crate) bus: Bus,
     pub(crate) db: db::Db,
-    statuses: Arc<Mutex<Vec<SmsStatus>>>,
+    /// By correl-id, as some tests wait for thousands.
+    statuses: Arc<Mutex<HashMap<String, Vec<SmsStatus>>>>,
     dead: Arc<Mutex<Vec<Delivered>>>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -157,10 +195,16 @@ impl Gateway {
             actix_web::rt::System::new()
                 .block_on(async move { host.run_until(|_| Ok(()), stopped).await.unwrap() })
         });
-        let (statuses, dead) = (Arc::default(), Arc::default());
+        let statuses = Arc::<Mutex<HashMap<String, Vec<SmsStatus>>>>::default();
+        let dead = Arc::<Mutex<Vec<Delivered>>>::default();
+        let (told, buried) = (statuses.clone(), dead.clone());
         let readers = vec![
-            read(&bus, "sms-status", &statuses, |record| serde_json::from_slice(record.bytes()).unwrap()),
-            read(&bus, "send-sms-dead", &dead, |record| record),
+            read(&bus, "sms-status", move |record| {
+                let status: SmsStatus = serde_json::from_slice(record.bytes()).unwrap();
+                let correl = status.correl_id.as_str().to_owned();
+                told.lock().unwrap().entry(correl).or_default().push(status);
+            }),
+            read(&bus, "send-sms-dead", move |record| buried.lock().unwrap().push(record)),
         ];
         Self { http, operator, bus, db, statuses, dead, stop, task, readers }
     }
@@ -192,8 +236,7 @@ impl Gateway {
 
     /// The statuses published so far for a request.
     pub(crate) fn published(&self, correl: &str) -> Vec<SmsStatus> {
-        let statuses = self.statuses.lock().unwrap();
-        statuses.iter().filter(|status| status.correl_id.as_str() == correl).cloned().collect()
+        self.statuses.lock().unwrap().get(correl).cloned().unwrap_or_default()
     }
 
     pub(crate) fn names(&self, correl: &str) -> Vec<String> {
@@ -232,18 +275,12 @@ pub(crate) async fn count(gateway: &Gateway, sql: &'static str) -> i64 {
     read.await.unwrap()
 }
 
-fn read<T: Send + 'static>(
-    bus: &Bus,
-    topic: &str,
-    into: &Arc<Mutex<Vec<T>>>,
-    convert: impl Fn(Delivered) -> T + Send + 'static,
-) -> JoinHandle<()> {
+fn read(bus: &Bus, topic: &str, take: impl Fn(Delivered) + Send + 'static) -> JoinHandle<()> {
     let mut consumer = bus.consumer(&format!("test-{}", uuid::Uuid::new_v4()), &[topic]).unwrap();
-    let into = into.clone();
     tokio::spawn(async move {
         loop {
             if let Ok(Event::Records(records)) = consumer.next(100).await {
-                into.lock().unwrap().extend(records.into_iter().map(&convert));
+                records.into_iter().for_each(&take);
             }
         }
     })

@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::http::Answer;
 use testkit::on_both;
-use testkit::wait::wait_for;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::cases::{ACME, FAR, TEST, message};
 use crate::harness::{Gateway, KEY, TEST_KEY, World};
@@ -143,12 +144,37 @@ async fn a_stop_ends_readers_that_wait() {
     let world = World::new(Default::default()).await;
     let gateway = Gateway::start(&world, &test).await;
     let client = gateway.http.with_token(TEST_KEY);
-    let waiting = tokio::spawn(async move { client.get("/v1/sms/status?timeout=30").await });
-    let health = gateway.http.clone();
-    wait_for("the server", || async { health.get("/v1/sms").await.problem().status.eq(&405).then_some(()) })
-        .await;
+    let reading = client.request(Method::GET, "/v1/sms/status").header("accept", "text/event-stream");
+    let mut stream = reading.send().await.unwrap();
+    let url = client.request(Method::GET, "/").build().unwrap().url().clone();
+    let mut polling = TcpStream::connect(url.authority()).await.unwrap();
+    poll(&mut polling, 0).await;
+    assert!(polled(&mut polling).await.starts_with("HTTP/1.1 200 "));
 
+    // The only worker takes what comes in its order: when it answers a later request, it has this one.
+    poll(&mut polling, 30).await;
+    refused(client.get("/v1/sms").await, 405);
     tokio::time::timeout(Duration::from_secs(20), gateway.stop()).await.unwrap();
 
-    waiting.await.unwrap().assert_status(200);
+    assert!(polled(&mut polling).await.starts_with("HTTP/1.1 200 "));
+    let end = async { while stream.chunk().await.unwrap().is_some() {} };
+    tokio::time::timeout(Duration::from_secs(20), end).await.unwrap();
+}
+
+/// Asks for statuses over a connection by hand, so that the request has been written when this returns.
+async fn poll(connection: &mut TcpStream, timeout: u8) {
+    let request = format!(
+        "GET /v1/sms/status?timeout={timeout} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {TEST_KEY}\r\n\r\n"
+    );
+    connection.write_all(request.as_bytes()).await.unwrap();
+}
+
+/// Reads the answer, which has no status in it.
+async fn polled(connection: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#""next":0}"#) {
+        let read = tokio::time::timeout(Duration::from_secs(20), connection.read_buf(&mut answer)).await;
+        assert!(read.unwrap().unwrap() > 0, "closed");
+    }
+    String::from_utf8(answer).unwrap()
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 use bus::Record;
 use common::crypto::vault::{Vault, VaultFormat};
 use common::models::UnixMillis;
-use smpp::codec::{CommandStatus, SubmitSm};
+use smpp::codec::{Body, CommandStatus, SubmitSm};
 use smpp::esme::Password;
-use smpp::smsc::{Account, Behaviour, Plan, Span, Verdict};
+use smpp::smsc::{Account, Behaviour, Plan, Receipts, Verdict};
 use testkit::on_both;
 use testkit::wait::{wait_for, wait_until};
 
 use crate::cases::{ACME, STRANGER, TEST, message};
-use crate::harness::{Gateway, World, metric};
+use crate::harness::{Gateway, World, count, metric, receipt};
+use crate::inbound::wire::Listening;
 
 const LOOP: &str = "To: +1\n\nS1D1";
 
@@ -134,29 +135,40 @@ on_both! {
     }
 
     async fn a_late_success_cancels_the_attempt_that_followed_it(test: TestDb) {
-        let script = |_: &SubmitSm, number, plan: &mut Plan| match number {
-            1 => {
-                plan.latency = Duration::from_secs(7);
-                plan.receipt_delay = Duration::from_secs(8);
-            }
-            _ => plan.verdict = Verdict::Refuse(CommandStatus::RTHROTTLED),
-        };
-        let world = World::new(Behaviour { script: Some(Arc::new(script)), ..World::with_receipts() }).await;
-        let gateway = Gateway::start(&world, &test).await;
+        let (world, smsc) = (World::new(Default::default()).await, Listening::start().await);
+        // What is throttled waits longer than the test takes.
+        let mut settings =
+            sms_gateway::Settings { throttle_backoff: Duration::from_secs(60), ..world.impatient() };
+        settings.smsc[0].port = smsc.port();
+        // Long enough for a bind, too.
+        settings.smsc[0].response_timeout = Duration::from_secs(3);
+        let gateway = Gateway::with(&world, &test, settings).await;
+        let mut wire = smsc.bound().await;
         let request = world.maker.request(ACME, "twice", &message("hello"));
         gateway.request(&request).await;
+        let first = wire.submitted().await;
         gateway.statuses("twice", 1).await;
 
-        // Accepted, as the first outcome is unknown; throttled until the first is answered after all.
+        // Accepted, as the first outcome is unknown; throttled, and then the first is answered after all.
         gateway.request(&request).await;
+        let second = wire.submitted().await;
+        wire.refuse(second, CommandStatus::RTHROTTLED).await;
+        wait_until("the second to wait", || async {
+            count(&gateway, "SELECT COUNT(*) AS n FROM sms_jobs WHERE state = 'queued' AND tries > 0").await == 1
+        }).await;
+        wire.accept(first).await;
+        wire.bring(Body::DeliverSm(receipt(&format!("m{first}")))).await;
 
         gateway.statuses("twice", 3).await;
-        wait_until("the end of the second", || async { count(&gateway, "cancelled").await == 1 }).await;
+        wait_until("the end of the second", || async {
+            count(&gateway, "SELECT COUNT(*) AS n FROM sms_jobs WHERE state = 'cancelled'").await == 1
+        }).await;
         assert_eq!(gateway.names("twice"), ["FAILED", "SENT", "DELIVERED"]);
         gateway.request(&request).await;
-        wait_until("the third", || async { count(&gateway, "duplicate").await == 1 }).await;
-        assert_eq!(world.smsc.accepted().len(), 1);
-        gateway.stop().await;
+        wait_until("the third", || async {
+            count(&gateway, "SELECT COUNT(*) AS n FROM sms_jobs WHERE state = 'duplicate'").await == 1
+        }).await;
+        tokio::join!(gateway.stop(), wire.leave());
     }
 
     async fn a_client_log_has_a_line_per_status_of_allowed_clients(test: TestDb) {
@@ -198,40 +210,31 @@ on_both! {
     }
 }
 
-async fn count(gateway: &Gateway, state: &'static str) -> i64 {
-    use diesel::prelude::*;
-    #[derive(QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = diesel::sql_types::BigInt)]
-        n: i64,
-    }
-    let sql = format!("SELECT COUNT(*) AS n FROM sms_jobs WHERE state = '{state}'");
-    let read = gateway
-        .db
-        .read(move |conn| Ok::<_, db::DbError>(diesel::sql_query(sql).get_result::<Count>(conn)?.n));
-    read.await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_that_cannot_be_stored_is_brought_again() {
     let test = testkit::database::TestDb::sqlite().await;
-    let mut behaviour = World::with_receipts();
-    behaviour.receipts.as_mut().unwrap().delay = Span::exactly(Duration::from_secs(1));
-    behaviour.receipts.as_mut().unwrap().retry = Duration::from_millis(300);
-    let world = World::new(behaviour).await;
+    // None comes by itself; the one below comes again soon.
+    let receipts = Receipts { drop: 1.0, retry: Duration::from_millis(300), ..Receipts::default() };
+    let world = World::new(Behaviour { receipts: Some(receipts), ..Behaviour::default() }).await;
     let gateway = Gateway::start(&world, &test).await;
     gateway.request(&world.maker.request(ACME, "busy", &message("hello"))).await;
     gateway.statuses("busy", 1).await;
 
     // Another process writes for longer than anybody waits for it.
     let (db, counts) = (gateway.db.clone(), world.smsc.counts());
-    db.write(move |_| {
-        std::thread::sleep(Duration::from_secs(9));
-        assert_eq!(counts.borrow().delivered, 0);
-        Ok::<_, db::DbError>(())
-    })
-    .await
-    .unwrap();
+    let (begun, writes) = tokio::sync::oneshot::channel();
+    let writing = tokio::spawn(async move {
+        let work = move |_: &mut db::DbConn| {
+            begun.send(()).unwrap();
+            std::thread::sleep(Duration::from_secs(9));
+            assert_eq!(counts.borrow().delivered, 0);
+            Ok::<_, db::DbError>(())
+        };
+        db.write(work).await
+    });
+    writes.await.unwrap();
+    world.smsc.deliver("acme", receipt(&world.smsc.accepted()[0].message_id));
+    writing.await.unwrap().unwrap();
 
     gateway.statuses("busy", 2).await;
     assert_eq!(gateway.names("busy"), ["SENT", "DELIVERED"]);

@@ -100,7 +100,7 @@ on_both! {
 
     async fn a_message_is_looked_up_without_what_it_says_and_to_whom(test: TestDb) {
         let world = World::new(Behaviour { drop_responses: 1.0, ..Behaviour::default() }).await;
-        let gateway = Gateway::start(&world, &test).await;
+        let gateway = Gateway::with(&world, &test, world.impatient()).await;
         send(&gateway, &world, ["+255700000001".to_owned(), "c-2".to_owned()]).await;
         gateway.statuses("+255700000001", 1).await;
         gateway.statuses("c-2", 1).await;

@@ -9,7 +9,7 @@ use testkit::on_both;
 use testkit::wait::wait_until;
 
 use crate::cases::{ACME, message};
-use crate::harness::{Gateway, World, count};
+use crate::harness::{Gateway, World, count, receipt};
 
 /// The SMSC takes the first so many submissions without a word.
 fn silent(first: u64, otherwise: Behaviour) -> Behaviour {
@@ -24,7 +24,7 @@ fn silent(first: u64, otherwise: Behaviour) -> Behaviour {
 on_both! {
     async fn what_is_urgent_is_sent_once_more_and_says_so(test: TestDb) {
         let world = World::new(silent(1, Behaviour::default())).await;
-        let settings = sms_gateway::Settings { resend_after: Duration::from_secs(2), ..world.settings() };
+        let settings = sms_gateway::Settings { resend_after: Duration::from_secs(2), ..world.impatient() };
         let gateway = Gateway::with(&world, &test, settings).await;
         let mut request = world.maker.request(ACME, "code", &message("12345"));
         request.insert("class".into(), "otp".into());
@@ -47,7 +47,7 @@ on_both! {
             }
         };
         let world = World::new(Behaviour { script: Some(Arc::new(script)), ..Behaviour::default() }).await;
-        let settings = sms_gateway::Settings { resend_after: Duration::from_secs(2), ..world.settings() };
+        let settings = sms_gateway::Settings { resend_after: Duration::from_secs(2), ..world.impatient() };
         let gateway = Gateway::with(&world, &test, settings).await;
         let mut request = world.maker.request(ACME, "long", &message(&"x".repeat(200)));
         request.insert("class".into(), "otp".into());
@@ -68,7 +68,7 @@ on_both! {
 
     async fn what_is_urgent_is_not_sent_a_third_time(test: TestDb) {
         let world = World::new(silent(u64::MAX, Behaviour::default())).await;
-        let settings = sms_gateway::Settings { resend_after: Duration::from_secs(2), ..world.settings() };
+        let settings = sms_gateway::Settings { resend_after: Duration::from_secs(2), ..world.impatient() };
         let gateway = Gateway::with(&world, &test, settings).await;
         let mut request = world.maker.request(ACME, "alarm", &message("flood"));
         request.insert("class".into(), "alert".into());
@@ -84,12 +84,14 @@ on_both! {
 
     async fn what_waits_for_the_rate_is_not_taken_for_lost(test: TestDb) {
         let world = World::new(Behaviour::default()).await;
-        let mut settings = sms_gateway::Settings { resend_after: Duration::from_secs(1), ..world.settings() };
-        settings.smsc[0].tps = 4.0;
-        settings.smsc[0].response_timeout = Duration::from_millis(900);
+        let mut settings = sms_gateway::Settings { resend_after: Duration::from_secs(6), ..world.settings() };
+        settings.smsc[0].tps = 3.0;
+        // So that all are handed over at once.
+        settings.smsc[0].window = 30;
+        settings.smsc[0].response_timeout = Duration::from_secs(5);
         let gateway = Gateway::with(&world, &test, settings).await;
 
-        // Six segments each: the last ones leave seven seconds after the first.
+        // Six segments each: the last ones leave ten seconds after the first.
         let alerts = (0..5).map(|number| {
             let mut request = world.maker.request(ACME, &format!("alert{number}"), &message(&"x".repeat(900)));
             request.insert("class".into(), "alert".into());
@@ -108,7 +110,7 @@ on_both! {
 
     async fn after_an_unknown_outcome_the_same_ids_are_sent_again(test: TestDb) {
         let world = World::new(silent(1, Behaviour::default())).await;
-        let gateway = Gateway::start(&world, &test).await;
+        let gateway = Gateway::with(&world, &test, world.impatient()).await;
         let request = world.maker.request(ACME, "again", &message("hello"));
         gateway.request(&request).await;
         gateway.statuses("again", 1).await;
@@ -123,7 +125,7 @@ on_both! {
 
     async fn after_an_unknown_outcome_the_same_ids_are_refused_where_the_settings_say_so(test: TestDb) {
         let world = World::new(silent(1, Behaviour::default())).await;
-        let settings = sms_gateway::Settings { resubmit_unknown: false, ..world.settings() };
+        let settings = sms_gateway::Settings { resubmit_unknown: false, ..world.impatient() };
         let gateway = Gateway::with(&world, &test, settings).await;
         let request = world.maker.request(ACME, "once", &message("hello"));
         gateway.request(&request).await;
@@ -145,7 +147,7 @@ on_both! {
         let settings = sms_gateway::Settings {
             unknown_after: Duration::from_secs(600),
             unknown_grace: Duration::from_secs(1),
-            ..world.settings()
+            ..world.impatient()
         };
         let gateway = Gateway::with(&world, &test, settings).await;
 
@@ -160,7 +162,12 @@ on_both! {
 
     async fn a_receipt_that_comes_in_time_is_the_first_word_about_its_message(test: TestDb) {
         let world = World::new(silent(1, World::with_receipts())).await;
-        let settings = sms_gateway::Settings { unknown_grace: Duration::from_secs(5), ..world.settings() };
+        // It is brought to its message after 3 to 4 s.
+        let settings = sms_gateway::Settings {
+            unknown_after: Duration::from_secs(600),
+            unknown_grace: Duration::from_secs(15),
+            ..world.impatient()
+        };
         let gateway = Gateway::with(&world, &test, settings).await;
 
         gateway.request(&world.maker.request(ACME, "told", &message("hello"))).await;
@@ -171,14 +178,15 @@ on_both! {
     }
 
     async fn a_receipt_finds_the_message_that_was_never_answered(test: TestDb) {
-        let script = |_: &SubmitSm, _, plan: &mut Plan| {
-            plan.verdict = Verdict::AcceptSilently;
-            plan.receipt_delay = Duration::from_secs(4);
-        };
-        let world = World::new(Behaviour { script: Some(Arc::new(script)), ..World::with_receipts() }).await;
-        let gateway = Gateway::start(&world, &test).await;
-
+        let world = World::new(silent(u64::MAX, Behaviour::default())).await;
+        let gateway = Gateway::with(&world, &test, world.impatient()).await;
         gateway.request(&world.maker.request(ACME, "long", &message(&"a".repeat(400)))).await;
+        gateway.statuses("long", 1).await;
+        world.smsc.counts().wait_for(|counts| counts.accepted == 3).await.unwrap();
+
+        for one in world.smsc.accepted() {
+            world.smsc.deliver("acme", receipt(&one.message_id));
+        }
 
         let statuses = gateway.statuses("long", 3).await;
         assert_eq!(gateway.names("long"), ["FAILED", "SENT", "DELIVERED"]);
@@ -189,11 +197,15 @@ on_both! {
     }
 
     async fn a_receipt_that_may_mean_two_messages_is_kept_for_neither(test: TestDb) {
-        let world = World::new(silent(2, World::with_receipts())).await;
-        let gateway = Gateway::start(&world, &test).await;
+        let world = World::new(silent(2, Behaviour::default())).await;
+        let gateway = Gateway::with(&world, &test, world.impatient()).await;
 
         for correl in ["one", "two"] {
             gateway.request(&world.maker.request(ACME, correl, &message(correl))).await;
+        }
+        world.smsc.counts().wait_for(|counts| counts.accepted == 2).await.unwrap();
+        for one in world.smsc.accepted() {
+            world.smsc.deliver("acme", receipt(&one.message_id));
         }
 
         wait_until("both receipts to be tried in every way", || async {

@@ -11,7 +11,7 @@ use testkit::wait::{wait_for, wait_until};
 
 use crate::cases::{ACME, message};
 use crate::fleet::{Fleet, ends, script};
-use crate::harness::{Gateway, KEY, PASSWORD, World};
+use crate::harness::{Gateway, KEY, PASSWORD, World, away_from_midnight};
 
 const QUOTAS: &str = "/internal/sms-gateway/v1/quotas";
 
@@ -26,6 +26,7 @@ async fn quotas(gateway: &Gateway) -> Value {
 
 on_both! {
     async fn two_instances_send_a_quota_to_its_end_and_not_one_segment_more(test: TestDb) {
+        away_from_midnight().await;
         let fleet = Fleet::new().await;
         let folder = tempfile::tempdir().unwrap();
         let settings = limited(100, fleet.settings(Vec::new()));
@@ -64,6 +65,7 @@ on_both! {
     }
 
     async fn two_instances_without_trouble_use_all_of_it(test: TestDb) {
+        away_from_midnight().await;
         let world = World::new(World::with_receipts()).await;
         let folder = tempfile::tempdir().unwrap();
         let one = Gateway::with(&world, &test, limited(61, world.settings())).await;
@@ -90,6 +92,7 @@ on_both! {
     }
 
     async fn what_was_refused_leaves_its_place_to_others(test: TestDb) {
+        away_from_midnight().await;
         let fleet = Fleet::new().await;
         for name in ["a", "b", "c"] {
             script(fleet.smsc(name), |_, _| Verdict::Refuse(CommandStatus::RINVDSTADR));
@@ -123,6 +126,7 @@ fn says(pdu: &SubmitSm, word: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_gateway_held_is_given_back_once_and_what_may_have_left_is_not() {
+    away_from_midnight().await;
     let world = World::new(Default::default()).await;
     script(&world.smsc, |pdu, _| match () {
         () if says(pdu, "silence") => Verdict::AcceptSilently,

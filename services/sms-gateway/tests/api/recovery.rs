@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::models::{Clock as _, SystemClock};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use smpp::codec::CommandStatus;
+use smpp::codec::{Body, CommandStatus};
 use smpp::smsc::{Behaviour, IdFormat, Receipts, Span, Verdict};
 use sms::message_id::IdBase;
 use testkit::database::columns;
@@ -15,7 +15,8 @@ use testkit::on_both;
 use testkit::wait::{wait_for, wait_until};
 
 use crate::cases::{ACME, TEST, message};
-use crate::harness::{Gateway, World, count};
+use crate::harness::{Gateway, World, count, receipt};
+use crate::inbound::wire::Listening;
 
 /// Gives each submission the verdict of a function of its number, from 1.
 fn scripted(verdict: impl Fn(u64) -> Verdict + Send + Sync + 'static) -> Behaviour {
@@ -109,22 +110,24 @@ on_both! {
     }
 
     async fn silence_is_unknown_until_a_late_answer_corrects_it(test: TestDb) {
-        // Seconds. A receipt that came sooner would be the first word.
-        let [response, receipt] = [6, 7].map(|seconds| Span::exactly(Duration::from_secs(seconds)));
-        let receipts = Receipts { delay: receipt, ..Receipts::default() };
-        let world = World::new(Behaviour { latency: response, receipts: Some(receipts), ..Behaviour::default() }).await;
-        let mut settings = world.settings();
-        // With one slot more than requests, the overdue ones do not end the session.
-        settings.smsc[0].window = 2;
+        let (world, smsc) = (World::new(Default::default()).await, Listening::start().await);
+        let mut settings = world.impatient();
+        settings.smsc[0].port = smsc.port();
+        // Long enough for a bind, too.
+        settings.smsc[0].response_timeout = Duration::from_secs(3);
         let gateway = Gateway::with(&world, &test, settings).await;
+        let mut wire = smsc.bound().await;
 
         gateway.request(&world.maker.request(ACME, "late", &message("hello"))).await;
+        let submission = wire.submitted().await;
+        let told = gateway.statuses("late", 1).await;
+        wire.accept(submission).await;
+        wire.bring(Body::DeliverSm(receipt(&format!("m{submission}")))).await;
 
-        let statuses = gateway.statuses("late", 3).await;
+        gateway.statuses("late", 3).await;
         assert_eq!(gateway.names("late"), ["FAILED", "SENT", "DELIVERED"]);
-        assert!(statuses[0].error_text.as_deref().unwrap().contains("outcome unknown"));
-        assert_eq!(world.smsc.accepted().len(), 1);
-        gateway.stop().await;
+        assert!(told[0].error_text.as_deref().unwrap().contains("outcome unknown"));
+        tokio::join!(gateway.stop(), wire.leave());
     }
 
     async fn a_receipt_may_overtake_its_response_and_be_padded(test: TestDb) {
@@ -264,25 +267,31 @@ on_both! {
     }
 
     async fn no_row_and_no_record_holds_what_was_sealed(test: TestDb) {
-        let world = World::new(scripted(|_| Verdict::AcceptSilently)).await;
-        world.smsc.kill();
-        // Time to look at all tables while no answer is there.
+        let (world, smsc) = (World::new(Default::default()).await, Listening::start().await);
         let mut settings = world.settings();
-        (settings.unknown_after, settings.resend_after) = (Duration::from_secs(8), Duration::from_secs(8));
-        settings.smsc[0].response_timeout = Duration::from_secs(5);
+        settings.smsc[0].port = smsc.port();
         let gateway = Gateway::with(&world, &test, settings).await;
 
+        // Each state lasts until it was looked at: the bind, the receipts, which find no id of theirs, and the answers
+        // come when they are wanted.
         gateway.request(&world.maker.request(ACME, "quiet", &message(&"a secret text ".repeat(20)))).await;
         look(&gateway, &[("sms_jobs", "queued")]).await;
-        world.smsc.revive().await.unwrap();
+        let mut wire = smsc.bound().await;
+        let submissions = [wire.submitted().await, wire.submitted().await];
         look(&gateway, &[("sms_jobs", "submitting"), ("sms_parts", "submitting"), ("sms_references", "")]).await;
+        for submission in submissions {
+            wire.bring(Body::DeliverSm(receipt(&format!("m{submission}")))).await;
+        }
         look(&gateway, &[("sms_receipts", "DELIVERED")]).await;
+        for submission in submissions {
+            wire.accept(submission).await;
+        }
 
         wait_until("the end", async || gateway.names("quiet").contains(&"DELIVERED".into())).await;
         look(&gateway, &[("sms_statuses", "DELIVERED"), ("outbox", "DELIVERED")]).await;
         let records = serde_json::to_string(&gateway.published("quiet")).unwrap();
         assert_eq!(sealed(&records), None);
-        gateway.stop().await;
+        tokio::join!(gateway.stop(), wire.leave());
     }
 }
 

@@ -11,7 +11,7 @@ use testkit::wait::wait_for_within;
 
 use crate::cases::{ACME, message};
 use crate::fleet::script;
-use crate::harness::{Gateway, KEY, World, count};
+use crate::harness::{Gateway, KEY, World, away_from_midnight, count};
 
 const REPORT: &str = "/internal/sms-gateway/v1/report";
 
@@ -43,6 +43,7 @@ async fn change(gateway: &Gateway, sql: &'static str) {
 
 on_both! {
     async fn figures_stay_the_same_while_retention_removes_what_they_count(test: TestDb) {
+        away_from_midnight().await;
         let world = World::new(World::with_receipts()).await;
         script(&world.smsc, |pdu: &SubmitSm, _| match pdu.destination.value.ends_with("13") {
             true => Verdict::Refuse(CommandStatus::RINVDSTADR),

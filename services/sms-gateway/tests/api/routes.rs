@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::models::sms::SmsClass;
 use diesel::prelude::*;
+use serde_json::json;
 use smpp::codec::{CommandStatus, esm_class};
 use smpp::esme::InterfaceVersion;
 use smpp::smsc::Span;
@@ -15,6 +16,7 @@ use testkit::wait::wait_until;
 use crate::cases::{ACME, message};
 use crate::fleet::{Fleet, ends, refuse, to};
 use crate::harness::{Gateway, count};
+use crate::operators::BINDS;
 
 fn by_prefix(name: &str, prefix: &str, smscs: &[(&str, u32)]) -> RouteSettings {
     RouteSettings { prefixes: vec![prefix.parse().unwrap()], ..RouteSettings::new(name, smscs) }
@@ -137,14 +139,24 @@ on_both! {
         settings.smsc[0].window = 1;
         let gateway = Gateway::with(&fleet.world, &test, settings).await;
         fleet.bound(&[&gateway]).await;
+        // All of it waits before anything leaves: which comes first is then no matter of who is quicker.
+        let order = async |order: &str| {
+            gateway.operator.put(&format!("{BINDS}/a"), &json!({"order": order})).await.assert_status(200);
+        };
+        order("paused").await;
         fleet.send(&gateway, "bulk", 60).await;
-        fleet.smsc("a").counts().wait_for(|counts| counts.accepted > 5).await.unwrap();
-        for number in 0..60 {
+        let codes = (0..60).map(|number| {
             let correl = format!("code{number}");
             let mut request = fleet.world.maker.request(ACME, &correl, &message(&correl));
             request.insert("class".into(), "otp".into());
-            gateway.request(&request).await;
-        }
+            Some(serde_json::to_vec(&request).unwrap())
+        });
+        gateway.produce(codes.collect()).await;
+        wait_until("the requests to be stored", async || {
+            count(&gateway, "SELECT COUNT(*) AS n FROM sms_jobs").await == 120
+        })
+        .await;
+        order("open").await;
 
         ends(&[&gateway], "code", 60).await;
         ends(&[&gateway], "bulk", 60).await;

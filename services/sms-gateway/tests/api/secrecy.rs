@@ -60,14 +60,13 @@ fn settings(world: &World, url: &str, hook: &Receiver) -> String {
         vault_password = "{VAULT_PASSWORD}"
         allowed_clients = ["acme"]
         http_keys = {{ "{KEY}" = "acme" }}
-        unknown_after = "3s"
-        resend_after = "3s"
+        unknown_grace = "1s"
         [[sms_gateway.smsc]]
         name = "main"
         port = {}
         system_id = "acme"
         password = "{SMSC_PASSWORD}"
-        response_timeout = "1s"
+        response_timeout = "8s"
         [[sms_gateway.inbound]]
         number = "{NUMBER}"
         client = "acme"

@@ -30,3 +30,19 @@ impl Binds {
         refused.or(self.most.filter(|&most| bound >= most).map(|_| CommandStatus::RALYBND))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binds_are_refused_for_a_time_or_for_ever() {
+        const WRONG: CommandStatus = CommandStatus::RINVPASWD;
+        let ages = [0, 999, 1000, 1001].map(Duration::from_millis);
+        let for_ever = Binds { refuse: Some(WRONG), ..Binds::default() };
+        let for_a_second = Binds { refuse_for: Some(Duration::from_secs(1)), ..for_ever.clone() };
+
+        assert_eq!(ages.map(|age| for_ever.refusal(age, 0)), [Some(WRONG); 4]);
+        assert_eq!(ages.map(|age| for_a_second.refusal(age, 0)), [Some(WRONG), Some(WRONG), None, None]);
+    }
+}

@@ -42,7 +42,7 @@ on_both! {
 
         let owned = wire.ask(to(NUMBER)).await;
         let (unowned, keyless) = (wire.ask(to("15051")).await, wire.ask(to("15052")).await);
-        gateway.stop().await;
+        tokio::join!(gateway.stop(), wire.leave());
         let accepting = Settings { inbound_unowned: Unowned::default(), ..beside(&world, &smsc) };
         let gateway = Gateway::with(&world, &test, accepting).await;
         let accepted = smsc.bound().await.ask(to("15051")).await;
@@ -74,13 +74,12 @@ on_both! {
         assert_eq!(texts, ["Yes, €5".to_owned(), long]);
         assert!(matches!(whole, (CommandStatus::ROK, Body::DataSmResp(_))), "{whole:?}");
         assert!(matches!(nobodys, (CommandStatus::RX_P_APPN, Body::DataSmResp(_))), "{nobodys:?}");
-        gateway.stop().await;
+        tokio::join!(gateway.stop(), wire.leave());
     }
 
     async fn a_stop_is_answered_when_nothing_is_under_way_or_is_to_come_again(test: TestDb) {
         let (world, smsc) = (World::new(Default::default()).await, Listening::start().await);
         let mut own = beside(&world, &smsc);
-        own.smsc[0].response_timeout = Duration::from_secs(3);
         own.opt_out.patience = Duration::from_millis(300);
         let gateway = Gateway::with(&world, &test, own).await;
         let mut wire = smsc.bound().await;
@@ -95,7 +94,7 @@ on_both! {
         assert_eq!((impatient.0, settled.0), (CommandStatus::RX_T_APPN, CommandStatus::ROK));
         assert_eq!(read(&gateway, 1).await.len(), 1);
         assert_eq!(count(&gateway, "SELECT count(*) AS n FROM sms_opt_outs").await, 1);
-        gateway.stop().await;
+        tokio::join!(gateway.stop(), wire.leave());
     }
 
     async fn what_counts_as_brought_again_is_a_setting(test: TestDb) {
@@ -111,7 +110,7 @@ on_both! {
             }
 
             assert_eq!(read(&gateway, expected).await.len(), expected);
-            gateway.stop().await;
+            tokio::join!(gateway.stop(), wire.leave());
         }
     }
 

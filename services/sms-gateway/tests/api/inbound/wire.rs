@@ -62,7 +62,7 @@ impl Wire {
     }
 
     /// Brings something, and does not wait for the answer; gives its number.
-    pub(super) async fn bring(&mut self, body: Body) -> u32 {
+    pub(crate) async fn bring(&mut self, body: Body) -> u32 {
         self.last += 1;
         self.send(Pdu::ok(self.last, body)).await;
         self.last
@@ -85,7 +85,7 @@ impl Wire {
     }
 
     /// Waits for a submission, and gives its number.
-    pub(super) async fn submitted(&mut self) -> u32 {
+    pub(crate) async fn submitted(&mut self) -> u32 {
         loop {
             let pdu = self.read().await;
             if let Body::SubmitSm(_) = pdu.body {
@@ -94,9 +94,26 @@ impl Wire {
         }
     }
 
-    /// Takes a submission.
-    pub(super) async fn accept(&mut self, sequence: u32) {
+    /// Takes a submission; its id is `m` and its number.
+    pub(crate) async fn accept(&mut self, sequence: u32) {
         let body = Body::SubmitSmResp(SubmitSmResp { message_id: format!("m{sequence}") });
         self.send(Pdu::ok(sequence, body)).await;
+    }
+
+    /// Refuses a submission.
+    pub(crate) async fn refuse(&mut self, sequence: u32, status: CommandStatus) {
+        let body = Body::SubmitSmResp(SubmitSmResp::default());
+        self.send(Pdu { status, sequence, body }).await;
+    }
+
+    /// Lets the gateway go as soon as it wants to, which must have nothing more to submit.
+    pub(crate) async fn leave(mut self) {
+        loop {
+            let Pdu { sequence, body, .. } = self.read().await;
+            assert!(!matches!(body, Body::SubmitSm(_)), "one submission more");
+            if body == Body::Unbind {
+                return self.send(Pdu::ok(sequence, Body::UnbindResp)).await;
+            }
+        }
     }
 }

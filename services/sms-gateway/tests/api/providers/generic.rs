@@ -1,7 +1,6 @@
 //! Providers that the settings describe: the examples of `docs/sms-http-backends.md` as they stand, and what may happen.
 
 use std::path::Path;
-use std::time::Duration;
 
 use config::Config;
 use sms_gateway::{HttpSettings, Settings};
@@ -9,7 +8,7 @@ use testkit::on_both;
 use testkit::wait::wait_until;
 
 use super::stub::{Act, Door, Seen, Stub, free_port};
-use super::{NUMBER, connection};
+use super::{LATE, NUMBER, connection, impatient};
 use crate::cases::{ACME, message};
 use crate::harness::{Gateway, World, count};
 
@@ -216,13 +215,14 @@ on_both! {
         let stub = Stub::start(|seen, _| match value(&pairs(&seen.body), "Body").as_str() {
             "reset" => Act::Reset,
             "silent" => Act::Silent,
-            "late" => Act::Late(Duration::from_secs(3), Box::new(Act::answer(201, "{\"sid\":\"SM9\"}"))),
+            "late" => Act::Late(LATE, Box::new(Act::answer(201, "{\"sid\":\"SM9\"}"))),
             "huge" => Act::answer(201, format!("{{\"sid\":\"SM1\",\"pad\":\"{}\"}}", "x".repeat(10_000))),
             "cut off" => Act::Raw(b"HTTP/1.1 201 Created\r\ncontent-length: 99\r\n\r\n{\"sid\":".to_vec()),
             other => panic!("{other}"),
         })
         .await;
-        let gateway = Gateway::with(&world, &test, only(&world, example("Twilio", world.path(), stub.port))).await;
+        let twilio = HttpSettings { connection: impatient(), ..example("Twilio", world.path(), stub.port) };
+        let gateway = Gateway::with(&world, &test, only(&world, twilio)).await;
 
         check(&gateway, &world, &[
             ("reset", "FAILED", None, "outcome unknown"),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use testkit::on_both;
 
 use super::stub::{Act, Door, Stub};
-use super::wasp;
 use super::wasp::submitted;
+use super::{LATE, impatient, wasp};
 use crate::cases::{ACME, message};
 use crate::harness::{Gateway, World};
 
@@ -21,7 +21,7 @@ on_both! {
             ("no-http", Act::Raw(b"SSH-2.0-OpenSSH\r\n".to_vec())),
             ("broken-off", Act::Raw(cut)),
             ("silent", Act::Silent),
-            ("late", Act::Late(Duration::from_secs(3), Box::new(submitted(0, "1", "")))),
+            ("late", Act::Late(LATE, Box::new(submitted(0, "1", "")))),
         ];
         let script = acts.clone();
         let first = Stub::start(move |seen, _| {
@@ -30,7 +30,9 @@ on_both! {
         })
         .await;
         let other = Stub::start(|_, _| submitted(0, "other", "")).await;
-        let gateway = Gateway::with(&world, &test, wasp(&world, &[first.url(), other.url()])).await;
+        let mut settings = wasp(&world, &[first.url(), other.url()]);
+        settings.wasp[0].connection = impatient();
+        let gateway = Gateway::with(&world, &test, settings).await;
 
         for (name, _) in &acts {
             gateway.request(&world.maker.request(ACME, name, &message(name))).await;
@@ -66,7 +68,11 @@ on_both! {
             _ => submitted(0, "2", ""),
         })
         .await;
-        let gateway = Gateway::with(&world, &test, wasp(&world, &[stub.url()])).await;
+        let mut settings = wasp(&world, &[stub.url()]);
+        // Nor is it sent once more before the longest time that an answer may take.
+        settings.resend_after = Duration::from_secs(4);
+        settings.wasp[0].connection = impatient();
+        let gateway = Gateway::with(&world, &test, settings).await;
         let mut request = world.maker.request(ACME, "code", &message("12345"));
         request.insert("class".into(), "otp".into());
 

@@ -7,10 +7,11 @@ use testkit::on_both;
 use testkit::wait::wait_until;
 
 use super::stub::{Act, Door, Stub, free_port};
-use super::{NUMBER, PASSWORD, USER, connection, nobody, wasp};
+use super::{NUMBER, PASSWORD, USER, connection, impatient, nobody, wasp};
 use crate::cases::{ACME, message};
 use crate::deadlines::{LATENCY, soon};
 use crate::harness::{Gateway, World, count};
+use crate::operators::{BINDS, ask, bound};
 
 pub(crate) fn submitted(code: i64, id: &str, remarks: &str) -> Act {
     Act::answer(
@@ -111,7 +112,9 @@ on_both! {
             nobody(),
             good.url(),
         ];
-        let gateway = Gateway::with(&world, &test, wasp(&world, &urls)).await;
+        let mut settings = wasp(&world, &urls);
+        settings.wasp[0].connection = impatient();
+        let gateway = Gateway::with(&world, &test, settings).await;
 
         gateway.request(&world.maker.request(ACME, "first", &message("hello"))).await;
         gateway.statuses("first", 1).await;
@@ -217,6 +220,7 @@ on_both! {
         let connection = &mut settings.wasp[0].connection;
         (connection.connect_timeout, connection.response_timeout) = (LATENCY, LATENCY * 2);
         let gateway = Gateway::with(&world, &test, settings).await;
+        wait_until("its start", async || ask(&gateway, BINDS).await[0]["state"] == "reachable").await;
 
         gateway.request(&soon(&world, "late", "hello")).await;
 
@@ -258,7 +262,7 @@ on_both! {
         let stub = Stub::start(|_, _| submitted(0, "w", "")).await;
         let settings = Settings { smsc: world.settings().smsc, ..wasp(&world, &[stub.url()]) };
         let gateway = Gateway::with(&world, &test, settings.clone()).await;
-        world.smsc.counts().wait_for(|counts| counts.bound == 1).await.unwrap();
+        bound(&gateway).await;
         let text = "b".repeat(400);
 
         gateway.request(&world.maker.request(ACME, "smpp", &message(&text))).await;
@@ -283,7 +287,7 @@ fn names_are_one_namespace_and_faults_have_their_place() {
         wasp: vec![sms_gateway::WaspSettings {
             name: "a".into(),
             urls: vec!["ftp://example.org/".parse().unwrap()],
-            connection: sms_gateway::Connection { response_timeout: Duration::from_secs(1), ..connection() },
+            connection: connection(),
             ..Default::default()
         }],
         ..Settings::default()

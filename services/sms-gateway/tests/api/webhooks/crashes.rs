@@ -23,7 +23,7 @@ on_both! {
             http_keys = {{ {TEST_KEY} = "test" }}
             loopback_delay = "20ms"
             loopback_long_delay = "60ms"
-            webhook_delivery = {{ timeout = "400ms", first_pause = "50ms", longest_pause = "200ms" }}
+            webhook_delivery = {{ timeout = "4s", first_pause = "50ms", longest_pause = "200ms" }}
             [[sms_gateway.webhooks]]
             client = "test"
             url = "{}"
