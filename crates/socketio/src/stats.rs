@@ -11,6 +11,8 @@ pub struct Stats {
     pub sessions: usize,
     /// Those of them on a websocket.
     pub websockets: usize,
+    /// Polls that are held now.
+    pub polls: usize,
     /// Sessions that were opened.
     pub opened: u64,
     /// Sessions that moved from polling to a websocket.
@@ -27,6 +29,7 @@ pub struct Stats {
 pub(crate) struct Counters {
     pub(crate) sessions: AtomicUsize,
     pub(crate) websockets: AtomicUsize,
+    pub(crate) polls: AtomicUsize,
     pub(crate) opened: AtomicU64,
     pub(crate) upgraded: AtomicU64,
     pub(crate) received: AtomicU64,
@@ -46,6 +49,7 @@ impl Counters {
         Stats {
             sessions: self.sessions.load(Ordering::Relaxed),
             websockets: self.websockets.load(Ordering::Relaxed),
+            polls: self.polls.load(Ordering::Relaxed),
             opened: self.opened.load(Ordering::Relaxed),
             upgraded: self.upgraded.load(Ordering::Relaxed),
             received: self.received.load(Ordering::Relaxed),

@@ -4,6 +4,7 @@
 //! a failure, never a skip.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bus::{Record, outbox};
 use common::models::UnixMillis;
@@ -42,7 +43,7 @@ impl TestDb {
     pub async fn sqlite() -> Self {
         let folder = process::scratch("sqlite").expect("a temporary folder");
         let url = format!("sqlite:{}", folder.path().join("test.sqlite").display());
-        Self { settings: DbSettings::new(url), home: Home::File { _folder: folder } }
+        Self { settings: settings(url), home: Home::File { _folder: folder } }
     }
 
     /// Makes a database on the run's shared server.
@@ -62,7 +63,7 @@ impl TestDb {
         administer(url, &format!("CREATE DATABASE {name} TEMPLATE template0")).expect("a new database");
         let mut own = url::Url::parse(url).expect("the URL of the shared PostgreSQL");
         own.set_path(&name);
-        Self { settings: DbSettings::new(own), home: Home::Server { url: url.to_owned(), name } }
+        Self { settings: settings(own), home: Home::Server { url: url.to_owned(), name } }
     }
 
     /// Makes a database of that kind.
@@ -102,6 +103,11 @@ impl Drop for TestDb {
             let _ = administer(url, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         }
     }
+}
+
+/// A crowd waits its turn, however slow the disk is.
+fn settings(url: impl Into<String>) -> DbSettings {
+    DbSettings { checkout_timeout: Duration::from_secs(15), ..DbSettings::new(url) }
 }
 
 /// Runs statements on the PostgreSQL at `url`, beside every pool.

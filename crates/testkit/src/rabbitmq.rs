@@ -6,7 +6,7 @@
 mod secured;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -223,9 +223,35 @@ impl RabbitMq {
 
     /// Waits until queues that were declared just now survive a kill. The node writes its directory of quorum queues half a
     /// second after the last change (`auto_save` of Ra's `names.dets`), which nothing can be asked about; a queue that is
-    /// not in it has its messages on disk, and never answers again (3.10.8).
+    /// not in it has its messages on disk, and never answers again (3.10.8). So at least 2 seconds, and for up to 10 more
+    /// until the file names all of them and is no longer written to.
     pub async fn settle(&self) {
         tokio::time::sleep(Duration::from_secs(2)).await;
+        let begun = Instant::now();
+        while self.has_settled().await != Some(true) && begun.elapsed() < Duration::from_secs(10) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Whether the directory has the names of all quorum queues, and has rested for a second. `None` when the node does not
+    /// tell them, or the file is not there.
+    async fn has_settled(&self) -> Option<bool> {
+        let queues = client().get(self.root().api("queues")).send().await.ok()?;
+        let queues: Vec<serde_json::Value> = queues.json().await.ok()?;
+        let node = self.node();
+        let file = self.data.path().join("mnesia").join(&node).join("quorum").join(&node).join("names.dets");
+        let rests = std::fs::metadata(&file).ok()?.modified().ok()?.elapsed().ok()?;
+        let directory = std::fs::read(&file).ok()?;
+        let mut names = queues
+            .iter()
+            .filter(|queue| queue["arguments"]["x-queue-type"] == "quorum")
+            .filter_map(|queue| queue["name"].as_str().map(str::as_bytes));
+        let all = names.all(|name| directory.windows(name.len().max(1)).any(|part| part == name));
+        Some(all && rests >= Duration::from_secs(1))
+    }
+
+    fn node(&self) -> String {
+        format!("test{}@localhost", self.ports.amqp)
     }
 
     /// Kills the node with SIGKILL. Its data and ports are kept for [`RabbitMq::restart`].
@@ -245,7 +271,7 @@ impl RabbitMq {
             .env("HOME", data)
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
-            .env("RABBITMQ_NODENAME", format!("test{}@localhost", self.ports.amqp))
+            .env("RABBITMQ_NODENAME", self.node())
             .env("RABBITMQ_DIST_PORT", self.ports.distribution.to_string())
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
             .env("RABBITMQ_MNESIA_BASE", data.join("mnesia"))

@@ -128,8 +128,9 @@ mod tests {
             tokio::time::sleep(GRACE / 3).await;
             refusal.clear();
         };
-        // In this order: should both be due, the reason is over.
-        let ((), lasted) = tokio::join!(over, tokio::time::timeout(2 * GRACE, refusal.lasting(GRACE)));
+        // Always in this order: should both be due, the reason is over.
+        let ((), lasted) =
+            tokio::join!(biased; over, tokio::time::timeout(2 * GRACE, refusal.lasting(GRACE)));
         assert!(lasted.is_err(), "{lasted:?}");
 
         refused(&refusal, RDKafkaErrorCode::SSL, "here to stay");

@@ -19,7 +19,7 @@ struct EmbeddedRig {
 
 impl EmbeddedRig {
     async fn start() -> Self {
-        Self::with(BusSettings { session_timeout: Duration::from_millis(1500), ..BusSettings::default() })
+        Self::with(BusSettings::default())
     }
 
     fn with(settings: BusSettings) -> Self {

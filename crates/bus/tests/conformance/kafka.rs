@@ -25,12 +25,7 @@ impl KafkaRig {
     }
 
     fn at(brokers: String, private: Option<Kafka>) -> Self {
-        let settings = BusSettings {
-            kind: BusKind::Kafka,
-            brokers,
-            session_timeout: Duration::from_millis(1500),
-            ..BusSettings::default()
-        };
+        let settings = BusSettings { kind: BusKind::Kafka, brokers, ..BusSettings::default() };
         let bus = Some(Bus::open(&settings, None).expect("opens"));
         Self { settings, bus, private }
     }

@@ -2,10 +2,10 @@
 
 use std::{future::Future, time::Duration};
 
-use bus::{Bus, Consumer, Delivered, Event, Record, TopicPartition};
+use bus::{Bus, BusError, Consumer, Delivered, Event, Record, TopicPartition};
 
-/// How long anything may take before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take before a test fails. A group may wait for the session of a member that was killed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A bus under test. Each test has one of its own, or at least topics and groups of its own.
 pub(crate) trait Rig {
@@ -32,6 +32,22 @@ pub(crate) trait Rig {
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     let waited = tokio::time::timeout(PATIENCE, future).await;
     waited.unwrap_or_else(|_| panic!("did not happen in time: {what}"))
+}
+
+/// Asks until there is an answer: a single question is given up sooner than a busy broker may answer it.
+pub(crate) async fn asked<T, F>(what: &str, question: impl Fn() -> F) -> T
+where
+    F: Future<Output = Result<T, BusError>>,
+{
+    soon(what, async {
+        loop {
+            match question().await {
+                Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(10)).await,
+                answer => return answer.expect("an answer"),
+            }
+        }
+    })
+    .await
 }
 
 /// Makes a record with key and value.

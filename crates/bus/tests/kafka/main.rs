@@ -12,7 +12,7 @@ mod unused;
 
 use std::time::Duration;
 
-use bus::{Bus, BusKind, BusSettings, Consumer, Delivered, Event};
+use bus::{Bus, BusError, BusKind, BusSettings, Consumer, Delivered, Event};
 
 /// Long enough for a loaded machine; a test that works needs a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,7 +21,6 @@ fn settings(brokers: &str) -> BusSettings {
     BusSettings {
         kind: BusKind::Kafka,
         brokers: brokers.to_owned(),
-        session_timeout: Duration::from_millis(1500),
         delivery_timeout: Duration::from_secs(60),
         ..BusSettings::default()
     }
@@ -29,6 +28,19 @@ fn settings(brokers: &str) -> BusSettings {
 
 fn open(brokers: &str) -> Bus {
     Bus::open(&settings(brokers), None).expect("settings of Kafka")
+}
+
+/// Asks until there is an answer: a single question is given up sooner than a busy broker may answer it.
+async fn asked<T, F: Future<Output = Result<T, BusError>>>(question: impl Fn() -> F) -> T {
+    let answered = tokio::time::timeout(PATIENCE, async {
+        loop {
+            match question().await {
+                Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(10)).await,
+                answer => return answer.unwrap(),
+            }
+        }
+    });
+    answered.await.expect("an answer before the deadline")
 }
 
 /// The next records; other events and transient errors are passed over.

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bus::{
-    Bus, BusError, BusSettings, Delivered, Producer, Record,
+    Bus, BusError, BusSettings, Delivered, Event, Producer, Record,
     worker::{Handler, Outcome, Policy, Worker, WorkerMetrics},
 };
 use testkit::kafka::Kafka;
@@ -21,6 +21,8 @@ use crate::{PATIENCE, next_records, open, settings};
 
 const CALLS: usize = 120;
 const RECORDS: usize = 25;
+/// Within which every call has to fail: a question takes 5 seconds, on a machine that may be loaded.
+const BOUND: Duration = Duration::from_secs(20);
 
 /// Sends numbered records, 25 a call, each call again until it is confirmed; counts the confirmed calls.
 async fn produce(producer: Arc<dyn Producer>, confirmed: Arc<AtomicUsize>) {
@@ -68,9 +70,23 @@ async fn nothing_confirmed_is_lost_or_out_of_order_when_the_broker_is_killed() {
 
     assert_eq!(kills, 2);
     tokio::time::timeout(PATIENCE, producing).await.unwrap().unwrap();
-    tokio::time::timeout(PATIENCE, async { while consumer.commit().await.is_err() {} }).await.unwrap();
-    let lag = bus.lag("workers", "jobs").await.unwrap();
-    assert_eq!(lag.iter().map(|partition| partition.lag).sum::<i64>(), 0, "{lag:?}");
+    // Records of a partition that was lost and has come back may come again, and count as done only then.
+    tokio::time::timeout(PATIENCE, async {
+        loop {
+            let committed = consumer.commit().await.is_ok();
+            let lag = bus.lag("workers", "jobs").await;
+            if committed && lag.is_ok_and(|lag| lag.iter().all(|partition| partition.lag == 0)) {
+                return;
+            }
+            let next = tokio::time::timeout(Duration::from_millis(100), consumer.next(500)).await;
+            if let Ok(Ok(Event::Records(again))) = next {
+                let done: Vec<_> = again.into_iter().map(|record| record.position).collect();
+                consumer.store(&done);
+            }
+        }
+    })
+    .await
+    .expect("a lag of 0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,14 +96,19 @@ async fn outage_is_reported_in_bounded_time_and_heals_without_opening_anything_a
     let bus = Bus::open(&brief, None).unwrap();
     let mut consumer = bus.consumer("workers", &["jobs"]).unwrap();
     let producer = bus.producer();
-    producer.send(vec![Record::new("jobs", "k", "before")]).await.unwrap();
+    // The first record has its topic made, and that by a broker that has just started.
+    tokio::time::timeout(PATIENCE, async {
+        while producer.send(vec![Record::new("jobs", "k", "before")]).await.is_err() {}
+    })
+    .await
+    .unwrap();
     assert_eq!(next_records(&mut consumer).await[0].bytes(), b"before");
 
     kafka.kill();
-    let ping = tokio::time::timeout(Duration::from_secs(10), bus.ping()).await.expect("ping is bounded");
+    let ping = tokio::time::timeout(BOUND, bus.ping()).await.expect("ping is bounded");
     assert!(ping.is_err_and(|error| error.is_transient()));
     let sent = producer.send(vec![Record::new("jobs", "k", "lost, and said so")]);
-    let sent = tokio::time::timeout(Duration::from_secs(10), sent).await.expect("send is bounded");
+    let sent = tokio::time::timeout(BOUND, sent).await.expect("send is bounded");
     assert!(matches!(sent, Err(BusError::Timeout)), "{sent:?}");
 
     kafka.restart().await.unwrap();

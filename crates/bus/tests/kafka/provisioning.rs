@@ -8,7 +8,7 @@ use bus::{Bus, BusError, BusSettings, Record, SecuritySettings, topic_retention,
 use testkit::kafka::Kafka;
 use testkit::process;
 
-use crate::settings;
+use crate::{asked, settings};
 
 const PASSWORD: &str = "a password of keystore at Kafka";
 
@@ -45,8 +45,7 @@ fn tool(kafka: &Kafka, name: &str, arguments: &[&str]) -> String {
 /// The bus of a service that logs in as itself.
 fn bus(kafka: &Kafka, security: SecuritySettings) -> Bus {
     let brokers = kafka.secured().bootstrap();
-    let delivery_timeout = Duration::from_secs(5);
-    Bus::open(&BusSettings { security, delivery_timeout, ..settings(&brokers) }, None).unwrap()
+    Bus::open(&BusSettings { security, ..settings(&brokers) }, None).unwrap()
 }
 
 async fn send(bus: &Bus, topic: &str) -> Result<(), BusError> {
@@ -64,7 +63,8 @@ async fn topics_have_their_partitions_and_services_no_rights_but_their_own() {
     assert!(said.contains("account-events: made") && said.contains("notify: 4 partitions, now 12"), "{said}");
     let made = tool(&kafka, "kafka-topics.sh", &["--describe", "--topic", topics::NOTIFY]);
     assert!(made.contains("PartitionCount: 12") && made.contains("retention.ms=86400000"), "{made}");
-    let retention = topic_retention(&settings(kafka.bootstrap()), topics::ACCOUNT_EVENTS).await.unwrap();
+    let plain = settings(kafka.bootstrap());
+    let retention = asked(|| topic_retention(&plain, topics::ACCOUNT_EVENTS)).await;
     let month = Some(Duration::from_secs(30 * 24 * 3600));
     assert_eq!((retention.age, retention.cleanup.as_str()), (month, "delete"), "{retention:?}");
     let scram = format!("SCRAM-SHA-512=[password={PASSWORD}]");
@@ -73,7 +73,8 @@ async fn topics_have_their_partitions_and_services_no_rights_but_their_own() {
     tool(&kafka, "kafka-configs.sh", &user);
     let keystore = bus(&kafka, kafka.secured().security_of("sealpost-keystore", PASSWORD));
     send(&keystore, topics::ACCOUNT_EVENTS).await.unwrap();
-    keystore.producer().recent(topics::ACCOUNT_EVENTS, common::models::UnixMillis(0)).await.unwrap();
+    let producer = keystore.producer();
+    asked(|| producer.recent(topics::ACCOUNT_EVENTS, common::models::UnixMillis(0))).await;
     assert!(send(&keystore, topics::SMS_STATUS).await.is_err(), "keystore may write what is none of its own");
     let everything = bus(&kafka, kafka.secured().security());
     send(&everything, topics::SMS_STATUS).await.unwrap();

@@ -30,7 +30,10 @@ async fn a_reader_begins_at_the_oldest_record_or_behind_the_newest() {
         .unwrap();
 
     assert_eq!(read(&mut new, 2).await, ["new", "new"]);
-    assert_eq!(read(&mut all, 3).await[..2], ["old", "older"]);
+    // The partition of the other key may be read before that of the older records.
+    let mut all = read(&mut all, 4).await;
+    all.retain(|value| value != "new");
+    assert_eq!(all, ["old", "older"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

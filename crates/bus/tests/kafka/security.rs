@@ -6,10 +6,10 @@ use bus::{Bus, BusError, BusSettings, ReadFrom, Record, SecuritySettings, TopicR
 use common::{crypto::Secret, models::UnixMillis};
 use testkit::kafka::{Certificate, Kafka};
 
-use crate::{next_records, settings};
+use crate::{asked, next_records, settings};
 
 const TOPIC: &str = "jobs";
-/// What a `send` may take.
+/// What a `send` may take that has to fail.
 const DELIVERY: Duration = Duration::from_secs(3);
 /// Within which every call has to fail: a question takes 5 seconds, on a machine that may be loaded.
 const BOUND: Duration = Duration::from_secs(20);
@@ -17,7 +17,7 @@ const BOUND: Duration = Duration::from_secs(20);
 const READINESS: Duration = Duration::from_secs(1);
 
 fn secured(brokers: &str, security: SecuritySettings) -> BusSettings {
-    BusSettings { security, delivery_timeout: DELIVERY, ..settings(brokers) }
+    BusSettings { security, ..settings(brokers) }
 }
 
 /// Uses all that talks to a broker once.
@@ -25,7 +25,7 @@ async fn use_everything(settings: &BusSettings, group: &str) {
     let bus = Bus::open(settings, None).unwrap();
     let mut consumer = bus.consumer(group, &[TOPIC]).unwrap();
 
-    bus.ping().await.unwrap();
+    asked(|| bus.ping()).await;
     bus.producer().send(vec![Record::new(TOPIC, "key", group)]).await.unwrap();
     let mut read = Vec::new();
     while read.last().is_none_or(|last: &bus::Delivered| last.bytes() != group.as_bytes()) {
@@ -35,13 +35,14 @@ async fn use_everything(settings: &BusSettings, group: &str) {
     consumer.store(&done);
     consumer.commit().await.unwrap();
 
-    let lag = bus.lag(group, TOPIC).await.unwrap();
+    let lag = asked(|| bus.lag(group, TOPIC)).await;
     let committed: i64 = lag.iter().filter_map(|partition| partition.committed).sum();
     assert_eq!(committed, i64::try_from(read.len()).unwrap());
     assert_eq!(lag.iter().map(|partition| partition.lag).sum::<i64>(), 0);
-    let recent = bus.producer().recent(TOPIC, UnixMillis(0)).await.unwrap();
+    let producer = bus.producer();
+    let recent = asked(|| producer.recent(TOPIC, UnixMillis(0))).await;
     assert_eq!(recent.len(), read.len());
-    let mut reader = TopicReader::open(settings, TOPIC, ReadFrom::Oldest).await.unwrap();
+    let mut reader = asked(|| TopicReader::open(settings, TOPIC, ReadFrom::Oldest)).await;
     assert_eq!(reader.next().await.unwrap().position.offset, 0);
     consumer.close().await.unwrap();
 }
@@ -73,7 +74,8 @@ async fn a_broker_that_wants_a_certificate_of_ours_is_shown_it() {
 
 /// Checks that every call fails in time, says `advice`, and tells no password.
 async fn assert_refused(settings: &BusSettings, advice: &str, passwords: &[&str]) {
-    let bus = Bus::open(settings, None).unwrap();
+    let settings = BusSettings { delivery_timeout: DELIVERY, ..settings.clone() };
+    let bus = Bus::open(&settings, None).unwrap();
     let mut consumer = bus.consumer("refused", &[TOPIC]).unwrap();
     let begun = Instant::now();
 
@@ -96,21 +98,31 @@ async fn assert_refused(settings: &BusSettings, advice: &str, passwords: &[&str]
             }
         }
     };
+    let read = async {
+        // A client of its own, to which the broker may not have come before its question is given up.
+        loop {
+            match TopicReader::open(&settings, TOPIC, ReadFrom::Oldest).await {
+                Err(error) if error.to_string().contains(advice) => return Err::<(), _>(error),
+                Err(error) => assert!(error.is_transient(), "{error}"),
+                Ok(_) => panic!("let in"),
+            }
+        }
+    };
     let producer = bus.producer();
     let (sent, lag, recent, read, consumed) = tokio::time::timeout(BOUND, async {
         tokio::join!(
             producer.send(vec![Record::new(TOPIC, "key", "value")]),
             bus.lag("refused", TOPIC),
             producer.recent(TOPIC, UnixMillis(0)),
-            TopicReader::open(settings, TOPIC, ReadFrom::Oldest),
+            read,
             consumed,
         )
     })
     .await
     .unwrap_or_else(|_| panic!("not refused within {:?}", begun.elapsed()));
 
-    let errors = [ping.err(), sent.err(), lag.err(), recent.err(), read.map(drop).err(), consumed.err()]
-        .map(Option::unwrap);
+    let errors =
+        [ping.err(), sent.err(), lag.err(), recent.err(), read.err(), consumed.err()].map(Option::unwrap);
     for error in errors {
         assert!(matches!(error, BusError::Unavailable { .. }), "{error:?}");
         let said = format!("{error} {error:?}");
@@ -150,7 +162,8 @@ async fn a_refused_certificate_says_in_time_what_to_set_and_heals_with_the_broke
 
         let advice = "check that ca_file in [bus.security]";
         assert_refused(&settings, advice, &[kafka.secured().password()]).await;
-        assert!(bus.ping().await.unwrap_err().to_string().contains(advice));
+        let told = async { while !bus.ping().await.unwrap_err().to_string().contains(advice) {} };
+        tokio::time::timeout(BOUND, told).await.expect("the advice");
     }
     kafka.secured().present(Certificate::Sound).unwrap();
     kafka.restart().await.unwrap();

@@ -80,7 +80,7 @@ async fn relay_that_loses_its_connection_while_sending_finds_what_it_sent() {
 
     administer(
         &test.settings().url,
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
     .unwrap();

@@ -89,6 +89,10 @@ impl OaepPrivateKey {
     /// # Errors
     /// [`OaepFailed`].
     pub fn decrypt(&self, mask: MaskHash, encrypted: &[u8]) -> Result<Zeroizing<Vec<u8>>, OaepFailed> {
+        // RFC 8017 §7.1.2, step 1b. OpenSSL takes a shorter one for the same number without its leading zeros.
+        if encrypted.len() != self.key.size() {
+            return Err(OaepFailed);
+        }
         let mut context = oaep(&self.key, PkeyCtxRef::decrypt_init, mask).map_err(|_| OaepFailed)?;
         let mut plain = Zeroizing::new(vec![0; self.key.size()]);
         let length = context.decrypt(encrypted, Some(&mut plain)).map_err(|_| OaepFailed)?;
@@ -226,8 +230,20 @@ mod tests {
             assert_eq!(key.decrypt(wrong, &encrypted).unwrap_err(), OaepFailed);
             assert_eq!(other.decrypt(mask, &encrypted).unwrap_err(), OaepFailed);
             assert_eq!(key.decrypt(mask, &encrypted[1..]).unwrap_err(), OaepFailed);
+            assert_eq!(key.decrypt(mask, &[&[0][..], &encrypted].concat()).unwrap_err(), OaepFailed);
         }
         assert_eq!(key.decrypt(MaskHash::Sha1, &[]).unwrap_err(), OaepFailed);
+    }
+
+    #[test]
+    fn a_leading_zero_may_not_be_left_out() {
+        let key = key();
+        // About one in 200 begins so.
+        let mut many = (0..10_000).map(|_| key.public().encrypt(MaskHash::Sha1, b"a password").unwrap());
+        let encrypted = many.find(|encrypted| encrypted[0] == 0).unwrap();
+
+        assert_eq!(key.decrypt(MaskHash::Sha1, &encrypted).unwrap().as_slice(), b"a password");
+        assert_eq!(key.decrypt(MaskHash::Sha1, &encrypted[1..]).unwrap_err(), OaepFailed);
     }
 
     #[test]

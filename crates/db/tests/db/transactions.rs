@@ -2,6 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use testkit::on_both;
+use testkit::wait::wait_until;
 
 use super::*;
 
@@ -159,6 +160,8 @@ on_both! {
         settings.checkout_timeout = Duration::from_millis(300);
         migrated(&test).await;
         let db = Db::new(&settings, "test").unwrap();
+        // To connect may take longer than that; from now on the connection is there.
+        wait_until("the connection", || async { db.ping().await.is_ok() }).await;
         let (holding, held) = tokio::sync::oneshot::channel();
         let (release, released) = std::sync::mpsc::channel::<()>();
 

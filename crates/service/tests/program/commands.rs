@@ -3,10 +3,11 @@
 use config::Config;
 use service::{StartError, Surroundings, migrate_one, openapi, serve};
 use testkit::http::TestClient;
-use testkit::wait::wait_until;
+use testkit::process::ports;
+use testkit::wait::{wait_for, wait_until};
 
 use crate::fake_auth::FakeAuth;
-use crate::harness::{Output, Running, free_address, settings};
+use crate::harness::{Output, Running, settings};
 use crate::toy::Toy;
 
 fn load(pairs: &[(&str, &str)]) -> Config {
@@ -47,18 +48,22 @@ async fn serve_migrates_where_a_setting_says_so() {
 #[actix_web::test]
 async fn without_that_setting_a_service_is_ready_once_another_has_migrated() {
     let auth = FakeAuth::start();
-    let listen = free_address();
+    let listen = format!("127.0.0.1:{}", ports::free());
     let more = [("database.migrate_on_start", "false"), ("internal.listen", &*listen)];
     let toy = Running::start(settings(&auth.internal, &more));
     let internal = TestClient::new(format!("http://{listen}"));
     wait_until("the internal listener", || async { std::net::TcpStream::connect(&listen).is_ok() }).await;
 
-    let health = internal.get("/health/ready").await.expect(503).text();
+    // A slow check says that it took too long, and no more.
+    wait_for("what to run", || async {
+        let health = internal.get("/health/ready").await.expect(503).text();
+        health.contains("run `sealpost-toy-box migrate`: 20260101000000").then_some(())
+    })
+    .await;
     let said = toy.output.text();
     let applied = migrate_one::<Toy>(&load(&[]), Some(toy.data_dir().to_owned())).await.unwrap();
     toy.ready().await;
 
-    assert!(health.contains("run `sealpost-toy-box migrate`: 20260101000000"), "{health}");
     assert_eq!(said, "", "ready without tables");
     assert_eq!(applied, ["20260101000000"]);
 }

@@ -53,12 +53,6 @@ pub(crate) fn settings(auth: &Url, more: &[(&str, &str)]) -> Config {
     Config::load(None, [], all).unwrap()
 }
 
-/// An address on which nobody listens.
-pub(crate) fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
 /// A toy that runs until it is dropped.
 pub(crate) struct Running {
     pub(crate) output: Output,

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
 use actix_web::http::header;
@@ -32,7 +33,7 @@ pub(super) fn open<P: Protocol>(engine: &Arc<Engine<P>>, opening: Opening) -> Re
 /// Holds a poll.
 pub(super) async fn poll<P: Protocol>(link: &Arc<Link<P>>) -> Result<HttpResponse, Refused> {
     link.begin_poll()?;
-    let held = Held(Some(link));
+    let held = Held::new(link);
     let mut timer: Option<std::pin::Pin<Box<Sleep>>> = None;
     let answer = poll_fn(|context| {
         loop {
@@ -58,18 +59,27 @@ pub(super) async fn poll<P: Protocol>(link: &Arc<Link<P>>) -> Result<HttpRespons
 }
 
 /// A poll that is dropped before its answer was given up by the client.
-struct Held<'a, P: Protocol>(Option<&'a Arc<Link<P>>>);
+struct Held<'a, P: Protocol> {
+    link: &'a Link<P>,
+    answered: bool,
+}
 
-impl<P: Protocol> Held<'_, P> {
+impl<'a, P: Protocol> Held<'a, P> {
+    fn new(link: &'a Link<P>) -> Self {
+        link.engine().counters.polls.fetch_add(1, Relaxed);
+        Self { link, answered: false }
+    }
+
     fn answered(mut self) {
-        self.0 = None;
+        self.answered = true;
     }
 }
 
 impl<P: Protocol> Drop for Held<'_, P> {
     fn drop(&mut self) {
-        if let Some(link) = self.0 {
-            link.end(Reason::Lost);
+        self.link.engine().counters.polls.fetch_sub(1, Relaxed);
+        if !self.answered {
+            self.link.end(Reason::Lost);
         }
     }
 }

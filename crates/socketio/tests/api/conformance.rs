@@ -1,24 +1,27 @@
 //! The application for the public test suites does what they expect of it.
 
-use std::time::Duration;
-
 use serde_json::Value;
+use socketio::Settings;
 use socketio::conformance::Conformance;
 
 use crate::harness::Host;
 
-fn start(path: &'static str) -> Host {
-    let conformance = Conformance::default();
+fn start(path: &'static str, conformance: Conformance) -> Host {
     let routes = web::routes(move |config| {
         config.map(|config| conformance.mount(config));
     });
     Host::start(path, routes)
 }
 
+/// Without the pings of the suites, which would come between on a busy machine.
+fn calm(path: &'static str) -> Host {
+    start(path, Conformance::new(&Settings::default()))
+}
+
 #[tokio::test]
 async fn the_handshake_has_the_values_of_the_suites() {
     for path in ["/engine.io/", "/socket.io/"] {
-        let host = start(path);
+        let host = start(path, Conformance::default());
 
         let answer = host.get("EIO=4&transport=polling").await;
 
@@ -31,7 +34,7 @@ async fn the_handshake_has_the_values_of_the_suites() {
 
 #[tokio::test]
 async fn engine_io_echoes_every_message() {
-    let host = start("/engine.io/");
+    let host = calm("/engine.io/");
     let session = host.poll().await;
     session.send("4hello\u{1e}bAQIDBA==").await;
     assert_eq!(session.receive().await, "4hello\u{1e}bAQIDBA==");
@@ -47,7 +50,7 @@ async fn engine_io_echoes_every_message() {
 
 #[tokio::test]
 async fn credentials_come_back_after_a_connect() {
-    let host = start("/socket.io/");
+    let host = calm("/socket.io/");
     let cases = [
         ("40", "40{", r#"42["auth",{}]"#),
         (r#"40{"token":"123"}"#, "40{", r#"42["auth",{"token":"123"}]"#),
@@ -70,7 +73,7 @@ async fn credentials_come_back_after_a_connect() {
 
 #[tokio::test]
 async fn messages_come_back_or_are_acknowledged() {
-    let host = start("/socket.io/");
+    let host = calm("/socket.io/");
     let mut socket = host.join().await;
     assert_eq!(socket.text().await, r#"42["auth",{}]"#);
 
@@ -91,11 +94,11 @@ async fn messages_come_back_or_are_acknowledged() {
 
 #[tokio::test]
 async fn silence_closes_the_connection() {
-    let host = start("/socket.io/");
+    let host = start("/socket.io/", Conformance::default());
     let mut socket = host.open().await;
 
-    let closed = tokio::time::timeout(Duration::from_millis(1500), socket.closed()).await;
+    let (code, _) = socket.closed().await;
 
-    assert!(closed.is_ok());
+    assert!(code.is_some(), "an end without a close frame");
     host.stop().await;
 }

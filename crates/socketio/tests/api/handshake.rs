@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use socketio::{CorsSettings, Settings};
+use testkit::wait::wait_until;
 
 use crate::harness::Answer;
 use crate::toy::Toy;
@@ -105,7 +106,7 @@ async fn no_more_sessions_are_opened_than_allowed() {
     assert_eq!((refused.status, refused_socket), (503, 503));
     assert_eq!(refused.header("retry-after"), Some("1"));
     session.send("1").await;
-    host.poll().await;
+    wait_until("a place", || async { host.get("EIO=4&transport=polling").await.status == 200 }).await;
     assert_eq!(server.stats().opened, 3);
     host.stop().await;
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use web::{HttpSettings, InternalSettings, RoutesFn, ServerError, Service};
 
 /// Enough for anything that a test waits for.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A running server.
 pub(crate) struct Host {

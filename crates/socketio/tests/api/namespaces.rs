@@ -59,8 +59,7 @@ async fn a_refused_connect_gets_its_reason_and_the_transport_stays() {
 
 #[tokio::test]
 async fn namespaces_are_left_one_by_one() {
-    let (host, toy, _) =
-        Toy::start(Settings { ping_interval: Duration::from_millis(300), ..Settings::default() });
+    let (host, toy, _) = Toy::start(Settings::default());
     let mut socket = host.join().await;
     socket.send("40/custom").await;
     assert!(socket.text().await.starts_with("40/custom,{"));
@@ -72,7 +71,8 @@ async fn namespaces_are_left_one_by_one() {
     let left = Told::Disconnected("/custom".to_owned(), Reason::ClientLeft);
     assert!(toy.told().contains(&left));
     socket.send("41").await;
-    assert_eq!(socket.text().await, "2", "the transport stays, and nothing is answered");
+    socket.send("40").await;
+    assert!(socket.text().await.starts_with("40{"), "the transport stays, and nothing is answered before");
     host.stop().await;
 }
 
@@ -105,8 +105,9 @@ async fn packets_for_a_namespace_that_is_not_joined_close_the_transport() {
 
 #[tokio::test]
 async fn whoever_joins_nothing_is_closed_in_time() {
-    let (host, _, _) =
-        Toy::start(Settings { connect_timeout: Duration::from_millis(300), ..Settings::default() });
+    // Enough for those that are to do something before, on a busy machine.
+    let connect_timeout = Duration::from_secs(6);
+    let (host, _, _) = Toy::start(Settings { connect_timeout, ..Settings::default() });
     let started = Instant::now();
     let mut silent = host.open().await;
     let mut refused = host.open().await;
@@ -118,7 +119,7 @@ async fn whoever_joins_nothing_is_closed_in_time() {
 
     silent.assert_closed(1008).await;
     refused.assert_closed(1008).await;
-    assert!(started.elapsed() >= Duration::from_millis(300));
+    assert!(started.elapsed() >= connect_timeout);
     // Held or asked for, a poll learns it.
     let last = polling.get().await;
     assert!((last.status, last.text.as_str()) == (200, "1") || last.status == 400, "{last:?}");

@@ -1,8 +1,7 @@
 //! Clients that do not read.
 
-use std::time::Duration;
-
 use socketio::{Packet, Reason, SendError, Settings};
+use testkit::wait::wait_until;
 use tokio::time::timeout;
 
 use crate::harness::DEADLINE;
@@ -97,7 +96,7 @@ async fn a_server_that_stops_closes_every_session() {
     let session = host.poll_in().await;
     let idle = host.poll().await;
     let stopping = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        wait_until("a poll that is held", || async { server.stats().polls == 1 }).await;
         host.begin_stop();
         socket.assert_closed(1012).await;
     };
@@ -106,13 +105,10 @@ async fn a_server_that_stops_closes_every_session() {
 
     assert_eq!(held, "1");
     let drained = Told::Disconnected("/".to_owned(), Reason::Draining);
-    let both = async {
-        while toy.told().iter().filter(|told| **told == drained).count() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(DEADLINE, both).await.unwrap();
-    assert_eq!(server.stats().sessions, 0);
+    wait_until("the end of all", || async {
+        toy.told().iter().filter(|told| **told == drained).count() == 2 && server.stats().sessions == 0
+    })
+    .await;
     drop(idle);
     host.stop().await;
 }

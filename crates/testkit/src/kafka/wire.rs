@@ -1,15 +1,20 @@
 //! The two requests that the handle makes itself (<https://kafka.apache.org/protocol>): is it serving, make a topic.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::wait::DEADLINE;
 
 const METADATA: i16 = 3;
 const CREATE_TOPICS: i16 = 19;
 /// "Topic already exists".
 const EXISTS: i16 = 36;
+/// "Timed out", "too few brokers for the replicas", "not the controller": the only broker was stopped for so long that it
+/// has to be let in again.
+const PASSING: [i16; 3] = [7, 38, 41];
 
 /// Whether the broker at this address answers a metadata request and lists a broker (itself). A broker that starts
 /// listens before it does.
@@ -31,11 +36,24 @@ pub(super) async fn create_topic(address: &str, name: &str, partitions: u16) -> 
     body.extend([0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
     body.extend(10_000_i32.to_be_bytes());
     body.push(0);
-    let answer = call(address, CREATE_TOPICS, 2, &body).await?;
-    // Throttle time, count of topics, length of the name, the name, then its error.
-    match number(&answer, 10 + name.len()).map(i16::from_be_bytes)? {
-        0 | EXISTS => Ok(()),
-        code => Err(io::Error::other(format!("Kafka refused to make topic {name}: error {code}"))),
+    let begun = Instant::now();
+    loop {
+        let answer = tokio::time::timeout(DEADLINE, call(address, CREATE_TOPICS, 2, &body)).await;
+        let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        // Throttle time, count of topics, length of the name, the name, then its error.
+        let code = answer.and_then(|answer| number(&answer, 10 + name.len()).map(i16::from_be_bytes));
+        let (error, passes) = match code {
+            Ok(0 | EXISTS) => return Ok(()),
+            Ok(code) => {
+                let refused = format!("Kafka refused to make topic {name}: error {code}");
+                (io::Error::other(refused), PASSING.contains(&code))
+            }
+            Err(error) => (error, true),
+        };
+        if !passes || begun.elapsed() > DEADLINE {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

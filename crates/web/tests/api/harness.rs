@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use web::{Gate, HttpSettings, InternalSettings, Server, ServerError, Service};
 
 /// Enough for anything that a test waits for.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

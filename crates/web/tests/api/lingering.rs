@@ -29,7 +29,9 @@ async fn begin(host: &Host, length: usize) -> TcpStream {
 
 #[tokio::test]
 async fn a_client_that_sends_all_before_it_reads_gets_the_refusal() {
-    let host = Host::start([toy().0]);
+    // So that a busy machine gets to send all of it.
+    let linger = 3 * DEADLINE;
+    let host = Host::start_with(&HttpSettings { linger, ..settings() }, [toy().0]);
     let mut client = begin(&host, LARGE).await;
 
     timeout(DEADLINE, client.write_all(&vec![b'x'; LARGE])).await.unwrap().expect("a connection that stays");
@@ -51,8 +53,8 @@ async fn a_client_that_sends_all_before_it_reads_gets_the_refusal() {
 async fn a_client_that_sends_on_and_on_is_cut_off() {
     let linger = Duration::from_millis(1200);
     let host = Host::start_with(&HttpSettings { linger, ..settings() }, [toy().0]);
-    let mut client = begin(&host, usize::MAX / 2).await;
     let (begun, chunk) = (Instant::now(), [b'x'; 1024]);
+    let mut client = begin(&host, usize::MAX / 2).await;
 
     let sending = async { while client.write_all(&chunk).await.is_ok() {} };
 

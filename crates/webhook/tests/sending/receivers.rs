@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::models::UnixMillis;
 use telemetry::TraceContext;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use url::Url;
 use webhook::{DeliverySettings, Message, Sender, SigningSecret, Target, Verdict, signatures};
 
@@ -21,24 +21,30 @@ fn target(port: u16) -> Target {
     Target::new("team", &url, &[secret()], false).unwrap()
 }
 
-/// Sends one event to a receiver that does `answer` with its connection; gives the verdict and the request.
+/// Sends one event to a receiver that does `answer` with its connection; gives the verdict, and the request unless the
+/// answer is silence.
 async fn exchange(answer: &'static [u8]) -> (Verdict, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = target(listener.local_addr().unwrap().port());
-    let settings = DeliverySettings { timeout: Duration::from_millis(300), ..DeliverySettings::default() };
+    // An answer of nothing is silence, which alone has to be waited for.
+    let silent = answer.is_empty();
+    let timeout = if silent { Duration::from_millis(300) } else { Duration::from_secs(20) };
+    let settings = DeliverySettings { timeout, ..DeliverySettings::default() };
     let sender = Sender::new(&settings, std::slice::from_ref(&target)).unwrap();
     let receiving = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         let request = read(&mut socket).await;
         let _ = socket.write_all(answer).await;
-        // An answer of nothing is silence: the connection stays.
-        (request, answer.is_empty().then_some(socket))
+        // The connection of a silent one stays.
+        (request, silent.then_some(socket))
     });
 
     let trace = TraceContext::parse(&format!("00-{TRACE}-00f067aa0ba902b7-01"));
     let message = Message { id: "evt_1".to_owned(), body: br#"{"a":1}"#.to_vec(), trace };
     let verdict = sender.send(&target, message, NOW).await;
-    (verdict, receiving.await.unwrap().0)
+    // On a busy machine the time of a silent one may be over before it has been reached.
+    let request = if silent { String::new() } else { receiving.await.unwrap().0 };
+    (verdict, request)
 }
 
 async fn read(socket: &mut TcpStream) -> String {
@@ -80,9 +86,10 @@ async fn a_receiver_that_resets_is_silent_or_talks_nonsense_is_tried_later() {
 
 #[tokio::test]
 async fn a_receiver_that_is_not_there_is_tried_later() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = target(listener.local_addr().unwrap().port());
-    drop(listener);
+    // Held, so that nobody else is given the port, and not listened on.
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let target = target(held.local_addr().unwrap().port());
     let sender = Sender::new(&DeliverySettings::default(), std::slice::from_ref(&target)).unwrap();
 
     let message = Message { id: "evt_1".to_owned(), body: Vec::new(), trace: None };

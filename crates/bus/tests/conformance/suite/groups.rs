@@ -29,7 +29,16 @@ pub(crate) async fn groups_are_independent(rig: impl Rig) {
 /// Lets `one` have all partitions, then `two` join, until both have two.
 async fn share(one: &mut Reader, two: &mut Reader) {
     one.own(4).await;
-    tokio::join!(one.own(2), two.own(2));
+    // Both go on until then: what `one` has to give is given with its next call.
+    soon("two shares", async {
+        while one.owned.len() != 2 || two.owned.len() != 2 {
+            tokio::select! {
+                _ = one.event() => {}
+                _ = two.event() => {}
+            }
+        }
+    })
+    .await;
 }
 
 pub(crate) async fn two_members_share_the_partitions(rig: impl Rig) {

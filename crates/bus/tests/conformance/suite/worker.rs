@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,7 +17,7 @@ use bus::{
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::rig::{Reader, Rig, record, soon, text};
+use crate::rig::{Reader, Rig, asked, record, soon, text};
 
 type Answer = dyn Fn(&Delivered, usize) -> Outcome + Send + Sync;
 
@@ -101,7 +104,7 @@ impl Running {
 }
 
 async fn committed(bus: &Bus, group: &str, topic: &str) -> i64 {
-    let lag = soon("lag", bus.lag(group, topic)).await.expect("lag");
+    let lag = asked("lag", || bus.lag(group, topic)).await;
     lag.iter().map(|partition| partition.committed.unwrap_or(0)).sum()
 }
 
@@ -215,8 +218,11 @@ pub(crate) async fn panic_is_a_retry_and_ends_with_the_dead_letters(rig: impl Ri
     assert!(metrics.retried.get() >= 2);
 }
 
-/// Holds its first batch until it is told to go on.
+/// Holds each batch until it is told to go on.
+#[derive(Default)]
 struct Gate {
+    /// Records that have come so far.
+    records: AtomicUsize,
     entered: Notify,
     open: Notify,
 }
@@ -224,6 +230,7 @@ struct Gate {
 #[async_trait]
 impl Handler for Gate {
     async fn handle(&self, records: &[Delivered]) -> Vec<Outcome> {
+        self.records.fetch_add(records.len(), Ordering::SeqCst);
         self.entered.notify_one();
         self.open.notified().await;
         vec![Outcome::Done; records.len()]
@@ -233,7 +240,7 @@ impl Handler for Gate {
 pub(crate) async fn cancel_finishes_the_batch_in_flight_and_commits_it(rig: impl Rig) {
     let (bus, topic, group) = (rig.bus(), rig.topic().await, rig.name("group"));
     bus.producer().send(vec![record(&topic, "k", "in flight")]).await.expect("durable");
-    let gate = Arc::new(Gate { entered: Notify::new(), open: Notify::new() });
+    let gate = Arc::new(Gate::default());
     let worker = Running::start(&bus, &group, &topic, gate.clone());
     soon("the batch", gate.entered.notified()).await;
 
@@ -249,24 +256,30 @@ pub(crate) async fn rebalance_waits_for_the_batch_in_flight(rig: impl Rig) {
     let (bus, topic, group) = (rig.bus(), rig.topic().await, rig.name("group"));
     let batch = (0..40).map(|n| record(&topic, &format!("key-{n}"), &format!("{n}"))).collect();
     bus.producer().send(batch).await.expect("durable");
-    let gate = Arc::new(Gate { entered: Notify::new(), open: Notify::new() });
+    let gate = Arc::new(Gate::default());
     let worker = Running::start(&bus, &group, &topic, gate.clone());
-    soon("the batch", gate.entered.notified()).await;
+    // Partitions are fetched one by one; the batch that makes all records complete stays in flight.
+    soon("all records", async {
+        loop {
+            gate.entered.notified().await;
+            if gate.records.load(Ordering::SeqCst) == 40 {
+                return;
+            }
+            gate.open.notify_one();
+        }
+    })
+    .await;
 
-    // A permit for each batch there may be; only the first one is in flight while the newcomer asks.
     let mut newcomer = Reader::new(&bus, &group, &topic);
     let joining = tokio::spawn(async move {
         let early = newcomer.own(2).await;
         (newcomer, early)
     });
-    let opened = tokio::spawn(async move {
-        loop {
-            gate.open.notify_one();
-            gate.entered.notified().await;
-        }
-    });
+    // More than a heartbeat, by which a member hears that it has to share.
+    tokio::time::sleep(rig.drain_deadline() / 3).await;
+    assert!(!joining.is_finished(), "assigned before the batch had ended");
+    gate.open.notify_one();
     let (_newcomer, early) = soon("its share", joining).await.expect("no panic");
-    opened.abort();
     worker.stop().await;
 
     assert!(early.is_empty(), "what had been handled was delivered again: {}", early.len());
