@@ -29,6 +29,8 @@ pub(super) struct Catching {
     ticket: Ticket,
     /// The last place that it has got, or was told of: what comes after it is its due.
     after: Place,
+    /// Where it was told that the channel stands.
+    told: Place,
     /// What was read already, and comes next.
     page: Vec<Arc<Publication>>,
 }
@@ -54,7 +56,7 @@ impl Catching {
         let Some(place) = channel.last() else {
             return Err(db::DbError::other("a channel was entered and not looked up").into());
         };
-        let mut catching = Self { hub: hub.clone(), ticket, after: place, page: Vec::new() };
+        let mut catching = Self { hub: hub.clone(), ticket, after: place, told: place, page: Vec::new() };
         let Some(offset) = joining.offset else { return Ok((Welcome { place, recovered: true }, catching)) };
         let seen = Place { offset, epoch: joining.epoch.unwrap_or(place.epoch) };
         let recovered = seen == place || (offset >= 0 && catching.find(seen).await?);
@@ -66,6 +68,7 @@ impl Catching {
         // Another process may know more.
         let ahead = seen.epoch != last.epoch || seen.offset > last.offset;
         let place = if recovered && ahead { seen } else { last };
+        catching.told = place;
         Ok((Welcome { place, recovered }, catching))
     }
 
@@ -130,23 +133,23 @@ impl Catching {
                 Err(refused) => refused,
             };
             self.ticket = ticket;
-            let there = match not_yet {
+            let lost = match not_yet {
                 NotYet::Unknown => {
                     return Err(db::DbError::other("a channel was entered and not looked up").into());
                 }
                 NotYet::Behind => self.read_on().await?,
                 NotYet::OtherLife => self.change_lives().await?,
             };
-            if !there && let Some(place) = self.channel().last() {
-                // It went while the client was reading what came before.
+            if let Some(place) = lost {
                 self.after = place;
                 return Ok(Step::Lost(place, self));
             }
         }
     }
 
-    /// Reads what comes next from the history; false: it is not there.
-    async fn read_on(&mut self) -> Result<bool, NotifyError> {
+    /// Reads what comes next from the history. Tells up to where it is lost, if it went while the client was reading what
+    /// came before.
+    async fn read_on(&mut self) -> Result<Option<Place>, NotifyError> {
         let channel = Arc::clone(self.channel());
         let reader = self.hub.reader(channel.name()).await;
         let read = self.hub.read(channel.name(), self.after.offset).await?;
@@ -154,24 +157,27 @@ impl Catching {
         let rows = read.map(|page| page.publications).unwrap_or_default();
         let next = Place { offset: self.after.offset + 1, ..self.after };
         if rows.first().and_then(|row| row.place()) != Some(next) {
-            return Ok(false);
+            return Ok(channel.last());
         }
         channel.remember(&rows, self.hub.keep());
         self.page = rows;
-        Ok(true)
+        Ok(None)
     }
 
     /// Goes on in the life that the channel has by its table, of which either the client or this process has not heard
-    /// yet: in one that is new to the client, everything is its due. False: the channel has none.
-    async fn change_lives(&mut self) -> Result<bool, NotifyError> {
+    /// yet: in one that is new to the client, everything is its due. Tells up to where something is lost: of the life
+    /// before, if the client had not come to where it was told that it stands; or everything, if the channel has none.
+    async fn change_lives(&mut self) -> Result<Option<Place>, NotifyError> {
         let Some(Page { head, .. }) = self.hub.read(self.channel().name(), self.after.offset).await? else {
-            return Ok(false);
+            return Ok(self.channel().last());
         };
         self.hub.reach(self.channel().name(), Place { offset: head.last(), epoch: head.epoch });
-        if head.epoch != self.after.epoch {
-            self.after = Place { offset: 0, epoch: head.epoch };
+        if head.epoch == self.after.epoch {
+            return Ok(None);
         }
-        Ok(true)
+        let behind = self.told.epoch == self.after.epoch && self.after.offset < self.told.offset;
+        self.after = Place { offset: 0, epoch: head.epoch };
+        Ok(behind.then_some(self.after))
     }
 }
 
@@ -189,7 +195,7 @@ mod tests {
     use crate::delivery::channel::CROWD;
     use crate::delivery::channel::tests::{place, publication, publication_of};
     use crate::delivery::hub::Means;
-    use crate::delivery::inbox::{Inbox, InboxLimits};
+    use crate::delivery::inbox::{Delivery, Inbox, InboxLimits};
     use crate::delivery::worker::Bag;
     use crate::domain::Pass;
     use crate::metrics::Metrics;
@@ -225,13 +231,36 @@ mod tests {
         Joining { token: String::new(), offset, epoch: None, presence: false }
     }
 
-    /// Lets a client in, and gives what it had missed.
-    async fn let_in(catching: Catching) -> Vec<Place> {
-        let listener: Rc<dyn Listener> = Inbox::new(InboxLimits { messages: 10, bytes: 1000 });
+    /// A client that was let in.
+    struct Client {
+        inbox: Rc<Inbox>,
+        /// What it had missed.
+        missed: Vec<Place>,
+        _seat: Seat,
+    }
+
+    /// Lets a client in.
+    async fn let_in(catching: Catching) -> Client {
+        let inbox = Inbox::new(InboxLimits { messages: 10, bytes: 1000 });
+        let listener: Rc<dyn Listener> = inbox.clone();
         match catching.next(&listener).await.unwrap() {
-            Step::In(_seat, missed) => missed.iter().map(|one| one.place().unwrap()).collect(),
+            Step::In(seat, missed) => {
+                let missed = missed.iter().map(|one| one.place().unwrap()).collect();
+                Client { inbox, missed, _seat: seat }
+            }
             Step::Missed(..) | Step::Lost(..) => panic!("it is in memory"),
         }
+    }
+
+    /// Begins another life of the channel, by its table too, with one publication. Gives the place of that.
+    async fn begin_another_life(test: &TestDb, hub: &Hub, channel: &Arc<Channel>) -> Place {
+        let (epoch, name) = (Epoch::new(), channel.name().clone());
+        let opening =
+            test.open().write(move |conn| channels::open(conn, &[&name], epoch, UnixMillis(0))).await;
+        opening.unwrap();
+        let first = Place { offset: 1, epoch };
+        channel.accept(&publication_of(first), hub.keep());
+        first
     }
 
     #[test]
@@ -247,7 +276,7 @@ mod tests {
                 channel.accept(&publication(4), hub.keep());
 
                 assert_eq!(welcome, Welcome { place: place(3), recovered }, "from {offset:?}");
-                assert_eq!(let_in(catching).await, [place(4)], "from {offset:?}");
+                assert_eq!(let_in(catching).await.missed, [place(4)], "from {offset:?}");
             }
         });
     }
@@ -259,15 +288,66 @@ mod tests {
             let hub = hub(&test).await;
             let ticket = ticket(&hub);
             let channel = Arc::clone(ticket.entered.channel());
-            let (epoch, name) = (Epoch::new(), channel.name().clone());
 
             let (_, catching) = Catching::begin(&hub, ticket, &joining(None)).await.unwrap();
-            let db = test.open();
-            db.write(move |conn| channels::open(conn, &[&name], epoch, UnixMillis(0))).await.unwrap();
-            let first = Place { offset: 1, epoch };
-            channel.accept(&publication_of(first), hub.keep());
+            let first = begin_another_life(&test, &hub, &channel).await;
 
-            assert_eq!(let_in(catching).await, [first]);
+            assert_eq!(let_in(catching).await.missed, [first]);
         });
+    }
+
+    #[test]
+    fn what_a_client_was_promised_of_an_earlier_life_is_told_as_lost() {
+        actix_rt::System::new().block_on(async {
+            let test = TestDb::sqlite().await;
+            let hub = hub(&test).await;
+            let ticket = ticket(&hub);
+            let channel = Arc::clone(ticket.entered.channel());
+            channel.accept(&publication(4), hub.keep());
+
+            let (welcome, catching) = Catching::begin(&hub, ticket, &joining(Some(3))).await.unwrap();
+            let first = begin_another_life(&test, &hub, &channel).await;
+            let listener: Rc<dyn Listener> = Inbox::new(InboxLimits { messages: 10, bytes: 1000 });
+            let step = catching.next(&listener).await.unwrap();
+
+            assert_eq!(welcome, Welcome { place: place(4), recovered: true });
+            let Step::Lost(lost, catching) = step else { panic!("4 is of another life") };
+            assert_eq!(lost, Place { offset: 0, ..first });
+            assert_eq!(let_in(catching).await.missed, [first]);
+        });
+    }
+
+    #[test]
+    fn a_client_of_a_later_life_is_not_meant_by_the_beginning_of_it() {
+        actix_rt::System::new().block_on(async {
+            let test = TestDb::sqlite().await;
+            let hub = hub(&test).await;
+            let ticket = ticket(&hub);
+            let channel = Arc::clone(ticket.entered.channel());
+            let (_, catching) = Catching::begin(&hub, ticket, &joining(None)).await.unwrap();
+            let early = let_in(catching).await;
+
+            // Its loop has not been told yet when the second one comes.
+            let first = begin_another_life(&test, &hub, &channel).await;
+            let (_, catching) = Catching::begin(&hub, self::ticket(&hub), &joining(None)).await.unwrap();
+            let late = let_in(catching).await;
+            let second = Place { offset: 2, ..first };
+            channel.accept(&publication_of(second), hub.keep());
+
+            assert_eq!(places(&early.inbox, 2).await, [first, second]);
+            assert_eq!(places(&late.inbox, 1).await, [second]);
+        });
+    }
+
+    /// The places of the next publications.
+    async fn places(inbox: &Inbox, count: usize) -> Vec<Place> {
+        let mut places = Vec::new();
+        while places.len() < count {
+            for delivery in inbox.next().await.unwrap() {
+                let Delivery::Publication(publication) = delivery else { panic!("not a publication") };
+                places.push(publication.place().unwrap());
+            }
+        }
+        places
     }
 }

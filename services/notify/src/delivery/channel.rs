@@ -29,6 +29,8 @@ pub(crate) struct Channel {
 struct Order {
     /// The last place that was handed on; none before it was looked up.
     last: Option<Place>,
+    /// How many other lives this process has seen before: offsets of two do not compare.
+    life: u32,
     /// The greatest offset that is known to exist.
     end: i64,
     /// What came before its turn.
@@ -53,6 +55,7 @@ impl Channel {
     pub(super) fn new(name: ChannelName) -> Arc<Self> {
         let order = Order {
             last: None,
+            life: 0,
             end: 0,
             ahead: BTreeMap::new(),
             filling: false,
@@ -86,7 +89,7 @@ impl Channel {
     pub(super) fn accept(self: &Arc<Self>, publication: &Arc<Publication>, keep: Keep) -> bool {
         let mut order = self.order();
         let Some(place) = publication.place() else {
-            order.hand_on(&Parcel::publication(self, publication));
+            order.hand_on(&Parcel::publication(self, publication, order.life));
             return false;
         };
         match order.last {
@@ -133,7 +136,7 @@ impl Channel {
         order.last = Some(place);
         order.ahead.retain(|offset, _| *offset > through);
         order.recent.clear();
-        order.hand_on(&Parcel::Lost(Arc::clone(self), place));
+        order.hand_on(&Parcel::Lost(Arc::clone(self), place, order.life));
         self.advance(&mut order, keep);
     }
 
@@ -157,7 +160,7 @@ impl Channel {
                 order.workers.push((Arc::clone(bag), 1));
             }
         }
-        Ok(Opening { place, missed, _order: order })
+        Ok(Opening { place, life: order.life, missed, _order: order })
     }
 
     /// Lets a client of a worker out.
@@ -213,7 +216,7 @@ impl Channel {
             let Some(publication) = order.ahead.remove(&offset) else { break };
             order.last = Some(Place { offset, ..last });
             order.recent.push(offset, &publication, keep);
-            order.hand_on(&Parcel::publication(self, &publication));
+            order.hand_on(&Parcel::publication(self, &publication, order.life));
         }
         if let Some(last) = order.last
             && !order.ahead.is_empty()
@@ -232,6 +235,8 @@ impl Channel {
 pub(super) struct Opening<'a> {
     /// The last place that was handed on before.
     pub(super) place: Place,
+    /// The life of the channel in this process, by number.
+    pub(super) life: u32,
     /// What the client missed up to there.
     pub(super) missed: Vec<Arc<Publication>>,
     _order: MutexGuard<'a, Order>,
@@ -263,7 +268,8 @@ impl Order {
     }
 
     fn restart(&mut self, channel: &Arc<Channel>, epoch: Epoch) {
-        self.hand_on(&Parcel::Restarted(Arc::clone(channel)));
+        self.life += 1;
+        self.hand_on(&Parcel::Restarted(Arc::clone(channel), self.life));
         self.last = Some(Place { offset: 0, epoch });
         self.end = 0;
         self.ahead.clear();

@@ -54,11 +54,20 @@ struct Seats {
 
 struct Client {
     number: u64,
-    /// The last offset that it got before it was let in.
+    /// The last offset that it got before it was let in, of the life that follows.
     after: i64,
+    life: u32,
     attends: Attends,
     pass: Pass,
     listener: Rc<dyn Listener>,
+}
+
+impl Client {
+    /// Tells whether what is at this offset of this life is still to come for it: what came before the client may be
+    /// waiting in the bag.
+    fn awaits(&self, life: u32, offset: i64) -> bool {
+        life == self.life && self.after < offset
+    }
 }
 
 /// Whether a client wants to know who is present.
@@ -124,6 +133,7 @@ impl Worker {
         let key = seats.clients.insert(Client {
             number,
             after,
+            life: opening.life,
             attends: if attends { Attends::Waits } else { Attends::No },
             pass,
             listener: Rc::clone(listener),
@@ -167,18 +177,18 @@ impl Worker {
     fn hand_out(&self, parcel: &Parcel) {
         let channels = self.channels.borrow();
         match parcel {
-            Parcel::Publication(channel, publication) => {
+            Parcel::Publication(channel, publication, life) => {
                 let Some(seats) = channels.get(&Arc::as_ptr(channel).addr()) else { return };
                 let offset = publication.place().map_or(i64::MAX, |place| place.offset);
-                for (_, client) in seats.clients.iter().filter(|(_, client)| client.after < offset) {
+                for (_, client) in seats.clients.iter().filter(|(_, client)| client.awaits(*life, offset)) {
                     if !client.listener.deliver(publication) {
                         self.hub.metrics().ended_total.with_label_values(&[EndReason::Slow.as_str()]).inc();
                     }
                 }
             }
-            Parcel::Lost(channel, place) => {
+            Parcel::Lost(channel, place, life) => {
                 let Some(seats) = channels.get(&Arc::as_ptr(channel).addr()) else { return };
-                let behind = seats.clients.iter().filter(|(_, client)| client.after < place.offset);
+                let behind = seats.clients.iter().filter(|(_, client)| client.awaits(*life, place.offset));
                 behind.for_each(|(_, client)| client.listener.lost(channel, *place));
             }
             Parcel::Present(channel, news) => {
@@ -197,10 +207,11 @@ impl Worker {
                     }
                 }
             }
-            Parcel::Restarted(channel) => {
+            Parcel::Restarted(channel, life) => {
                 drop(channels);
                 if let Some(seats) = self.channels.borrow_mut().get_mut(&Arc::as_ptr(channel).addr()) {
-                    seats.clients.iter_mut().for_each(|(_, client)| client.after = 0);
+                    let earlier = seats.clients.iter_mut().filter(|(_, client)| client.life < *life);
+                    earlier.for_each(|(_, client)| (client.after, client.life) = (0, *life));
                 }
             }
             Parcel::Revoked(channel, id) => {

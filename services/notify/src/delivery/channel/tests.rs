@@ -40,8 +40,8 @@ fn begun(offset: i64) -> (Arc<Channel>, Arc<Bag>) {
 
 fn handed_on(bag: &Bag) -> Vec<i64> {
     let offset = |parcel: &Parcel| match parcel {
-        Parcel::Publication(_, publication) => publication.place().unwrap().offset,
-        Parcel::Lost(_, place) => -place.offset,
+        Parcel::Publication(_, publication, _) => publication.place().unwrap().offset,
+        Parcel::Lost(_, place, _) => -place.offset,
         _ => 0,
     };
     bag.take().parcels.iter().map(offset).collect()

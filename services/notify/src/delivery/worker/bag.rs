@@ -12,23 +12,28 @@ use crate::delivery::attendance::News;
 use crate::delivery::channel::Channel;
 use crate::domain::Publication;
 
-/// Something for all clients of a worker in a channel.
+/// Something for all clients of a worker in a channel. The number is that of the channel's life: a client that came in a
+/// later one is not meant.
 #[derive(Clone)]
 pub(in crate::delivery) enum Parcel {
-    Publication(Arc<Channel>, Arc<Publication>),
+    Publication(Arc<Channel>, Arc<Publication>, u32),
     /// Everything up to this place is lost.
-    Lost(Arc<Channel>, Place),
+    Lost(Arc<Channel>, Place, u32),
     /// Who is present has been looked up.
     Present(Arc<Channel>, Arc<News>),
     /// The channel lives anew, and counts from the beginning.
-    Restarted(Arc<Channel>),
+    Restarted(Arc<Channel>, u32),
     /// A token of the channel is revoked, or all.
     Revoked(Arc<Channel>, Option<ChannelTokenId>),
 }
 
 impl Parcel {
-    pub(in crate::delivery) fn publication(channel: &Arc<Channel>, publication: &Arc<Publication>) -> Self {
-        Self::Publication(Arc::clone(channel), Arc::clone(publication))
+    pub(in crate::delivery) fn publication(
+        channel: &Arc<Channel>,
+        publication: &Arc<Publication>,
+        life: u32,
+    ) -> Self {
+        Self::Publication(Arc::clone(channel), Arc::clone(publication), life)
     }
 }
 
