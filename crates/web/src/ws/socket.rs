@@ -412,7 +412,11 @@ impl Socket {
 impl Drop for Socket {
     /// A session that ends without closing still leaves a close frame, if the kernel takes it at once.
     fn drop(&mut self) {
-        let code = if std::thread::panicking() { CloseCode::ERROR } else { CloseCode::NORMAL };
+        let code = match () {
+            () if std::thread::panicking() => CloseCode::ERROR,
+            () if self.wheel.draining() => CloseCode::RESTART,
+            () => CloseCode::NORMAL,
+        };
         self.begin_close(code, "", End::Local(code));
         self.flush();
         self.alarm.silence();

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::live::LiveSubscription;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use web::ws::{CloseCode, Draining, SendError, Socket};
 
 use super::frames::{ACK, Base, PAUSE, url};
@@ -14,6 +15,9 @@ use crate::app::State;
 use crate::domain::session::Sight;
 use crate::domain::{Seat, SyncId, UserId, hints, subscription};
 use crate::settings::Format;
+
+/// How long a peer waits for its claim to be given back.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// What a websocket shows, and how.
 pub(crate) struct Subscription {
@@ -39,8 +43,9 @@ pub(crate) async fn serve(state: Arc<State>, subscription: Subscription, mut soc
     state.metrics.subscribers.inc();
     let end = connection.run(&mut socket, live).await;
     state.metrics.subscribers.dec();
-    // First the claim: the handshake may take seconds, and the peer may be back by then.
-    connection.leave().await;
+    // First the claim: the handshake may take seconds, and the peer may be back by then. Where the database hangs, it is
+    // told all the same.
+    let _ = timeout(LEAVING, connection.leave()).await;
     if let Some(Close { code, reason }) = end {
         state.metrics.sockets_closed_total.with_label_values(&[&code.as_u16().to_string()]).inc();
         socket.close(code, reason).await;

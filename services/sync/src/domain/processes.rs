@@ -22,6 +22,8 @@ use crate::store::processes;
 /// The pause after somebody else had the lock: another process that looked whether we live, or the server, which has not
 /// noticed yet that an earlier connection of ours has ended.
 const HELD: Duration = Duration::from_millis(200);
+/// The pause after the database was away before this process has shown that it lives.
+const AWAY: Duration = Duration::from_secs(1);
 
 /// Who shows a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +135,10 @@ pub(crate) async fn run(state: State, cancel: CancellationToken) {
             Ok(None) => timer.reset_after(HELD.min(state.settings.process_check)),
             Err(error) => {
                 tracing::warn!(%error, "other processes may take this one for dead; trying again");
+                if !state.process.shown.initialized() {
+                    // Nobody is served before.
+                    timer.reset_after(AWAY.min(state.settings.process_check));
+                }
             }
         }
     }
