@@ -97,11 +97,13 @@ impl Announcer {
         Self { platform: platform.clone(), others: platform.nudger.clone().without(service) }
     }
 
-    /// Refuses the access tokens that `event` makes void, here at once and in the other pods as soon as they hear of it,
-    /// and nudges the services that must act on it. Call it after the event is committed.
-    pub async fn announce(&self, event: &AccountEvent) {
-        self.platform.take(event);
-        self.others.nudge(event).await;
+    /// Refuses the access tokens that `events` make void, here at once and in the other pods as soon as they hear of it,
+    /// and nudges the services that must act on it. Call it after the events are committed.
+    pub async fn announce(&self, events: &[AccountEvent]) {
+        events.iter().for_each(|event| self.platform.take(event));
+        for event in events {
+            self.others.nudge(event).await;
+        }
     }
 }
 

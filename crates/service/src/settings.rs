@@ -118,6 +118,14 @@ impl CommonSettings {
                 None => {}
             }
         }
+        for (place, limit) in [
+            ("internal.timeout", self.internal.timeout),
+            ("internal.nudge_timeout", self.internal.nudge_timeout),
+        ] {
+            if limit.is_zero() {
+                faults.push(Fault::new(place, "is no time at all: every call would fail"));
+            }
+        }
         if self.signal_server.token_ttl > MAX_ACCESS_TTL {
             faults.push(Fault::new(
                 "compat.signal_server.token_ttl",

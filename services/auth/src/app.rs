@@ -76,9 +76,7 @@ impl State {
             return;
         }
         self.relay.wake();
-        for event in events {
-            self.announcer.announce(event).await;
-        }
+        self.announcer.announce(events).await;
     }
 }
 

@@ -53,7 +53,7 @@ impl State {
     /// Tells all services of what has just been committed. The bus does so in any case; this only makes it fast.
     pub(crate) async fn announce(&self, event: &AccountEvent) {
         self.relay.wake();
-        self.announcer.announce(event).await;
+        self.announcer.announce(std::slice::from_ref(event)).await;
     }
 
     /// Counts keys that were refused.
