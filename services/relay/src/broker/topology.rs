@@ -152,7 +152,7 @@ async fn retire_all(
             left += u32::from(!retire(link, client, operator).await?);
         }
         if left > 0 {
-            tracing::warn!(client.id = %client, queues = left, "a revoked gateway client is still connected to its queues");
+            tracing::warn!(client.id = %client, queues = left, "queues of a revoked gateway client stay: it is still connected to them, or the broker has not counted what they hold");
         } else {
             db.write(move |conn| clients::forget(conn, client)).await?;
         }
@@ -160,9 +160,11 @@ async fn retire_all(
     Ok(())
 }
 
-/// RabbitMQ says that a quorum queue is empty and has no consumers when it has not heard from it for so long
-/// (`rabbit_quorum_queue:stat` of 3.10): an answer that took this time says nothing.
+/// RabbitMQ says that a quorum queue is empty and has no consumers when it has not heard from it for so long, or when its
+/// leader has just gone (`rabbit_quorum_queue:stat` of 3.10). So an answer that took this time says nothing, and a quick one
+/// has to be given twice, with this pause between: longer than another leader takes to be found.
 const UNHEARD: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Takes one queue down; tells whether it is gone.
 async fn retire(link: &Link, client: GatewayClientId, operator: &OperatorKey) -> Result<bool, BrokerError> {
@@ -175,22 +177,31 @@ async fn retire(link: &Link, client: GatewayClientId, operator: &OperatorKey) ->
     }
     let (exchange, arguments) = (MODEM_EXCHANGE.into(), FieldTable::default());
     channel.queue_unbind(queue.as_str().into(), exchange, key.as_str().into(), arguments).await?;
-    let get = BasicGetOptions { no_ack: false };
-    while let Some(message) = channel.basic_get(queue.as_str().into(), get).await? {
-        // Not rejected: a queue that is deleted before its dead letters are confirmed takes them with it.
-        link.publish(MODEM_DEAD, &key, message.properties.clone(), &message.data).await?;
-        message.ack(BasicAckOptions::default()).await?;
+    // Behind the binding's end, so that nothing can have come since.
+    let mut unused = empty(link, &channel, &queue, &key).await?;
+    if unused {
+        tokio::time::sleep(PAUSE).await;
+        unused = empty(link, &channel, &queue, &key).await?;
     }
-    // Counted behind the binding's end, so that nothing can have come since.
-    let asked = Instant::now();
-    let there = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await?;
-    let counted = asked.elapsed() < UNHEARD;
-    let unused = counted && there.message_count() == 0 && there.consumer_count() == 0;
     if unused {
         channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
     }
     close(&channel).await;
     Ok(unused)
+}
+
+/// Moves what waits in a queue to the dead letters; tells whether there is nothing else in it, and nobody at it.
+async fn empty(link: &Link, channel: &Channel, queue: &str, key: &str) -> Result<bool, BrokerError> {
+    while let Some(message) = channel.basic_get(queue.into(), BasicGetOptions { no_ack: false }).await? {
+        // Not rejected: a queue that is deleted before its dead letters are confirmed takes them with it.
+        link.publish(MODEM_DEAD, key, message.properties.clone(), &message.data).await?;
+        message.ack(BasicAckOptions::default()).await?;
+    }
+    let asked = Instant::now();
+    let passive = QueueDeclareOptions { passive: true, ..durable() };
+    let there = channel.queue_declare(queue.into(), passive, FieldTable::default()).await?;
+    let counted = asked.elapsed() < UNHEARD;
+    Ok(counted && there.message_count() == 0 && there.consumer_count() == 0)
 }
 
 /// An exchange for dead letters, and the queue that keeps them.
