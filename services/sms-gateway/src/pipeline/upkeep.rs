@@ -1,7 +1,9 @@
 //! What time brings: outcomes that are given up, deadlines that pass, refused binds, old rows.
 
+mod pulse;
+
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::models::UnixMillis;
@@ -9,6 +11,7 @@ use db::DbConn;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use self::pulse::{BEAT, Pulse};
 use super::links::{HTTP, Links};
 use super::{Gateway, quota};
 use crate::domain::order::Order;
@@ -20,8 +23,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the database must have answered, and this process run, before outcomes are given up: after an outage the
 /// sessions of all instances first store what they learnt meanwhile, after a standstill this one's first read it.
 const GRACE: Duration = Duration::from_secs(5);
-/// A look that comes so late means that the process stood still: stopped, starved, or moved to another host.
-const STANDSTILL: Duration = Duration::from_secs(1);
 /// Counting takes a walk over what is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
@@ -33,33 +34,52 @@ pub(crate) async fn run(
     links: Arc<Links>,
     cancel: CancellationToken,
 ) -> Result<(), Infallible> {
+    let pulse = Mutex::new(Pulse::new(Instant::now(), gateway.now()));
+    // Beside the rounds, which may be long: a break is noticed whatever it falls into.
+    let beating = async {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            beat(&pulse, &gateway);
+        }
+    };
+    tokio::select! {
+        () = beating => {}
+        () = look(&gateway, &links, &pulse, &cancel) => {}
+    }
+    Ok(())
+}
+
+/// Notes that the process runs; tells whether it has done so for long enough to give anything up.
+fn beat(pulse: &Mutex<Pulse>, gateway: &Gateway) -> bool {
+    lock(pulse).beat(Instant::now(), gateway.now()) >= GRACE
+}
+
+/// A pulse is whole after each of its steps, so a poisoned lock is sound.
+fn lock(pulse: &Mutex<Pulse>) -> MutexGuard<'_, Pulse> {
+    pulse.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn look(gateway: &Gateway, links: &Links, pulse: &Mutex<Pulse>, cancel: &CancellationToken) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut counted_at, mut pruned_at): (Option<Instant>, Option<Instant>) = (None, None);
-    let mut sound_since = Instant::now();
     loop {
-        let waiting = Instant::now();
         tokio::select! {
-            () = cancel.cancelled() => return Ok(()),
+            () = cancel.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if waiting.elapsed() > LOOK_EVERY + STANDSTILL {
-            tracing::warn!(waited = ?waiting.elapsed(), "this process stood still");
-            sound_since = Instant::now();
-        }
-        let giving_up = sound_since.elapsed() >= GRACE;
-        if let Err(error) = round(&gateway, &links, giving_up).await {
+        if let Err(error) = round(gateway, links, beat(pulse, gateway)).await {
             tracing::warn!(%error, "upkeep is not possible now");
-            sound_since = Instant::now();
+            lock(pulse).interrupt(Instant::now());
             continue;
         }
         if counted_at.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
             counted_at = Some(Instant::now());
-            count(&gateway).await;
-            quota::show(&gateway).await;
+            count(gateway).await;
+            quota::show(gateway).await;
         }
         if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
-            pruned_at = prune(&gateway).await.then(Instant::now);
+            pruned_at = prune(gateway).await.then(Instant::now);
         }
     }
 }
