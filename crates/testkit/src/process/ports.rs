@@ -1,6 +1,7 @@
 //! Ports for servers that are started, killed and started again on the same address.
 
 use std::{
+    io::ErrorKind,
     net::{Ipv4Addr, TcpListener},
     os::{linux::net::SocketAddrExt, unix::net},
     sync::Mutex,
@@ -13,7 +14,7 @@ use std::{
 /// that very port, and then is connected to itself.
 ///
 /// # Panics
-/// When the kernel has no abstract sockets to name the port with.
+/// When the kernel makes no abstract socket to name the port with.
 #[must_use]
 pub fn free() -> u16 {
     const LOWEST: u16 = 12_000;
@@ -25,7 +26,11 @@ pub fn free() -> u16 {
         let [a, b, ..] = uuid::Uuid::new_v4().into_bytes();
         let port = LOWEST + u16::from_be_bytes([a, b]) % COUNT;
         let name = net::SocketAddr::from_abstract_name(format!("sealpost-test-port-{port}"));
-        let Ok(claim) = net::UnixListener::bind_addr(&name.expect("a short name")) else { continue };
+        let claim = match net::UnixListener::bind_addr(&name.expect("a short name")) {
+            Ok(claim) => claim,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => continue,
+            Err(error) => panic!("port {port} cannot be claimed: {error}"),
+        };
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             CLAIMS.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(claim);
             return port;
