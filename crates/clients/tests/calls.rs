@@ -251,7 +251,7 @@ async fn a_nudge_reaches_all_and_waits_for_none_that_is_silent() {
         AccountEvent { account_id: AccountId::new(), at: UnixMillis(1), change: AccountChange::Deleted };
 
     // The one that is silent is given up, and the others have been told by then.
-    let nudger = Nudger::new(peers, Duration::from_secs(2)).without("auth");
+    let nudger = Nudger::new(peers, Duration::from_secs(8)).without("auth");
     let failed = tokio::time::timeout(Duration::from_secs(20), nudger.nudge(&event)).await.unwrap();
 
     assert_eq!(failed, 1);

@@ -358,7 +358,7 @@ async fn server_that_is_down_is_told_at_once_and_healed_when_it_is_back() {
     batcher.submit(1).await.unwrap();
     server.crash().await.unwrap();
 
-    let down = tokio::time::timeout(Duration::from_secs(20), batcher.submit(2)).await.unwrap();
+    let down = tokio::time::timeout(Duration::from_secs(10), batcher.submit(2)).await.unwrap();
 
     assert!(matches!(down, Err(DbError::Unavailable(_))), "{down:?}");
     server.restart().await.unwrap();

@@ -15,8 +15,10 @@ use crate::world::{World, simulator, simulator_table};
 const SENDS: usize = 20;
 /// The answers come while the gateway stands still.
 const LATENCY: Duration = Duration::from_millis(800);
-/// Longer than anything that the gateway waits for, and than it takes an outage of the database to be forgotten.
-const STANDSTILL: Duration = Duration::from_secs(8);
+/// What the gateway waits for, and longer than a busy machine takes to stop it.
+const PATIENCE: &str = "8s";
+/// Longer than that, and than it takes an outage of the database to be forgotten.
+const STANDSTILL: Duration = Duration::from_secs(14);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_while_a_gateway_stood_still_is_neither_given_up_nor_sent_again() {
@@ -25,8 +27,12 @@ async fn what_was_answered_while_a_gateway_stood_still_is_neither_given_up_nor_s
     let receipts = Receipts { delay: exactly(2 * LATENCY), ..Receipts::default() };
     let behaviour = Behaviour { latency: exactly(LATENCY), receipts: Some(receipts), ..Behaviour::default() };
     let smsc = simulator(behaviour, 13).await;
-    let soon = [("sms_gateway.unknown_after", "3s"), ("sms_gateway.resend_after", "3s")];
-    let gateway = world.gateway_with(&db, &simulator_table(&smsc), &soon).await;
+    let more = [
+        ("sms_gateway.unknown_after", PATIENCE),
+        ("sms_gateway.resend_after", PATIENCE),
+        ("bus.session_timeout", "30s"),
+    ];
+    let gateway = world.gateway_with(&db, &simulator_table(&smsc), &more).await;
     let statuses = Statuses::of(&world.bus, &world.status);
 
     let name = |index| format!("urgent-{index}");

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use testkit::database::TestDb;
 use testkit::http::TestClient;
 use testkit::process::ports;
-use testkit::wait::wait_for;
+use testkit::wait::{DEADLINE, wait_for, wait_for_within};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -245,7 +245,8 @@ impl Gateway {
 
     /// Waits until so many statuses were published for a request.
     pub(crate) async fn statuses(&self, correl: &str, count: usize) -> Vec<SmsStatus> {
-        wait_for(&format!("{count} statuses of {correl}"), || {
+        // What is given up, or held up for long, comes late after a standstill of the machine.
+        wait_for_within(2 * DEADLINE, &format!("{count} statuses of {correl}"), || {
             let found = self.published(correl);
             async move { (found.len() >= count).then_some(found) }
         })

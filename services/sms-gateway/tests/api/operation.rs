@@ -143,7 +143,7 @@ on_both! {
         // Long enough for a bind, too.
         settings.smsc[0].response_timeout = Duration::from_secs(3);
         let gateway = Gateway::with(&world, &test, settings).await;
-        let mut wire = smsc.bound().await;
+        let mut wire = smsc.let_in(&gateway).await;
         let request = world.maker.request(ACME, "twice", &message("hello"));
         gateway.request(&request).await;
         let first = wire.submitted().await;

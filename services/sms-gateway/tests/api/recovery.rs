@@ -116,7 +116,7 @@ on_both! {
         // Long enough for a bind, too.
         settings.smsc[0].response_timeout = Duration::from_secs(3);
         let gateway = Gateway::with(&world, &test, settings).await;
-        let mut wire = smsc.bound().await;
+        let mut wire = smsc.let_in(&gateway).await;
 
         gateway.request(&world.maker.request(ACME, "late", &message("hello"))).await;
         let submission = wire.submitted().await;
@@ -276,7 +276,7 @@ on_both! {
         // come when they are wanted.
         gateway.request(&world.maker.request(ACME, "quiet", &message(&"a secret text ".repeat(20)))).await;
         look(&gateway, &[("sms_jobs", "queued")]).await;
-        let mut wire = smsc.bound().await;
+        let mut wire = smsc.let_in(&gateway).await;
         let submissions = [wire.submitted().await, wire.submitted().await];
         look(&gateway, &[("sms_jobs", "submitting"), ("sms_parts", "submitting"), ("sms_references", "")]).await;
         for submission in submissions {

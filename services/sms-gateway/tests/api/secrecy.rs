@@ -13,7 +13,7 @@ use testkit::host::{ADMIN_TOKEN, INTERNAL_TOKEN};
 use testkit::http::TestClient;
 use testkit::on_both;
 use testkit::program::{Program, ProgramSettings};
-use testkit::wait::wait_for;
+use testkit::wait::{DEADLINE, wait_for_within};
 use testkit::webhooks::{Receiver, SECRET};
 
 use crate::audited;
@@ -87,7 +87,8 @@ fn settings(world: &World, url: &str, hook: &Receiver) -> String {
 async fn send(http: &TestClient, world: &World, (correl, to): (&str, &str), last: &str) {
     let text = format!("To: +{to}\nSender: TEST\n\n{WHISPER} {correl}");
     http.post("/v1/sms", &world.maker.request(ACME, correl, &text)).await.assert_status(202);
-    wait_for(&format!("{last} of {correl}"), || async {
+    // What is given up comes late after a standstill of the machine.
+    wait_for_within(2 * DEADLINE, &format!("{last} of {correl}"), || async {
         let page = http.get("/v1/sms/status?limit=1000").await.expect(200).value();
         let is_it = |one: &&Value| one["correl-id"] == correl && one["sms-status"] == last;
         page["statuses"].as_array().unwrap().iter().find(is_it).map(|_| ())

@@ -7,6 +7,9 @@ use smpp::codec::{Bind, Body, CommandStatus, DEFAULT_MAX_FRAME, Pdu, SubmitSmRes
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::harness::Gateway;
+use crate::operators;
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Where the gateway connects to.
@@ -32,6 +35,18 @@ impl Listening {
         assert!(matches!(request.body, Body::BindTransceiver(_)), "{request:?}");
         wire.send(Pdu::ok(request.sequence, Body::BindTransceiverResp(Default::default()))).await;
         wire
+    }
+
+    /// The same until the gateway knows that it is in: on a busy machine it may give a bind up before it is answered.
+    pub(crate) async fn let_in(&self, gateway: &Gateway) -> Wire {
+        loop {
+            let wire = self.bound().await;
+            tokio::select! {
+                () = operators::bound(gateway) => return wire,
+                // Hung up on, it comes again.
+                _ = self.0.accept() => {}
+            }
+        }
     }
 }
 
