@@ -121,7 +121,9 @@ impl HttpBackend {
             trouble_pauses: Pauses { first: connection.pause, longest: connection.pause_max },
             throttle_pauses: Pauses { first: common.throttle_backoff, longest: common.throttle_backoff_max },
             retry_after_max: connection.retry_after_max,
-            longest: connection.connect_timeout.saturating_mul(urls) + connection.response_timeout,
+            longest: connection.connect_timeout.saturating_mul(urls)
+                + connection.response_timeout
+                + exchange::LAST_LOOK,
             last_good: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             trouble: Mutex::default(),

@@ -24,7 +24,7 @@ pub(crate) enum ClientError {
 }
 
 /// Makes the client of one provider: it follows no redirect, uses no proxy, which would hide whether the provider was
-/// reached, and repeats nothing by itself. Without `tls` no authorities are loaded: a minimal container may have none.
+/// reached, and repeats nothing by itself. How long an answer may take is for whoever asks. Without `tls` no authorities are loaded: a minimal container may have none.
 ///
 /// # Errors
 /// [`ClientError`], see its variants.
@@ -33,7 +33,6 @@ pub(super) fn client(connection: &Connection, tls: bool) -> Result<Client, Clien
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .connect_timeout(connection.connect_timeout)
-        .timeout(connection.response_timeout)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()

@@ -3,11 +3,18 @@
 //! What must hold: another URL gets it only when no connection to the one before was made, TLS included, so that nothing
 //! of the message can have arrived. From the first octet on, no failure has it sent again.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use reqwest::{Response, header::HeaderMap};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Core, Landing};
 use crate::domain::provider::{Answer, Message, Request, Verdict};
 use crate::settings::Unreachable;
+
+/// See [`in_time`].
+pub(super) const LAST_LOOK: Duration = Duration::from_millis(250);
 
 /// What became of a request without an answer.
 enum Failure {
@@ -76,18 +83,20 @@ impl Core {
         if !body.is_empty() {
             request = request.body(body);
         }
+        let end = Instant::now() + self.connection.response_timeout;
+        let response = in_time(end, request.send()).await.ok_or(Failure::Unknown("no answer in time"))?;
         // The words of an error may quote the URL, and so the message: only its kind is told.
-        let response = request.send().await.map_err(|error| match error {
+        let response = response.map_err(|error| match error {
             error if error.is_connect() && error.is_timeout() => Failure::NotSent("no connection in time"),
             error if error.is_connect() && error.is_dns() => Failure::NotSent("the host is unknown"),
             error if error.is_connect() => Failure::NotSent("no connection, or no TLS over it"),
-            error if error.is_timeout() => Failure::Unknown("no answer in time"),
             error if error.is_builder() => Failure::NotSent("no request can be made of it"),
             _ => Failure::Unknown("the connection was lost before the answer"),
         })?;
         let status = response.status().as_u16();
         let headers: HeaderMap = response.headers().clone();
-        Ok(Answer { status, headers, body: self.body(response).await })
+        let body = in_time(end, self.body(response)).await.flatten();
+        Ok(Answer { status, headers, body })
     }
 
     /// Reads a body up to the limit; `None` when it is longer or does not end.
@@ -117,5 +126,34 @@ impl Core {
             }
             End::Unreachable => self.unreachable(),
         }
+    }
+}
+
+/// Waits for something until `end`, and looks once more a little later: in a process that stood still, the time may be over
+/// before what has come meanwhile is read. Nothing that was answered is to be sent again for that.
+async fn in_time<T>(end: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    match timeout_at(end, &mut future).await {
+        Ok(value) => Some(value),
+        Err(_) => timeout(LAST_LOOK, future).await.ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_come_when_the_time_is_looked_at_too_late_counts() {
+        let over = Instant::now();
+        let read_by_another_task = async {
+            tokio::task::yield_now().await;
+            "an answer"
+        };
+
+        assert_eq!(in_time(over, read_by_another_task).await, Some("an answer"));
+        assert_eq!(in_time(over, pending::<()>()).await, None);
     }
 }
