@@ -8,7 +8,7 @@ use bus::{Bus, BusError, BusSettings, Record, SecuritySettings, topic_retention,
 use testkit::kafka::Kafka;
 use testkit::process;
 
-use crate::{asked, settings};
+use crate::{PATIENCE, asked, settings};
 
 const PASSWORD: &str = "a password of keystore at Kafka";
 
@@ -43,9 +43,9 @@ fn tool(kafka: &Kafka, name: &str, arguments: &[&str]) -> String {
 }
 
 /// The bus of a service that logs in as itself.
-fn bus(kafka: &Kafka, security: SecuritySettings) -> Bus {
+fn bus(kafka: &Kafka, security: SecuritySettings, delivery_timeout: Duration) -> Bus {
     let brokers = kafka.secured().bootstrap();
-    Bus::open(&BusSettings { security, ..settings(&brokers) }, None).unwrap()
+    Bus::open(&BusSettings { security, delivery_timeout, ..settings(&brokers) }, None).unwrap()
 }
 
 async fn send(bus: &Bus, topic: &str) -> Result<(), BusError> {
@@ -71,12 +71,18 @@ async fn topics_have_their_partitions_and_services_no_rights_but_their_own() {
     let user =
         ["--alter", "--entity-type", "users", "--entity-name", "sealpost-keystore", "--add-config", &scram];
     tool(&kafka, "kafka-configs.sh", &user);
-    let keystore = bus(&kafka, kafka.secured().security_of("sealpost-keystore", PASSWORD));
+    let rights = kafka.secured().security_of("sealpost-keystore", PASSWORD);
+    let keystore = bus(&kafka, rights.clone(), PATIENCE);
     send(&keystore, topics::ACCOUNT_EVENTS).await.unwrap();
     let producer = keystore.producer();
     asked(|| producer.recent(topics::ACCOUNT_EVENTS, common::models::UnixMillis(0))).await;
-    assert!(send(&keystore, topics::SMS_STATUS).await.is_err(), "keystore may write what is none of its own");
-    let everything = bus(&kafka, kafka.secured().security());
+    // Tried for as long as it may take.
+    let impatient = bus(&kafka, rights, Duration::from_secs(5));
+    assert!(
+        send(&impatient, topics::SMS_STATUS).await.is_err(),
+        "keystore may write what is none of its own"
+    );
+    let everything = bus(&kafka, kafka.secured().security(), PATIENCE);
     send(&everything, topics::SMS_STATUS).await.unwrap();
 }
 
