@@ -215,13 +215,13 @@ mod tests {
         })
     }
 
-    /// What lets a client into a channel that stands at 3, with a crowd in it: the latest publications are in memory.
+    /// What lets a client into a channel that stands at 3 at first, with a crowd in it: the latest publications are in memory.
     fn ticket(hub: &Hub) -> Ticket {
         let entered = hub.enter(publication(1).channel());
         let (channel, bag) = (entered.channel(), Bag::new(10_000));
         channel.begin(place(3), hub.keep());
         for _ in 0..CROWD {
-            assert!(channel.attach(&bag, place(3)).is_ok());
+            assert!(channel.attach(&bag, channel.last().unwrap()).is_ok());
         }
         let pass = Pass::Token { id: [0; 16], made_at: UnixMillis(0), expires_at: UnixMillis(i64::MAX) };
         Ticket { entered, pass, present: None, attends: false, online: None, link: None }
