@@ -6,6 +6,7 @@
 
 mod close;
 mod frame;
+mod limits;
 mod queue;
 mod socket;
 mod tracker;
@@ -25,7 +26,8 @@ use self::wheel::Wheel;
 pub use self::{
     close::CloseCode,
     frame::{Fault, Frame, Incoming, Message, Reader},
-    socket::{Draining, End, SendError, Socket, SocketLimits},
+    limits::SocketLimits,
+    socket::{Draining, End, SendError, Socket},
 };
 use crate::Failure;
 

@@ -19,6 +19,7 @@ use tokio::{net::TcpStream, task::coop::poll_proceed};
 use super::{
     CloseCode,
     frame::{Frame, Incoming, Message, Reader},
+    limits::SocketLimits,
     queue::Queue,
     tracker::Seat,
     wheel::{Alarm, Tick, Wheel, ticks},
@@ -32,33 +33,6 @@ const WRITE_AT_BYTES: usize = 32 * 1024;
 thread_local! {
     /// One read buffer for all sockets of a worker; only unfinished frames are kept by the socket itself.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 * 1024]);
-}
-
-/// Bounds of one socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SocketLimits {
-    /// Largest incoming message, in bytes, fragments joined. A larger one closes with 1009.
-    pub message_bytes: usize,
-    /// Most bytes that wait to be written; one frame more is always accepted by an empty queue.
-    pub queue_bytes: usize,
-    /// Most frames that wait to be written.
-    pub queue_frames: usize,
-    /// Silence after which the peer is pinged.
-    pub ping: Duration,
-    /// Silence after which the connection is given up.
-    pub idle: Duration,
-}
-
-impl Default for SocketLimits {
-    fn default() -> Self {
-        Self {
-            message_bytes: 256 * 1024,
-            queue_bytes: 4 * 1024 * 1024,
-            queue_frames: 1024,
-            ping: Duration::from_secs(30),
-            idle: Duration::from_secs(90),
-        }
-    }
 }
 
 /// Why a frame was not taken.
@@ -412,10 +386,12 @@ impl Socket {
 impl Drop for Socket {
     /// A session that ends without closing still leaves a close frame, if the kernel takes it at once.
     fn drop(&mut self) {
-        let code = match () {
-            () if std::thread::panicking() => CloseCode::ERROR,
-            () if self.wheel.draining() => CloseCode::RESTART,
-            () => CloseCode::NORMAL,
+        let code = if std::thread::panicking() {
+            CloseCode::ERROR
+        } else if self.wheel.draining() {
+            CloseCode::RESTART
+        } else {
+            CloseCode::NORMAL
         };
         self.begin_close(code, "", End::Local(code));
         self.flush();

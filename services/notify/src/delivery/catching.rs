@@ -202,17 +202,29 @@ mod tests {
     use crate::settings::NotifySettings;
     use crate::store::{MIGRATIONS, channels};
 
-    /// A process on a database without channels.
-    async fn hub(test: &TestDb) -> Hub {
-        let db = test.open();
-        db.migrate(&MIGRATIONS).await.unwrap();
-        Hub::new(Means {
-            live: bus::live::Live::in_process(),
-            db,
-            clock: Arc::new(SystemClock),
-            settings: Arc::new(NotifySettings::default()),
-            metrics: Metrics::register(&Registry::new()).unwrap(),
-        })
+    /// A process on a database without channels, a channel in it, and what lets a client into that.
+    struct World {
+        test: TestDb,
+        hub: Hub,
+        channel: Arc<Channel>,
+        ticket: Ticket,
+    }
+
+    impl World {
+        async fn begin() -> Self {
+            let test = TestDb::sqlite().await;
+            let db = test.open();
+            db.migrate(&MIGRATIONS).await.unwrap();
+            let hub = Hub::new(Means {
+                live: bus::live::Live::in_process(),
+                db,
+                clock: Arc::new(SystemClock),
+                settings: Arc::new(NotifySettings::default()),
+                metrics: Metrics::register(&Registry::new()).unwrap(),
+            });
+            let ticket = ticket(&hub);
+            Self { test, channel: Arc::clone(ticket.entered.channel()), hub, ticket }
+        }
     }
 
     /// What lets a client into a channel that stands at 3 at first, with a crowd in it: the latest publications are in memory.
@@ -266,11 +278,8 @@ mod tests {
     #[test]
     fn what_comes_after_the_place_that_a_client_is_told_reaches_it() {
         actix_rt::System::new().block_on(async {
-            let test = TestDb::sqlite().await;
             for (offset, recovered) in [(None, true), (Some(1), false), (Some(3), true)] {
-                let hub = hub(&test).await;
-                let ticket = ticket(&hub);
-                let channel = Arc::clone(ticket.entered.channel());
+                let World { test: _test, hub, channel, ticket } = World::begin().await;
 
                 let (welcome, catching) = Catching::begin(&hub, ticket, &joining(offset)).await.unwrap();
                 channel.accept(&publication(4), hub.keep());
@@ -284,10 +293,7 @@ mod tests {
     #[test]
     fn what_comes_in_another_life_reaches_a_client_from_its_beginning() {
         actix_rt::System::new().block_on(async {
-            let test = TestDb::sqlite().await;
-            let hub = hub(&test).await;
-            let ticket = ticket(&hub);
-            let channel = Arc::clone(ticket.entered.channel());
+            let World { test, hub, channel, ticket } = World::begin().await;
 
             let (_, catching) = Catching::begin(&hub, ticket, &joining(None)).await.unwrap();
             let first = begin_another_life(&test, &hub, &channel).await;
@@ -299,10 +305,7 @@ mod tests {
     #[test]
     fn what_a_client_was_promised_of_an_earlier_life_is_told_as_lost() {
         actix_rt::System::new().block_on(async {
-            let test = TestDb::sqlite().await;
-            let hub = hub(&test).await;
-            let ticket = ticket(&hub);
-            let channel = Arc::clone(ticket.entered.channel());
+            let World { test, hub, channel, ticket } = World::begin().await;
             channel.accept(&publication(4), hub.keep());
 
             let (welcome, catching) = Catching::begin(&hub, ticket, &joining(Some(3))).await.unwrap();
@@ -320,10 +323,7 @@ mod tests {
     #[test]
     fn a_client_of_a_later_life_is_not_meant_by_the_beginning_of_it() {
         actix_rt::System::new().block_on(async {
-            let test = TestDb::sqlite().await;
-            let hub = hub(&test).await;
-            let ticket = ticket(&hub);
-            let channel = Arc::clone(ticket.entered.channel());
+            let World { test, hub, channel, ticket } = World::begin().await;
             let (_, catching) = Catching::begin(&hub, ticket, &joining(None)).await.unwrap();
             let early = let_in(catching).await;
 

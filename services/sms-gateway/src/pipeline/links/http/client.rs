@@ -24,7 +24,8 @@ pub(crate) enum ClientError {
 }
 
 /// Makes the client of one provider: it follows no redirect, uses no proxy, which would hide whether the provider was
-/// reached, and repeats nothing by itself. How long an answer may take is for whoever asks. Without `tls` no authorities are loaded: a minimal container may have none.
+/// reached, and repeats nothing by itself. How long an answer may take is for whoever asks. Without `tls` no authorities
+/// are loaded: a minimal container may have none.
 ///
 /// # Errors
 /// [`ClientError`], see its variants.
